@@ -1,0 +1,1 @@
+//! Pretend Stripe, pretend Odoo and a private Postgres, for tests and the demo.
