@@ -1,0 +1,401 @@
+//! A Postgres for tests, demo and bench, found or started without anybody's help.
+//!
+//! In this order: the server at `QUITTANCE_TEST_DATABASE_URL`; a private cluster from programs that the system
+//! has or that were downloaded; a container. A private cluster listens on 127.0.0.1 only and never outlives the
+//! process that started it, even one that was killed.
+
+mod binaries;
+mod keeper;
+#[cfg(test)]
+mod tests;
+mod user;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use binaries::Programs;
+use keeper::Keeper;
+
+/// Names a server to use instead of a private one; its user must be allowed to create databases.
+pub const DATABASE_URL_VARIABLE: &str = "QUITTANCE_TEST_DATABASE_URL";
+
+/// How long a server may take to accept connections, recovery and a busy machine included.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+/// How often a start is tried: another process may take the free port between our look and the server's bind.
+const START_ATTEMPTS: u32 = 3;
+/// SQLSTATE `object_in_use`: somebody is still connected to the template.
+const OBJECT_IN_USE: &str = "55006";
+
+/// How much a power cut may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing is forced to disk: quick, for tests, which never outlive the machine.
+    Fast,
+    /// `fsync`, `full_page_writes` and `synchronous_commit` on, as in production: for the demo and the bench.
+    Full,
+}
+
+impl Durability {
+    fn settings(self) -> [&'static str; 3] {
+        // `synchronous_commit` stays on either way: the service refuses to start without it.
+        match self {
+            Self::Fast => ["fsync=off", "full_page_writes=off", "synchronous_commit=on"],
+            Self::Full => ["fsync=on", "full_page_writes=on", "synchronous_commit=on"],
+        }
+    }
+
+    /// Where the data lives: `/tmp` may be memory, where forcing to disk means nothing.
+    fn parent_directory(self) -> PathBuf {
+        let lasting = Path::new("/var/tmp");
+        if self == Self::Full && lasting.is_dir() {
+            lasting.to_path_buf()
+        } else {
+            std::env::temp_dir()
+        }
+    }
+}
+
+/// A running Postgres and the databases made in it.
+#[derive(Debug)]
+pub struct Cluster {
+    maintenance: PgConnectOptions,
+    template: OnceCell<String>,
+    private: Option<Private>,
+}
+
+/// What only a cluster of our own has.
+#[derive(Debug)]
+struct Private {
+    keeper: Arc<Mutex<Keeper>>,
+    server: Vec<String>,
+    log: PathBuf,
+    /// A container takes its data with it when it stops.
+    survives_stop: bool,
+}
+
+/// The cluster that all tests of this process share, whatever runtime each of them has.
+///
+/// It is never dropped; the keeper stops it when the process ends.
+pub async fn shared() -> Result<&'static Cluster> {
+    static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+    SHARED.get_or_try_init(|| Cluster::start(Durability::Fast)).await
+}
+
+impl Cluster {
+    /// Uses the server that the environment names, else starts a private one.
+    pub async fn start(durability: Durability) -> Result<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where the sandbox reads this variable"
+        )]
+        match std::env::var(DATABASE_URL_VARIABLE) {
+            Ok(url) => Self::existing(&url).await,
+            Err(_) => Self::start_private(durability).await,
+        }
+    }
+
+    /// Uses a server that somebody else runs, after clearing what earlier runs left there.
+    async fn existing(url: &str) -> Result<Self> {
+        let maintenance: PgConnectOptions = url
+            .parse()
+            .with_context(|| format!("{DATABASE_URL_VARIABLE} is not a Postgres URL"))?;
+        let cluster = Self {
+            maintenance,
+            template: OnceCell::new(),
+            private: None,
+        };
+        cluster
+            .drop_leftovers()
+            .await
+            .with_context(|| format!("using the server of {DATABASE_URL_VARIABLE}"))?;
+        Ok(cluster)
+    }
+
+    /// Starts a cluster of our own, on a free port of 127.0.0.1.
+    pub async fn start_private(durability: Durability) -> Result<Self> {
+        let programs = binaries::find().await?;
+        let mut last = None;
+        for _ in 0..START_ATTEMPTS {
+            match Self::try_start(&programs, durability).await {
+                Ok(cluster) => return Ok(cluster),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.context("no attempt was made")?)
+    }
+
+    async fn try_start(programs: &Programs, durability: Durability) -> Result<Self> {
+        let (dir, identity) = user::private_directory(&durability.parent_directory())?;
+        let log = dir.join("log");
+        let port = free_port()?;
+        let identity = match programs {
+            Programs::Directory(_) => identity,
+            // The engine's socket is ours to use; inside the container the image drops root by itself.
+            Programs::Container(_) => None,
+        };
+        let mut keeper = Keeper::start(&dir, identity)?;
+        let server = server_command(programs, &dir, port, durability);
+        let initialise = initialise_command(programs, &dir);
+        let keeper = blocking(move || {
+            if let Some(initialise) = initialise {
+                keeper.run(&initialise)?;
+            }
+            Ok(keeper)
+        });
+        let keeper = Arc::new(Mutex::new(keeper.await.with_context(|| tail(&log))?));
+        let maintenance = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(port)
+            .username("postgres")
+            .database("postgres");
+        let survives_stop = matches!(programs, Programs::Directory(_));
+        let private = Private {
+            keeper,
+            server,
+            log,
+            survives_stop,
+        };
+        let cluster = Self {
+            maintenance,
+            template: OnceCell::new(),
+            private: Some(private),
+        };
+        cluster.start_server().await?;
+        Ok(cluster)
+    }
+
+    /// The URL of the maintenance database, where databases are made.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.maintenance.to_url_lossy().to_string()
+    }
+
+    /// Makes an empty database of that name and returns its URL.
+    pub async fn create_database(&self, name: &str) -> Result<String> {
+        self.execute(format!(r#"CREATE DATABASE "{name}""#)).await?;
+        Ok(self.url_of(name))
+    }
+
+    /// A database of the caller's own, copied from a template that `migrate` filled on the first call.
+    ///
+    /// `migrate` gets the template's URL and must have closed its connections when it returns.
+    pub async fn migrated_database<F, Migrated>(&self, migrate: F) -> Result<String>
+    where
+        F: FnOnce(String) -> Migrated,
+        Migrated: Future<Output = Result<()>>,
+    {
+        let template = self.template.get_or_try_init(|| async {
+            let name = fresh_name();
+            migrate(self.create_database(&name).await?)
+                .await
+                .context("migrating the template database")?;
+            anyhow::Ok(name)
+        });
+        let template = template.await?;
+        let name = fresh_name();
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            match self
+                .execute(format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#))
+                .await
+            {
+                Ok(()) => return Ok(self.url_of(&name)),
+                Err(error) if is_in_use(&error) && Instant::now() < deadline => pause().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Stops the server in good order. Only a private cluster that is no container can.
+    pub async fn stop(&self) -> Result<()> {
+        self.check_survives_stop()?;
+        self.with_keeper(|keeper, _| keeper.stop_server()).await
+    }
+
+    /// Stops the server as a crash would; [`Cluster::start_server`] then has to recover.
+    pub async fn crash(&self) -> Result<()> {
+        self.check_survives_stop()?;
+        self.with_keeper(|keeper, _| keeper.crash_server()).await
+    }
+
+    /// Starts a stopped server on its old port and returns when it accepts connections.
+    pub async fn start_server(&self) -> Result<()> {
+        self.with_keeper(Keeper::start_server).await?;
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            match PgConnection::connect_with(&self.maintenance).await {
+                Ok(connection) => return Ok(connection.close().await?),
+                Err(error) if Instant::now() > deadline => {
+                    let said = self
+                        .private
+                        .as_ref()
+                        .map(|private| tail(&private.log))
+                        .unwrap_or_default();
+                    return Err(error).context(format!("Postgres did not become ready: {said}"));
+                }
+                Err(_) => pause().await,
+            }
+        }
+    }
+
+    fn check_survives_stop(&self) -> Result<()> {
+        match &self.private {
+            Some(Private {
+                survives_stop: false, ..
+            }) => bail!("a Postgres in a container loses its data when stopped"),
+            _ => Ok(()),
+        }
+    }
+
+    async fn with_keeper(
+        &self,
+        act: impl FnOnce(&mut Keeper, &[String]) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let Some(private) = &self.private else {
+            bail!("the server of {DATABASE_URL_VARIABLE} is not ours to stop and start");
+        };
+        let (keeper, server) = (Arc::clone(&private.keeper), private.server.clone());
+        blocking(move || {
+            act(
+                &mut keeper.lock().unwrap_or_else(PoisonError::into_inner),
+                &server,
+            )
+        })
+        .await
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        self.maintenance
+            .clone()
+            .database(database)
+            .to_url_lossy()
+            .to_string()
+    }
+
+    async fn execute(&self, statement: String) -> sqlx::Result<()> {
+        let mut connection = PgConnection::connect_with(&self.maintenance).await?;
+        connection.execute(AssertSqlSafe(statement)).await?;
+        connection.close().await
+    }
+
+    /// Drops the databases of runs that are over: nobody runs tests for a day.
+    async fn drop_leftovers(&self) -> Result<()> {
+        let mut connection = PgConnection::connect_with(&self.maintenance).await?;
+        let leftovers: Vec<String> =
+            sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'quittance\\_test\\_%'")
+                .fetch_all(&mut connection)
+                .await?;
+        for name in leftovers.into_iter().filter(|name| is_over_a_day_old(name)) {
+            connection
+                .execute(AssertSqlSafe(format!(r#"DROP DATABASE IF EXISTS "{name}""#)))
+                .await?;
+        }
+        Ok(connection.close().await?)
+    }
+}
+
+fn initialise_command(programs: &Programs, dir: &Path) -> Option<Vec<String>> {
+    let Programs::Directory(bin) = programs else {
+        return None;
+    };
+    let initdb = bin.join("initdb").display().to_string();
+    let data = dir.join("data").display().to_string();
+    let options = [
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--pgdata",
+    ];
+    Some(
+        [initdb]
+            .into_iter()
+            .chain(options.map(str::to_owned))
+            .chain([data])
+            .collect(),
+    )
+}
+
+fn server_command(programs: &Programs, dir: &Path, port: u16, durability: Durability) -> Vec<String> {
+    let mut words: Vec<String> = match programs {
+        Programs::Directory(bin) => vec![
+            bin.join("postgres").display().to_string(),
+            "-D".to_owned(),
+            dir.join("data").display().to_string(),
+            "-p".to_owned(),
+            port.to_string(),
+            "-c".to_owned(),
+            "listen_addresses=127.0.0.1".to_owned(),
+            "-c".to_owned(),
+            format!("unix_socket_directories={}", dir.display()),
+        ],
+        Programs::Container(image) => vec![
+            "docker".to_owned(),
+            "run".to_owned(),
+            "--rm".to_owned(),
+            format!("--publish=127.0.0.1:{port}:5432"),
+            "--env=POSTGRES_HOST_AUTH_METHOD=trust".to_owned(),
+            (*image).to_owned(),
+        ],
+    };
+    for setting in durability
+        .settings()
+        .into_iter()
+        .chain(["max_connections=200", "timezone=UTC"])
+    {
+        words.extend(["-c".to_owned(), setting.to_owned()]);
+    }
+    words
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A name no other run can have made, which says when it was made.
+fn fresh_name() -> String {
+    format!("quittance_test_{}", Uuid::now_v7().simple())
+}
+
+fn is_over_a_day_old(name: &str) -> bool {
+    let made = name
+        .strip_prefix("quittance_test_")
+        .and_then(|id| Uuid::parse_str(id).ok()?.get_timestamp());
+    let now = Uuid::now_v7().get_timestamp();
+    made.zip(now)
+        .is_some_and(|(made, now)| made.to_unix().0 + 24 * 60 * 60 < now.to_unix().0)
+}
+
+fn is_in_use(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| code == OBJECT_IN_USE)
+}
+
+/// The last lines of the server's log, for an error message.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join(" | ")
+}
+
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(25)).await;
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .context("a blocking task failed")?
+}
