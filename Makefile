@@ -1,0 +1,43 @@
+# `make test` and `make demo` are all a newcomer needs; each installs what it lacks or says so in one line.
+
+CARGO ?= cargo
+export QUITTANCE_TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo bench lint deny machete coverage
+
+help: ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## Run every test, against a Postgres of its own.
+	@scripts/prepare.sh postgres python
+	$(CARGO) test --workspace
+
+demo: ## Watch the whole thing on this machine, no account anywhere; KEEP=1 leaves it running.
+	@scripts/prepare.sh postgres
+	$(CARGO) build --bin quittance
+	$(CARGO) run --quiet --package quittance-sandbox --bin demo -- $(if $(KEEP),--keep)
+
+bench: ## Measure webhooks, payments, memory and start-up; also written to target/bench.json.
+	@scripts/prepare.sh postgres pgbench
+	$(CARGO) build --release --bin quittance
+	$(CARGO) run --quiet --release --package quittance-sandbox --bin bench
+
+lint: ## Check format, lints and documentation; warnings are errors.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+deny: ## Check licences, sources and duplicates of dependencies, and advisories where their database is in reach.
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check bans licenses sources
+	@if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny check --disable-fetch advisories; \
+	else echo "advisories: NOT CHECKED, their database is out of reach"; fi
+
+machete: ## Look for dependencies that nothing uses.
+	@command -v cargo-machete >/dev/null || $(CARGO) install --locked cargo-machete
+	$(CARGO) machete
+
+coverage: ## Run the tests with coverage and report the lines of src/.
+	@scripts/prepare.sh postgres python
+	@scripts/coverage.sh

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
+#
+#   scripts/prepare.sh [postgres] [pgbench] [python]
+#
+# Installs with apt-get where that is possible without asking (root, or sudo without a password).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+missing() {
+  echo "quittance: $1" >&2
+  exit 1
+}
+
+# Installs Debian packages, or fails where that cannot be done unasked.
+install() {
+  have apt-get || return 1
+  local sudo=()
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo && sudo -n true 2>/dev/null || return 1
+    sudo=(sudo -n)
+  fi
+  echo "installing $*"
+  "${sudo[@]}" apt-get update -qq </dev/null >/dev/null
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" </dev/null >/dev/null
+}
+
+# The directory of the newest Postgres programs that hold $1.
+programs_with() {
+  local candidate
+  for candidate in $(ls -d /usr/lib/postgresql/*/bin /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin \
+    2>/dev/null | sort -rV); do
+    [ -x "$candidate/$1" ] && echo "$candidate" && return
+  done
+  have "$1" && dirname "$(command -v "$1")"
+}
+
+compiler() {
+  have cargo || missing "install Rust first: https://rustup.rs"
+  have cc || install build-essential || missing "a C compiler is missing: install build-essential (Debian), Xcode's tools (macOS)"
+}
+
+postgres() {
+  # A server of the caller's own serves as well. Where nothing can be installed, the sandbox downloads one.
+  [ -n "${QUITTANCE_TEST_DATABASE_URL:-}" ] || programs_with initdb >/dev/null || install postgresql || true
+}
+
+pgbench() {
+  programs_with pgbench >/dev/null || install postgresql postgresql-contrib ||
+    missing "pgbench is missing: install postgresql (Debian: with postgresql-contrib; macOS: brew install postgresql@17)"
+}
+
+# The official Stripe package, which the pretend Stripe is held against.
+python() {
+  local venv=target/python wanted
+  wanted=$(cat scripts/requirements.txt)
+  [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
+  have python3 || install python3 || missing "python3 is missing: install it (Debian: apt-get install python3-venv)"
+  rm -rf "$venv"
+  if ! python3 -m venv "$venv" >/dev/null 2>&1; then
+    install python3-venv && python3 -m venv "$venv" || missing "python3's venv is missing: apt-get install python3-venv"
+  fi
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/requirements.txt ||
+    missing "pip could not install scripts/requirements.txt: is the network reachable?"
+  echo "$wanted" >"$venv/installed"
+}
+
+compiler
+for need in "$@"; do
+  "$need"
+done
