@@ -1,0 +1,3 @@
+//! What the pretend services are believed for, shown one sentence at a time.
+
+mod server;
