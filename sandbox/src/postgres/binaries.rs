@@ -37,17 +37,27 @@ pub(super) async fn find() -> Result<Programs> {
     )
 }
 
+/// A program that comes with Postgres, where the system has it: `pgbench`, `psql`.
+#[must_use]
+pub fn program(name: &str) -> Option<PathBuf> {
+    installed_with(&[name]).map(|directory| directory.join(name))
+}
+
 /// The newest of the system's own: Debian's, Homebrew's, else whatever is on the path.
 fn installed() -> Option<PathBuf> {
+    installed_with(&["initdb", "postgres"])
+}
+
+fn installed_with(programs: &[&str]) -> Option<PathBuf> {
     let versioned = [
         "/usr/lib/postgresql/*/bin",
         "/opt/homebrew/opt/postgresql@*/bin",
         "/usr/local/opt/postgresql@*/bin",
     ];
     let mut found: Vec<PathBuf> = versioned.iter().flat_map(|pattern| expand(pattern)).collect();
-    found.retain(|directory| has_programs(directory));
+    found.retain(|directory| has(directory, programs));
     found.sort_by_key(|directory| version_of(directory));
-    found.pop().or_else(on_the_path)
+    found.pop().or_else(|| on_the_path(programs))
 }
 
 /// Expands the one `*` of a pattern.
@@ -69,26 +79,21 @@ fn version_of(directory: &Path) -> u32 {
     digits.parse().unwrap_or(0)
 }
 
-fn on_the_path() -> Option<PathBuf> {
+fn on_the_path(programs: &[&str]) -> Option<PathBuf> {
     #[expect(
         clippy::disallowed_methods,
         reason = "PATH is how the system says where programs are"
     )]
     let path = std::env::var_os("PATH")?;
+    let linked = std::env::split_paths(&path).filter(|directory| has(directory, programs));
     // A link on the path leads to the real directory, where initdb finds its share files.
-    let programs = std::env::split_paths(&path).filter(|directory| has_programs(directory));
-    programs
-        .filter_map(|directory| directory.join("postgres").canonicalize().ok())
-        .find_map(|program| {
-            let directory = program.parent()?.to_path_buf();
-            has_programs(&directory).then_some(directory)
-        })
+    let real = linked.filter_map(|directory| directory.join(programs.first()?).canonicalize().ok());
+    real.filter_map(|program| Some(program.parent()?.to_owned()))
+        .find(|directory| has(directory, programs))
 }
 
-fn has_programs(directory: &Path) -> bool {
-    ["initdb", "postgres"]
-        .iter()
-        .all(|program| directory.join(program).is_file())
+fn has(directory: &Path, programs: &[&str]) -> bool {
+    programs.iter().all(|program| directory.join(program).is_file())
 }
 
 /// Downloads Postgres once per machine, through the crate `postgresql_embedded`.
