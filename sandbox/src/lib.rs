@@ -1,3 +1,5 @@
 //! Pretend Stripe, pretend Odoo and a private Postgres, for tests and the demo.
+pub mod faults;
 pub mod postgres;
+pub mod server;
 pub mod service;
