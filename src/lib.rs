@@ -1,1 +1,9 @@
-//! x
+//! Quittance: a self-hosted payment service between Odoo and Stripe.
+//!
+//! The modules stand in dependency order: each uses only those above it, which `tests/architecture.rs` enforces.
+
+pub mod crypto;
+pub mod domain;
+pub mod provider;
+pub mod sink;
+pub mod store;

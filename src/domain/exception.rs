@@ -1,0 +1,22 @@
+//! Differences that a person must see.
+
+/// What kind of difference it is: a stable word, used in the API and in alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum ExceptionKind {
+    /// The provider says what cannot follow from what it said before.
+    ImpossibleState,
+    /// The provider's payment is of another amount or currency than ours.
+    AmountDiffers,
+    /// The provider uses a word for a state that we do not know.
+    UnrecognizedState,
+    /// The outcome of an operation could not be found out in the time allowed.
+    OutcomeUnknown,
+    /// The charge or refund settles in another currency than it was made in, which is not booked yet.
+    SettlementCurrencyDiffers,
+    /// A refund failed after Odoo's books recorded it.
+    RefundFailed,
+    /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
+    MessageDead,
+}

@@ -1,0 +1,15 @@
+//! The rules of money, and nothing else: no clock, no database, no network.
+
+pub mod api_key;
+pub mod balance_transaction;
+pub mod card_number;
+pub mod exception;
+pub mod idempotency;
+pub mod ids;
+pub mod money;
+pub mod operation;
+pub mod outbox;
+pub mod payment;
+pub mod posting;
+pub mod refund;
+pub mod snapshot;

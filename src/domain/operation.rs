@@ -1,0 +1,123 @@
+//! Money-moving calls to a provider, each a row before it is a request.
+
+use time::{Duration, OffsetDateTime};
+
+use super::ids::{OperationId, PaymentId, ProviderAccountId};
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Asks the customer for the money.
+    Authorize,
+    /// Takes what was authorized.
+    Capture,
+    /// Calls the payment off.
+    Cancel,
+    /// Gives money back.
+    Refund,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum OperationState {
+    /// Being carried out under a lease; once the lease runs out, someone else goes on.
+    Pending,
+    /// The provider did not take the request at all; the caller may repeat it under its key.
+    Retryable,
+    /// It may or may not have happened; being found out.
+    Unknown,
+    /// The provider did it.
+    Succeeded,
+    /// The customer's bank or the provider's rules said no.
+    Declined,
+    /// The provider found the request itself wrong.
+    Refused,
+}
+
+impl OperationState {
+    /// Whether nothing more can come of it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Declined | Self::Refused)
+    }
+}
+
+/// One money-moving call to a provider.
+///
+/// Its id is the key that the provider deduplicates on: every attempt carries the same one.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its id, and the provider's idempotency key.
+    pub id: OperationId,
+    /// The payment it moves.
+    pub payment_id: PaymentId,
+    /// The account it is carried out at.
+    pub provider_account_id: ProviderAccountId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// How much it moves, in minor units of the payment's currency.
+    pub amount_minor: i64,
+    /// Where it stands.
+    pub state: OperationState,
+    /// The saved payment method to confirm with at once, for authorize.
+    pub payment_method: Option<String>,
+    /// Where the customer returns to after 3-D Secure, for authorize.
+    pub return_url: Option<String>,
+    /// How often its outcome was sought after the first attempt.
+    pub attempts: i32,
+    /// When it was first sent; set before the request leaves.
+    pub first_sent_at: OffsetDateTime,
+    /// Whether repeating is over and only looking up is left.
+    pub look_up: bool,
+    /// Grows with every lease; only the holder of the highest may write the outcome.
+    pub fence: i64,
+    /// A stable code of what went wrong, where something did.
+    pub error_code: Option<String>,
+    /// What went wrong, in words.
+    pub error_message: Option<String>,
+}
+
+impl Operation {
+    /// How long after the first sending a key may be repeated: Stripe may forget keys after 24 hours.
+    pub const REPEATABLE_FOR: Duration = Duration::hours(20);
+
+    /// Whether the next attempt repeats the request, rather than looking up what became of it.
+    #[must_use]
+    pub fn may_repeat(&self, now: OffsetDateTime) -> bool {
+        !self.look_up && now - self.first_sent_at < Self::REPEATABLE_FOR
+    }
+}
+
+/// How long to wait before outcome-seeking attempt number `attempts` (from 0); `None` where a person must decide.
+///
+/// Ten seconds to twelve hours, then daily for five days.
+#[must_use]
+pub fn delay_before_attempt(attempts: i32) -> Option<Duration> {
+    match attempts {
+        i32::MIN..=0 => Some(Duration::seconds(10)),
+        1 => Some(Duration::minutes(1)),
+        2 => Some(Duration::minutes(5)),
+        3 => Some(Duration::minutes(30)),
+        4 => Some(Duration::hours(2)),
+        5 => Some(Duration::hours(12)),
+        6..=10 => Some(Duration::days(1)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_sought_for_five_and_a_half_days_and_then_is_a_persons() {
+        let waits: Vec<Duration> = (0..).map_while(delay_before_attempt).collect();
+        assert_eq!(waits.len(), 11);
+        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert!(waits.iter().copied().sum::<Duration>() > Duration::days(5));
+    }
+}

@@ -1,0 +1,150 @@
+//! Money owed for one Odoo transaction reference.
+
+mod decide;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use super::money::{Amount, Money};
+use super::posting::Settles;
+
+pub use decide::{Authority, Decision, decide};
+pub use rules::RuleBroken;
+
+/// Where a payment stands. Partial captures and refunds are amounts, not states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum PaymentState {
+    /// Waiting for the customer to choose how to pay.
+    Created,
+    /// Waiting for the customer to prove who they are.
+    RequiresAction,
+    /// With the customer's bank.
+    Processing,
+    /// The money is held for us and can be captured.
+    Authorized,
+    /// Nothing is left to capture.
+    Captured,
+    /// The provider never took it on.
+    Failed,
+    /// Called off.
+    Canceled,
+    /// Whether the provider took it on is being found out.
+    Unknown,
+}
+
+impl PaymentState {
+    /// Whether no money can move towards us any more by itself.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Captured | Self::Failed | Self::Canceled)
+    }
+}
+
+/// When the money is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum CaptureMethod {
+    /// As soon as the customer's bank agrees.
+    #[default]
+    Automatic,
+    /// When the merchant asks for it.
+    Manual,
+}
+
+/// Why an attempt was declined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Decline {
+    /// The provider's code, such as `insufficient_funds`.
+    pub code: String,
+    /// The provider's words for the customer.
+    pub message: String,
+}
+
+/// Odoo's own reference of the transaction: 1 to 255 characters, no control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reference(String);
+
+/// A text that can be no reference.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be 1 to 255 characters without control characters")]
+pub struct ReferenceError;
+
+impl Reference {
+    /// Takes a text for a reference.
+    pub fn parse(text: impl Into<String>) -> Result<Self, ReferenceError> {
+        let text = text.into();
+        let fits = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text)) } else { Err(ReferenceError) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Money owed for one Odoo transaction reference, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Its id.
+    pub id: PaymentId,
+    /// Where it is charged.
+    pub provider_account_id: ProviderAccountId,
+    /// Whose books it goes into, where it goes into any.
+    pub odoo_instance_id: Option<OdooInstanceId>,
+    /// Odoo's own reference of it.
+    pub reference: Reference,
+    /// What the customer owes.
+    pub amount: Amount,
+    /// When the money is taken.
+    pub capture_method: CaptureMethod,
+    /// Where it stands.
+    pub state: PaymentState,
+    /// What is or was held for us, in minor units.
+    pub authorized_minor: i64,
+    /// What was taken, in minor units. A failed refund does not change it.
+    pub captured_minor: i64,
+    /// What was given back or is on its way, in minor units.
+    pub refunded_minor: i64,
+    /// The provider's id of it (`pi_…`), once it has one.
+    pub provider_reference: Option<String>,
+    /// The provider's charge that counts (`ch_…`), once there is one.
+    pub charge_reference: Option<String>,
+    /// What lets the customer's browser finish it.
+    pub client_secret: Option<SecretString>,
+    /// What the customer must do, as the provider's script wants it.
+    pub next_action: Option<serde_json::Value>,
+    /// Why the last attempt was declined, until one succeeds.
+    pub decline: Option<Decline>,
+    /// The documents it settles.
+    pub settles: Vec<Settles>,
+    /// What the merchant says of it, for people.
+    pub description: Option<String>,
+    /// The merchant's own notes.
+    pub metadata: BTreeMap<String, String>,
+    /// Grows with every change of what is known of it.
+    pub version: i64,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+impl Payment {
+    /// Minor units in the currency the customer pays in.
+    #[must_use]
+    pub const fn money(&self, minor: i64) -> Money {
+        Money::new(minor, self.amount.currency())
+    }
+}

@@ -1,0 +1,82 @@
+//! What a provider says of its objects, in our words.
+
+use secrecy::SecretString;
+use time::OffsetDateTime;
+
+use super::balance_transaction::BalanceTransaction;
+use super::money::Money;
+use super::payment::{Decline, PaymentState};
+use super::refund::RefundState;
+
+/// What a provider says of one object at one moment.
+#[derive(Clone, Debug)]
+pub enum Snapshot {
+    /// Of a payment.
+    Payment(PaymentSnapshot),
+    /// Of a refund.
+    Refund(RefundSnapshot),
+}
+
+/// A provider's word for a state, read in ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said<S> {
+    /// A word we know.
+    Known(S),
+    /// A word that came after us, kept as it came.
+    Unrecognized(String),
+}
+
+/// What a provider says of a payment.
+#[derive(Clone, Debug)]
+pub struct PaymentSnapshot {
+    /// The provider's id of it (`pi_…`).
+    pub provider_reference: String,
+    /// Where it stands; never [`PaymentState::Unknown`] or [`PaymentState::Failed`], which are ours alone.
+    pub state: Said<PaymentState>,
+    /// What was asked of the customer.
+    pub amount: Money,
+    /// What can still be captured, in minor units.
+    pub capturable_minor: i64,
+    /// What was captured, in minor units.
+    pub captured_minor: i64,
+    /// What lets the customer's browser finish it.
+    pub client_secret: Option<SecretString>,
+    /// What the customer must do, as the provider's script wants it.
+    pub next_action: Option<serde_json::Value>,
+    /// Why the last attempt was declined.
+    pub decline: Option<Decline>,
+    /// The charge of the attempt that counts.
+    pub charge: Option<ChargeSnapshot>,
+}
+
+/// What a provider says of the charge beneath a payment.
+#[derive(Clone, Debug)]
+pub struct ChargeSnapshot {
+    /// The provider's id of it (`ch_…`).
+    pub id: String,
+    /// When money moved.
+    pub created: OffsetDateTime,
+    /// The ledger line of it, once there is one and it was read with the charge.
+    pub balance_transaction: Option<BalanceTransaction>,
+    /// Its refunds, where they were read with the charge.
+    pub refunds: Vec<RefundSnapshot>,
+}
+
+/// What a provider says of a refund.
+#[derive(Clone, Debug)]
+pub struct RefundSnapshot {
+    /// The provider's id of it (`re_…`).
+    pub provider_reference: String,
+    /// The provider's id of the payment it belongs to (`pi_…`), where it says.
+    pub payment_reference: Option<String>,
+    /// Our operation, where the refund was made by us.
+    pub operation: Option<super::ids::OperationId>,
+    /// Where it stands.
+    pub state: Said<RefundState>,
+    /// What is given back.
+    pub amount: Money,
+    /// When the provider took it on.
+    pub created: OffsetDateTime,
+    /// The ledger line of it, once there is one and it was read with the refund.
+    pub balance_transaction: Option<BalanceTransaction>,
+}

@@ -1,0 +1,50 @@
+//! Why a provider gave no outcome, sorted by what to do next.
+
+use std::time::Duration;
+
+/// How an operation may have happened although nobody said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ambiguity {
+    /// No usable answer came: repeating under the same key finds out.
+    NoAnswer,
+    /// A failure is stored under the key and would be replayed for ever: only looking up finds out.
+    Stored,
+}
+
+/// Why there is no outcome. `Display` holds no secret and no body.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The request itself is wrong; the same one always will be.
+    #[error("the provider refused the request: {code}: {message}")]
+    Invalid {
+        /// The provider's code, such as `resource_missing`.
+        code: String,
+        /// The provider's words.
+        message: String,
+        /// The parameter at fault, where it says.
+        param: Option<String>,
+    },
+    /// Our key is wrong or lacks a right. Nothing happened.
+    #[error("the provider does not accept the account's key")]
+    Auth,
+    /// Too many requests. Nothing happened.
+    #[error("the provider's rate limit is reached")]
+    RateLimited {
+        /// When to come back, where it says.
+        after: Option<Duration>,
+    },
+    /// The request never left, or the provider was busy with the same key. Nothing happened because of this attempt.
+    #[error("the provider cannot be reached: {message}")]
+    Unavailable {
+        /// What the connection said.
+        message: String,
+    },
+    /// It may have happened.
+    #[error("the provider's answer is unclear: {message}")]
+    Ambiguous {
+        /// Whether repeating can find out.
+        ambiguity: Ambiguity,
+        /// What was seen.
+        message: String,
+    },
+}

@@ -1,0 +1,117 @@
+//! The port to payment companies: what we ask of one, and what it may answer.
+
+mod error;
+mod registry;
+mod webhook;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use time::OffsetDateTime;
+use url::Url;
+
+use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
+use crate::domain::operation::Operation;
+use crate::domain::payment::{Decline, Payment};
+use crate::domain::snapshot::Snapshot;
+
+pub use error::{Ambiguity, ProviderError};
+pub use registry::Registry;
+pub use webhook::{Delivery, Envelope, Proof, VerifiedWebhook, VerifyError, verify_hmac_sha256};
+
+/// A merchant's account at a provider, its secret opened for use.
+#[derive(Clone, Debug)]
+pub struct ProviderAccount {
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Its id with us.
+    pub id: ProviderAccountId,
+    /// Which provider it is at, as the registry names it.
+    pub provider: String,
+    /// Whether real money moves.
+    pub live: bool,
+    /// The connected account that calls are made for, where the secret is a platform's.
+    pub external_account: Option<String>,
+    /// Where the provider answers.
+    pub api_base: Url,
+    /// The key we call it with.
+    pub secret_key: SecretString,
+    /// The key that the customer's browser uses; no secret.
+    pub publishable_key: Option<String>,
+}
+
+/// One operation on one payment, as it is about to be carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The payment, as we hold it.
+    pub payment: &'a Payment,
+    /// The operation; its id is the idempotency key.
+    pub operation: &'a Operation,
+}
+
+/// What a provider says of an operation it has decided.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Done, and how the object stands after it.
+    Done(Snapshot),
+    /// The customer's bank or the provider's rules said no.
+    Declined {
+        /// Why.
+        decline: Decline,
+        /// How the object stands after it, where the provider says.
+        snapshot: Option<Snapshot>,
+    },
+}
+
+/// An object at a provider, by the provider's id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectRef {
+    /// A payment, with its charge, ledger line and refunds.
+    Payment(String),
+}
+
+/// What an event is about.
+#[derive(Clone, Debug)]
+pub enum Interpretation {
+    /// A payment changed.
+    Payment {
+        /// The provider's id of it.
+        reference: String,
+        /// Our id of it, where the provider gives back what we told it.
+        payment: Option<PaymentId>,
+        /// Our operation that made it, where the provider gives it back.
+        operation: Option<OperationId>,
+        /// How it stood; none where the event shows too little and the payment must be read.
+        snapshot: Option<Box<Snapshot>>,
+    },
+    /// Nothing that we follow.
+    NotFollowed,
+}
+
+/// A payment company, reached through one merchant's account there.
+///
+/// Every request is safe to repeat: the operation's id doubles as the key the company deduplicates on.
+/// A decline is an [`Outcome`], not an error.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Carries out one money-moving operation.
+    async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError>;
+
+    /// Looks up what became of an operation, without repeating it. `None` proves nothing.
+    async fn find(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Option<Outcome>, ProviderError>;
+
+    /// Reads an object as it stands now.
+    async fn fetch(&self, account: &ProviderAccount, object: &ObjectRef) -> Result<Snapshot, ProviderError>;
+
+    /// Proves that a delivery is the company's own. The caller supplies the time.
+    ///
+    /// Nothing of the body is read before its signature holds.
+    fn verify<'a>(
+        &self,
+        delivery: &Delivery<'a>,
+        secrets: &[SecretString],
+        now: OffsetDateTime,
+    ) -> Result<VerifiedWebhook<'a>, VerifyError>;
+
+    /// Reads what a kept event is about. A shape it does not know is something to ask about, never a failure.
+    fn interpret(&self, event: &[u8]) -> Interpretation;
+}

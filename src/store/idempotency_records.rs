@@ -1,0 +1,154 @@
+//! Claimed idempotency keys.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::crypto::{Place, Sealer};
+use crate::domain::idempotency::Fingerprint;
+use crate::domain::ids::{MerchantId, OperationId};
+
+/// A claimed key.
+#[derive(Clone, Debug)]
+pub struct IdempotencyRecord {
+    /// Its row.
+    pub id: Uuid,
+    /// The operation that the key stands for.
+    pub operation_id: OperationId,
+    /// What was asked under it.
+    pub fingerprint: Vec<u8>,
+    /// Until when the caller who claimed it is being served.
+    pub serving_until: OffsetDateTime,
+    /// The answer, once there is one: status and body, byte for byte.
+    pub answer: Option<(u16, Vec<u8>)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    operation_id: OperationId,
+    fingerprint: Vec<u8>,
+    serving_until: OffsetDateTime,
+    status: Option<i16>,
+    body_sealed: Option<Vec<u8>>,
+}
+
+fn body_place(merchant: MerchantId, id: Uuid) -> Place {
+    Place { merchant: merchant.uuid(), table: "idempotency_record", column: "body_sealed", row: id }
+}
+
+/// Claims a key for an operation. `false` where it was claimed before; the row is then not touched.
+///
+/// Of several at once, one gets `true`; the others wait for its transaction to end.
+pub async fn insert(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    key_hash: &[u8; 32],
+    fingerprint: &Fingerprint,
+    operation: OperationId,
+    serving_until: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "insert into idempotency_record (merchant_id, key_hash, id, fingerprint, operation_id, serving_until, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+    )
+    .bind(merchant)
+    .bind(key_hash.as_slice())
+    .bind(Uuid::now_v7())
+    .bind(fingerprint.bytes().as_slice())
+    .bind(operation)
+    .bind(serving_until)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A claimed key, held until the transaction ends.
+pub async fn lock(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    key_hash: &[u8; 32],
+) -> Result<IdempotencyRecord, StoreError> {
+    let row: Row = sqlx::query_as(
+        "select id, operation_id, fingerprint, serving_until, status, body_sealed
+         from idempotency_record where merchant_id = $1 and key_hash = $2 for update",
+    )
+    .bind(merchant)
+    .bind(key_hash.as_slice())
+    .fetch_one(conn)
+    .await?;
+    let answer = match (row.status, row.body_sealed) {
+        (Some(status), Some(sealed)) => {
+            let body = sealer.open(body_place(merchant, row.id), &sealed)?.to_vec();
+            let status =
+                u16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", error))?;
+            Some((status, body))
+        }
+        _ => None,
+    };
+    Ok(IdempotencyRecord {
+        id: row.id,
+        operation_id: row.operation_id,
+        fingerprint: row.fingerprint,
+        serving_until: row.serving_until,
+        answer,
+    })
+}
+
+/// Says until when the key's caller is being served.
+pub async fn serve_until(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    key_hash: &[u8; 32],
+    until: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query("update idempotency_record set serving_until = $3 where merchant_id = $1 and key_hash = $2")
+        .bind(merchant)
+        .bind(key_hash.as_slice())
+        .bind(until)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Keeps the answer for every later request under the key.
+pub async fn finish(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    key_hash: &[u8; 32],
+    status: u16,
+    body: &[u8],
+) -> Result<(), StoreError> {
+    let id: Uuid = sqlx::query_scalar("select id from idempotency_record where merchant_id = $1 and key_hash = $2")
+        .bind(merchant)
+        .bind(key_hash.as_slice())
+        .fetch_one(&mut *conn)
+        .await?;
+    let sealed = sealer.seal(body_place(merchant, id), body)?;
+    sqlx::query("update idempotency_record set status = $3, body_sealed = $4 where merchant_id = $1 and key_hash = $2")
+        .bind(merchant)
+        .bind(key_hash.as_slice())
+        .bind(i16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", error))?)
+        .bind(sealed)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Drops keys older than `before`, `limit` at most; how many.
+pub async fn purge(conn: &mut PgConnection, before: OffsetDateTime, limit: i64) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "delete from idempotency_record where (merchant_id, key_hash) in
+             (select merchant_id, key_hash from idempotency_record where created_at < $1 limit $2)",
+    )
+    .bind(before)
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,69 @@
+//! Postgres, one file per table: plain functions over a connection. Transactions begin and commit in `app`.
+//!
+//! `get` gives the row or [`StoreError::NotFound`], `find` an option, `list` a page, `lock` holds the row until the
+//! transaction ends. The merchant always comes first.
+
+pub mod api_keys;
+pub mod balance_transactions;
+pub mod exceptions;
+pub mod idempotency_records;
+pub mod merchants;
+pub mod odoo_instances;
+pub mod operations;
+pub mod outbox;
+pub mod payments;
+pub mod provider_accounts;
+pub mod refunds;
+pub mod webhook_events;
+
+use crate::crypto::CryptoError;
+
+/// The migrations of this version, embedded.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such row, or another merchant's.
+    #[error("no such row")]
+    NotFound,
+    /// A row like it exists.
+    #[error("a row like it exists: {constraint}")]
+    Conflict {
+        /// The constraint that says so.
+        constraint: String,
+    },
+    /// The database cannot be reached or refused.
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+    /// A sealed value does not open.
+    #[error("a sealed value does not open")]
+    Crypto(#[from] CryptoError),
+    /// A row holds what this version cannot read.
+    #[error("a row of {table} cannot be read: {what}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl StoreError {
+    /// A row of `table` that cannot be read.
+    pub(crate) fn corrupt(table: &'static str, what: impl ToString) -> Self {
+        Self::Corrupt { table, what: what.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Database(database) if database.is_unique_violation() => {
+                Self::Conflict { constraint: database.constraint().unwrap_or_default().to_owned() }
+            }
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Money-moving calls, each a row before it is a request.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::StoreError;
+use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
+use crate::domain::operation::{Operation, OperationKind, OperationState};
+
+macro_rules! columns {
+    () => {
+        "id, payment_id, provider_account_id, kind, amount_minor, state, payment_method, return_url, attempts, \
+         first_sent_at, look_up, fence, error_code, error_message"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: OperationId,
+    payment_id: PaymentId,
+    provider_account_id: ProviderAccountId,
+    kind: OperationKind,
+    amount_minor: i64,
+    state: OperationState,
+    payment_method: Option<String>,
+    return_url: Option<String>,
+    attempts: i32,
+    first_sent_at: OffsetDateTime,
+    look_up: bool,
+    fence: i64,
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
+
+impl From<Row> for Operation {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            payment_id: row.payment_id,
+            provider_account_id: row.provider_account_id,
+            kind: row.kind,
+            amount_minor: row.amount_minor,
+            state: row.state,
+            payment_method: row.payment_method,
+            return_url: row.return_url,
+            attempts: row.attempts,
+            first_sent_at: row.first_sent_at,
+            look_up: row.look_up,
+            fence: row.fence,
+            error_code: row.error_code,
+            error_message: row.error_message,
+        }
+    }
+}
+
+/// Adds an operation, leased to the caller until `leased_until`.
+pub async fn insert(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    operation: &Operation,
+    leased_until: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into operation (merchant_id, id, payment_id, provider_account_id, kind, amount_minor, state,
+             payment_method, return_url, first_sent_at, fence, due_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $10)",
+    )
+    .bind(merchant)
+    .bind(operation.id)
+    .bind(operation.payment_id)
+    .bind(operation.provider_account_id)
+    .bind(operation.kind)
+    .bind(operation.amount_minor)
+    .bind(operation.state)
+    .bind(&operation.payment_method)
+    .bind(&operation.return_url)
+    .bind(operation.first_sent_at)
+    .bind(operation.fence)
+    .bind(leased_until)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes what changes in the life of an operation. `due_at` is the next attempt of an unknown one.
+pub async fn update(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    operation: &Operation,
+    due_at: Option<OffsetDateTime>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update operation set state = $3, attempts = $4, look_up = $5, error_code = $6, error_message = $7, due_at = $8
+         where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(operation.id)
+    .bind(operation.state)
+    .bind(operation.attempts)
+    .bind(operation.look_up)
+    .bind(&operation.error_code)
+    .bind(&operation.error_message)
+    .bind(due_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One operation.
+pub async fn get(conn: &mut PgConnection, merchant: MerchantId, id: OperationId) -> Result<Operation, StoreError> {
+    let row: Row =
+        sqlx::query_as(concat!("select ", columns!(), " from operation where merchant_id = $1 and id = $2"))
+            .bind(merchant)
+            .bind(id)
+            .fetch_one(conn)
+            .await?;
+    Ok(row.into())
+}
+
+/// The operations of a payment, oldest first.
+pub async fn list(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payment: PaymentId,
+) -> Result<Vec<Operation>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from operation where merchant_id = $1 and payment_id = $2 order by id"
+    ))
+    .bind(merchant)
+    .bind(payment)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Operation::from).collect())
+}
+
+/// Takes one operation up: one the provider never took, or whose lease ran out, or that is due to be found out.
+/// `None` where someone else has it or it is decided.
+pub async fn lease(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OperationId,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<Option<Operation>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(concat!(
+        "update operation set fence = fence + 1, due_at = $4,
+             state = case when state = 'retryable' then 'pending' else state end
+         where merchant_id = $1 and id = $2 and (due_at <= $3 or state = 'retryable') returning ",
+        columns!()
+    ))
+    .bind(merchant)
+    .bind(id)
+    .bind(now)
+    .bind(until)
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Operation::from))
+}
+
+/// Which operations are due: those a crash left pending, and unknown ones whose time has come.
+pub async fn list_due(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(MerchantId, OperationId)>, StoreError> {
+    Ok(sqlx::query_as("select merchant_id, id from operation where due_at <= $1 order by due_at limit $2")
+        .bind(now)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?)
+}

@@ -1,0 +1,242 @@
+//! Payments.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::StoreError;
+use crate::crypto::{Place, Sealer};
+use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use crate::domain::money::Amount;
+use crate::domain::payment::{CaptureMethod, Decline, Payment, PaymentState, Reference};
+use crate::domain::posting::Settles;
+
+const TABLE: &str = "payment";
+
+/// The columns of a [`Row`], after which a condition follows.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select merchant_id, id, provider_account_id, odoo_instance_id, reference, amount_minor, currency, ",
+            "capture_method, state, authorized_minor, captured_minor, refunded_minor, provider_reference, ",
+            "charge_reference, client_secret_sealed, next_action, decline, settles, description, metadata, version, ",
+            "created_at, updated_at from payment ",
+            $rest
+        )
+    };
+}
+
+fn secret_place(merchant: MerchantId, id: PaymentId) -> Place {
+    Place { merchant: merchant.uuid(), table: TABLE, column: "client_secret_sealed", row: id.uuid() }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    merchant_id: MerchantId,
+    id: PaymentId,
+    provider_account_id: ProviderAccountId,
+    odoo_instance_id: Option<OdooInstanceId>,
+    reference: String,
+    amount_minor: i64,
+    currency: String,
+    capture_method: CaptureMethod,
+    state: PaymentState,
+    authorized_minor: i64,
+    captured_minor: i64,
+    refunded_minor: i64,
+    provider_reference: Option<String>,
+    charge_reference: Option<String>,
+    client_secret_sealed: Option<Vec<u8>>,
+    next_action: Option<serde_json::Value>,
+    decline: Option<Json<Decline>>,
+    settles: Json<Vec<Settles>>,
+    description: Option<String>,
+    metadata: Json<BTreeMap<String, String>>,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl Row {
+    fn open(self, sealer: &Sealer) -> Result<Payment, StoreError> {
+        let currency = self.currency.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
+        let place = secret_place(self.merchant_id, self.id);
+        let secret = self.client_secret_sealed.map(|sealed| sealer.open_text(place, &sealed)).transpose()?;
+        Ok(Payment {
+            merchant_id: self.merchant_id,
+            id: self.id,
+            provider_account_id: self.provider_account_id,
+            odoo_instance_id: self.odoo_instance_id,
+            reference: Reference::parse(self.reference).map_err(|error| StoreError::corrupt(TABLE, error))?,
+            amount: Amount::parse(self.amount_minor, currency).map_err(|error| StoreError::corrupt(TABLE, error))?,
+            capture_method: self.capture_method,
+            state: self.state,
+            authorized_minor: self.authorized_minor,
+            captured_minor: self.captured_minor,
+            refunded_minor: self.refunded_minor,
+            provider_reference: self.provider_reference,
+            charge_reference: self.charge_reference,
+            client_secret: secret,
+            next_action: self.next_action,
+            decline: self.decline.map(|Json(decline)| decline),
+            settles: self.settles.0,
+            description: self.description,
+            metadata: self.metadata.0,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+fn sealed_secret(sealer: &Sealer, payment: &Payment) -> Result<Option<Vec<u8>>, StoreError> {
+    let place = secret_place(payment.merchant_id, payment.id);
+    let seal = |secret: &secrecy::SecretString| sealer.seal(place, secret.expose_secret().as_bytes());
+    Ok(payment.client_secret.as_ref().map(seal).transpose()?)
+}
+
+/// Adds a payment.
+///
+/// # Errors
+/// [`StoreError::Conflict`] on `payment_living_reference` where another living payment has the reference.
+pub async fn insert(conn: &mut PgConnection, payment: &Payment) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into payment (merchant_id, id, provider_account_id, odoo_instance_id, reference, amount_minor,
+             currency, capture_method, state, settles, description, metadata, version, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)",
+    )
+    .bind(payment.merchant_id)
+    .bind(payment.id)
+    .bind(payment.provider_account_id)
+    .bind(payment.odoo_instance_id)
+    .bind(payment.reference.as_str())
+    .bind(payment.amount.minor())
+    .bind(payment.amount.currency().code())
+    .bind(payment.capture_method)
+    .bind(payment.state)
+    .bind(Json(&payment.settles))
+    .bind(&payment.description)
+    .bind(Json(&payment.metadata))
+    .bind(payment.version)
+    .bind(payment.created_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes what changes in the life of a payment.
+pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment) -> Result<(), StoreError> {
+    sqlx::query(
+        "update payment set state = $3, authorized_minor = $4, captured_minor = $5, refunded_minor = $6,
+             provider_reference = $7, charge_reference = $8, client_secret_sealed = $9, next_action = $10,
+             decline = $11, version = $12, updated_at = $13
+         where merchant_id = $1 and id = $2",
+    )
+    .bind(payment.merchant_id)
+    .bind(payment.id)
+    .bind(payment.state)
+    .bind(payment.authorized_minor)
+    .bind(payment.captured_minor)
+    .bind(payment.refunded_minor)
+    .bind(&payment.provider_reference)
+    .bind(&payment.charge_reference)
+    .bind(sealed_secret(sealer, payment)?)
+    .bind(&payment.next_action)
+    .bind(payment.decline.as_ref().map(Json))
+    .bind(payment.version)
+    .bind(payment.updated_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One payment.
+pub async fn get(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    id: PaymentId,
+) -> Result<Payment, StoreError> {
+    let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2"))
+        .bind(merchant)
+        .bind(id)
+        .fetch_one(conn)
+        .await?;
+    row.open(sealer)
+}
+
+/// One payment, held until the transaction ends.
+pub async fn lock(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    id: PaymentId,
+) -> Result<Payment, StoreError> {
+    let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2 for update"))
+        .bind(merchant)
+        .bind(id)
+        .fetch_one(conn)
+        .await?;
+    row.open(sealer)
+}
+
+/// The payment that the provider knows by that id.
+pub async fn find_by_provider_reference(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    reference: &str,
+) -> Result<Option<PaymentId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from payment where merchant_id = $1 and provider_account_id = $2 and provider_reference = $3",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(reference)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The living payment with that reference of Odoo's.
+pub async fn find_living(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    reference: &Reference,
+) -> Result<Option<PaymentId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from payment where merchant_id = $1 and provider_account_id = $2 and reference = $3
+             and state not in ('failed', 'canceled')",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(reference.as_str())
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The payments with that reference of Odoo's and that mode, newest first, `limit` at most.
+pub async fn list_by_reference(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    live: bool,
+    reference: &str,
+    limit: i64,
+) -> Result<Vec<Payment>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1 and reference = $2 and provider_account_id in
+             (select id from provider_account where merchant_id = $1 and live = $3)
+         order by id desc limit $4"
+    ))
+    .bind(merchant)
+    .bind(reference)
+    .bind(live)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.open(sealer)).collect()
+}

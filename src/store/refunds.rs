@@ -1,0 +1,89 @@
+//! Money given back.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::StoreError;
+use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId, RefundId};
+use crate::domain::refund::{Refund, RefundState};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: RefundId,
+    payment_id: PaymentId,
+    operation_id: Option<OperationId>,
+    amount_minor: i64,
+    state: RefundState,
+    provider_reference: String,
+}
+
+/// Adds a refund that the provider told of.
+pub async fn insert(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    refund: &Refund,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into refund (merchant_id, id, payment_id, operation_id, provider_account_id, amount_minor, state,
+             provider_reference, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+    )
+    .bind(merchant)
+    .bind(refund.id)
+    .bind(refund.payment_id)
+    .bind(refund.operation_id)
+    .bind(account)
+    .bind(refund.amount_minor)
+    .bind(refund.state)
+    .bind(&refund.provider_reference)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes a refund's state.
+pub async fn update(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    refund: &Refund,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query("update refund set state = $3, updated_at = $4 where merchant_id = $1 and id = $2")
+        .bind(merchant)
+        .bind(refund.id)
+        .bind(refund.state)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The refunds of a payment, oldest first.
+pub async fn list(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payment: PaymentId,
+) -> Result<Vec<Refund>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select id, payment_id, operation_id, amount_minor, state, provider_reference
+         from refund where merchant_id = $1 and payment_id = $2 order by id",
+    )
+    .bind(merchant)
+    .bind(payment)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Refund {
+            id: row.id,
+            payment_id: row.payment_id,
+            operation_id: row.operation_id,
+            amount_minor: row.amount_minor,
+            state: row.state,
+            provider_reference: row.provider_reference,
+        })
+        .collect())
+}
