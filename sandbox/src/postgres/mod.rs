@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use reqwest::Url;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -41,7 +42,8 @@ const OBJECT_IN_USE: &str = "55006";
 /// A running Postgres and the databases made in it.
 #[derive(Debug)]
 pub struct Cluster {
-    maintenance: PgConnectOptions,
+    /// The maintenance database, where databases are made.
+    server: Url,
     template: OnceCell<String>,
     private: Option<Private>,
 }
@@ -79,11 +81,9 @@ impl Cluster {
 
     /// Uses a server that somebody else runs, after clearing what earlier runs left there.
     async fn existing(url: &str) -> Result<Self> {
-        let maintenance: PgConnectOptions = url
-            .parse()
-            .with_context(|| format!("{DATABASE_URL_VARIABLE} is not a Postgres URL"))?;
+        let server = Url::parse(url).with_context(|| format!("{DATABASE_URL_VARIABLE} is not a URL"))?;
         let cluster = Self {
-            maintenance,
+            server,
             template: OnceCell::new(),
             private: None,
         };
@@ -126,11 +126,7 @@ impl Cluster {
             Ok(keeper)
         });
         let keeper = Arc::new(Mutex::new(keeper.await.with_context(|| tail(&log))?));
-        let maintenance = PgConnectOptions::new_without_pgpass()
-            .host("127.0.0.1")
-            .port(port)
-            .username("postgres")
-            .database("postgres");
+        let url = Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
         let survives_stop = matches!(programs, Programs::Directory(_));
         let private = Private {
             keeper,
@@ -139,7 +135,7 @@ impl Cluster {
             survives_stop,
         };
         let cluster = Self {
-            maintenance,
+            server: url,
             template: OnceCell::new(),
             private: Some(private),
         };
@@ -150,7 +146,7 @@ impl Cluster {
     /// The URL of the maintenance database, where databases are made.
     #[must_use]
     pub fn url(&self) -> String {
-        self.maintenance.to_url_lossy().to_string()
+        self.server.to_string()
     }
 
     /// Makes an empty database of that name and returns its URL.
@@ -206,7 +202,7 @@ impl Cluster {
         self.with_keeper(Keeper::start_server).await?;
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            match PgConnection::connect_with(&self.maintenance).await {
+            match PgConnection::connect(self.server.as_str()).await {
                 Ok(connection) => return Ok(connection.close().await?),
                 Err(error) if Instant::now() > deadline => {
                     let said = self
@@ -248,22 +244,20 @@ impl Cluster {
     }
 
     fn url_of(&self, database: &str) -> String {
-        self.maintenance
-            .clone()
-            .database(database)
-            .to_url_lossy()
-            .to_string()
+        let mut url = self.server.clone();
+        url.set_path(database);
+        url.to_string()
     }
 
     async fn execute(&self, statement: String) -> sqlx::Result<()> {
-        let mut connection = PgConnection::connect_with(&self.maintenance).await?;
+        let mut connection = PgConnection::connect(self.server.as_str()).await?;
         connection.execute(AssertSqlSafe(statement)).await?;
         connection.close().await
     }
 
     /// Drops the databases of runs that are over: nobody runs tests for a day.
     async fn drop_leftovers(&self) -> Result<()> {
-        let mut connection = PgConnection::connect_with(&self.maintenance).await?;
+        let mut connection = PgConnection::connect(self.server.as_str()).await?;
         let leftovers: Vec<String> =
             sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'quittance\\_test\\_%'")
                 .fetch_all(&mut connection)

@@ -1,0 +1,114 @@
+//! A merchant of a running Quittance, set up with its own commands as an operator would.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::service::Quittance;
+
+/// How Quittance reaches a pretend Stripe account, and how that account signs.
+#[derive(Clone, Debug)]
+pub struct StripeAccess {
+    /// Where the API answers, without a path.
+    pub api_base: String,
+    /// The secret key, `sk_test_…`.
+    pub secret_key: String,
+    /// The publishable key, `pk_test_…`.
+    pub publishable_key: String,
+    /// What webhooks are signed with, `whsec_…`.
+    pub webhook_secret: String,
+}
+
+/// How Quittance reaches a pretend Odoo, and where it books there.
+#[derive(Clone, Debug)]
+pub struct OdooAccess {
+    /// Where it answers, without a path.
+    pub url: String,
+    /// The database's name.
+    pub database: String,
+    /// The key of the user that books.
+    pub api_key: String,
+    /// The code of the Stripe journal.
+    pub journal: String,
+    /// The code of the account for Stripe's fees.
+    pub fee_account: String,
+}
+
+/// A merchant and what a client of his needs to know.
+#[derive(Clone, Debug)]
+pub struct Merchant {
+    /// `mer_…`
+    pub id: String,
+    /// `acc_…`
+    pub provider_account: String,
+    /// `qk_test_…`
+    pub api_key: String,
+}
+
+impl Merchant {
+    /// Adds a merchant with a provider account, an API key and, where given, an Odoo instance.
+    pub async fn add(
+        quittance: &Quittance,
+        stripe: &StripeAccess,
+        odoo: Option<&OdooAccess>,
+    ) -> Result<Self> {
+        let added = quittance
+            .run(&["merchant", "add", "--name", "Sandbox"], &[])
+            .await?;
+        let id = text(&added, "id")?;
+        let account = [
+            "provider-account",
+            "add",
+            "--merchant",
+            &id,
+            "--publishable-key",
+            &stripe.publishable_key,
+        ];
+        let account = [&account[..], &["--api-base", &stripe.api_base]].concat();
+        let secrets = [
+            ("STRIPE_SECRET_KEY", &*stripe.secret_key),
+            ("STRIPE_WEBHOOK_SECRET", &*stripe.webhook_secret),
+        ];
+        let provider_account = text(&quittance.run(&account, &secrets).await?, "id")?;
+        if let Some(odoo) = odoo {
+            let instance = [
+                "odoo-instance",
+                "add",
+                "--merchant",
+                &id,
+                "--url",
+                &odoo.url,
+                "--database",
+                &odoo.database,
+            ];
+            let books = ["--journal", &odoo.journal, "--fee-account", &odoo.fee_account];
+            quittance
+                .run(
+                    &[&instance[..], &books].concat(),
+                    &[("ODOO_API_KEY", &odoo.api_key)],
+                )
+                .await?;
+        }
+        let created = quittance
+            .run(&["api-key", "create", "--merchant", &id, "--name", "odoo"], &[])
+            .await?;
+        let api_key = text(&created, "key")?;
+        Ok(Self {
+            id,
+            provider_account,
+            api_key,
+        })
+    }
+
+    /// Where Stripe's webhooks for this merchant go.
+    #[must_use]
+    pub fn webhook_path(&self) -> String {
+        format!("/webhooks/stripe/{}", self.provider_account)
+    }
+}
+
+fn text(answer: &Value, field: &str) -> Result<String> {
+    let value = answer.get(field).and_then(Value::as_str);
+    value
+        .map(str::to_owned)
+        .with_context(|| format!("quittance printed no {field}: {answer}"))
+}
