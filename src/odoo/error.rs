@@ -1,0 +1,149 @@
+//! What an answer that is no success means for us.
+//!
+//! Odoo answers 500 for a caller's mistake as well as for a busy database, so the status alone does not say
+//! whether sending again helps: the name of the Python class does.
+
+use serde::Deserialize;
+
+use crate::sink::SinkError;
+
+/// The longest message of Odoo's that is kept, in characters.
+const MESSAGE_LEN: usize = 300;
+
+/// Python's own errors that a request brings about by what it says: they come back however often it is sent.
+const MISTAKES: [&str; 6] = [
+    "builtins.AssertionError",
+    "builtins.AttributeError",
+    "builtins.IndexError",
+    "builtins.KeyError",
+    "builtins.TypeError",
+    "builtins.ValueError",
+];
+
+/// Odoo's error body, without its traceback.
+#[derive(Debug, Deserialize)]
+struct Fault {
+    name: String,
+    message: String,
+}
+
+/// Sorts an answer whose status is not 200.
+pub(super) fn from_answer(status: u16, body: &[u8]) -> SinkError {
+    let Ok(fault) = serde_json::from_slice::<Fault>(body) else {
+        return from_page(status);
+    };
+    let message = shorten(&fault.message);
+    match status {
+        401 | 403 => SinkError::Unauthorized { message },
+        409 | 429 | 502..=504 => SinkError::Unreachable { message },
+        500.. if !is_final(&fault.name) => SinkError::Unreachable { message },
+        _ => SinkError::Refused { message },
+    }
+}
+
+/// Sorts an answer that Odoo's API did not write: another program's page, or Odoo's own without the API.
+fn from_page(status: u16) -> SinkError {
+    match status {
+        401 | 403 => SinkError::Unauthorized {
+            message: format!("status {status}"),
+        },
+        404 => refused("no such database answers there, or it is older than Odoo 19"),
+        300..=399 => refused("it redirects to a page: the API that is used needs Odoo 19 or later"),
+        _ => unreachable(format!("status {status} and no answer of the API")),
+    }
+}
+
+fn is_final(name: &str) -> bool {
+    MISTAKES.contains(&name)
+        || (name.starts_with("odoo.exceptions.")
+            && !name.ends_with(".LockError")
+            && !name.ends_with(".ConcurrencyError"))
+}
+
+/// Sorts a call without a whole answer. The address is left out: the caller knows it.
+pub(super) fn from_transport(error: &reqwest::Error) -> SinkError {
+    unreachable(match () {
+        () if error.is_timeout() => "no answer in time",
+        () if error.is_connect() => "cannot connect",
+        () => "the connection broke",
+    })
+}
+
+/// Odoo said no, in our words.
+pub(super) fn refused(message: impl Into<String>) -> SinkError {
+    SinkError::Refused {
+        message: message.into(),
+    }
+}
+
+/// What Odoo holds is not what was sent.
+pub(super) fn differs(message: impl Into<String>) -> SinkError {
+    SinkError::Differs {
+        message: message.into(),
+    }
+}
+
+/// No answer that can be used.
+pub(super) fn unreachable(message: impl Into<String>) -> SinkError {
+    SinkError::Unreachable {
+        message: message.into(),
+    }
+}
+
+/// The first line of a message of Odoo's, cut where it is long.
+pub(super) fn shorten(message: &str) -> String {
+    message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(MESSAGE_LEN)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(status: u16, name: &str) -> &'static str {
+        let body = format!(r#"{{"name":"{name}","message":"first\nsecond","debug":"Traceback"}}"#);
+        let error = from_answer(status, body.as_bytes());
+        assert!(!error.to_string().contains("second") && !error.to_string().contains("Traceback"));
+        word(&error)
+    }
+
+    fn word(error: &SinkError) -> &'static str {
+        match error {
+            SinkError::Refused { .. } => "refused",
+            SinkError::Differs { .. } => "differs",
+            SinkError::Unauthorized { .. } => "unauthorized",
+            SinkError::Unreachable { .. } => "unreachable",
+        }
+    }
+
+    #[test]
+    fn the_name_decides_about_a_500() {
+        assert_eq!(kind(500, "builtins.ValueError"), "refused");
+        assert_eq!(kind(500, "psycopg2.errors.SerializationFailure"), "unreachable");
+        assert_eq!(kind(500, "psycopg2.OperationalError"), "unreachable");
+        assert_eq!(kind(500, "builtins.MemoryError"), "unreachable");
+    }
+
+    #[test]
+    fn a_refusal_a_bad_key_and_a_held_lock_are_three_things() {
+        assert_eq!(kind(422, "odoo.exceptions.ValidationError"), "refused");
+        assert_eq!(kind(404, "odoo.exceptions.MissingError"), "refused");
+        assert_eq!(kind(401, "werkzeug.exceptions.Unauthorized"), "unauthorized");
+        assert_eq!(kind(403, "odoo.exceptions.AccessError"), "unauthorized");
+        assert_eq!(kind(409, "odoo.exceptions.LockError"), "unreachable");
+    }
+
+    #[test]
+    fn a_page_of_another_program_is_not_odoos_word() {
+        let page = b"<html>busy</html>".as_slice();
+        assert_eq!(word(&from_answer(500, page)), "unreachable");
+        assert_eq!(word(&from_answer(503, page)), "unreachable");
+        assert_eq!(word(&from_answer(404, page)), "refused");
+        assert_eq!(word(&from_answer(303, b"")), "refused");
+    }
+}

@@ -1,0 +1,152 @@
+//! Journal items: reading them back, and making debits and credits meet.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+use time::Date;
+
+use crate::domain::money::{Currency, Money};
+use crate::sink::SinkError;
+
+use super::client::Database;
+use super::error::{differs, refused};
+use super::wire::{Decimal, Link};
+
+const MODEL: &str = "account.move.line";
+const FIELDS: [&str; 10] = [
+    "move_id",
+    "account_id",
+    "account_type",
+    "partner_id",
+    "currency_id",
+    "amount_currency",
+    "date",
+    "parent_state",
+    "reconciled",
+    "statement_line_id",
+];
+
+/// One line of a journal entry, as Odoo holds it now.
+#[derive(Debug, Deserialize)]
+pub(super) struct Item {
+    pub(super) id: i64,
+    pub(super) move_id: Link,
+    pub(super) account_id: Link,
+    pub(super) account_type: String,
+    pub(super) partner_id: Link,
+    pub(super) currency_id: Link,
+    pub(super) amount_currency: Decimal,
+    pub(super) date: String,
+    pub(super) parent_state: String,
+    pub(super) reconciled: bool,
+    pub(super) statement_line_id: Link,
+}
+
+impl Item {
+    /// Whether it is a customer's debt, or what was paid on one.
+    pub(super) fn is_receivable(&self) -> bool {
+        self.account_type == "asset_receivable"
+    }
+
+    /// Says what is not as it was sent: the state, the day, the currency, the amount.
+    pub(super) fn check(&self, amount: Money, date: Date) -> Result<(), SinkError> {
+        let name = self.move_id.name();
+        if self.parent_state != "posted" {
+            return Err(differs(format!("{name} is not posted but {}", self.parent_state)));
+        }
+        if self.date != date.to_string() {
+            return Err(differs(format!(
+                "{name} is dated {} and not {date}: is the period locked?",
+                self.date
+            )));
+        }
+        if self.money(amount.currency) != Some(amount) {
+            let currency = self.currency_id.name();
+            return Err(differs(format!(
+                "{name} has {currency} {} and not {amount}",
+                self.amount_currency
+            )));
+        }
+        Ok(())
+    }
+
+    fn money(&self, currency: Currency) -> Option<Money> {
+        let minor = self.amount_currency.to_minor(currency)?;
+        (self.currency_id.name() == currency.code()).then(|| Money::new(minor, currency))
+    }
+}
+
+/// The journal items that fit a domain.
+pub(super) async fn find(odoo: &Database<'_>, domain: Value) -> Result<Vec<Item>, SinkError> {
+    odoo.search(MODEL, domain, &FIELDS).await
+}
+
+/// Reconciles debits with one credit or the reverse, and reads how much of them met.
+///
+/// A repeat is refused by Odoo as already reconciled, in the words of the user's language. So it is not the answer
+/// that counts but what stands between the items afterwards.
+pub(super) async fn reconcile(
+    odoo: &Database<'_>,
+    debits: &[&Item],
+    credits: &[&Item],
+    expected: Money,
+) -> Result<(), SinkError> {
+    let open: Vec<i64> = debits
+        .iter()
+        .chain(credits)
+        .filter(|item| !item.reconciled)
+        .map(|item| item.id)
+        .collect();
+    let answer = odoo
+        .call::<IgnoredAny>(MODEL, "reconcile", json!({ "ids": open }))
+        .await;
+    let refusal = match answer {
+        Ok(_) => None,
+        Err(SinkError::Refused { message }) => Some(message),
+        Err(other) => return Err(other),
+    };
+    let met = met(odoo, debits, credits, expected.currency).await?;
+    match refusal {
+        _ if met == expected => Ok(()),
+        Some(message) if met.minor == 0 => Err(refused(message)),
+        _ => {
+            let names = |items: &[&Item]| items.first().map(|item| item.move_id.name().to_owned());
+            let (debit, credit) = (
+                names(debits).unwrap_or_default(),
+                names(credits).unwrap_or_default(),
+            );
+            Err(differs(format!(
+                "{met} of {expected} met between {debit} and {credit}"
+            )))
+        }
+    }
+}
+
+/// One meeting of a debit and a credit.
+#[derive(Debug, Deserialize)]
+struct Partial {
+    debit_amount_currency: Decimal,
+}
+
+async fn met(
+    odoo: &Database<'_>,
+    debits: &[&Item],
+    credits: &[&Item],
+    currency: Currency,
+) -> Result<Money, SinkError> {
+    let ids = |items: &[&Item]| items.iter().map(|item| item.id).collect::<Vec<_>>();
+    let domain = json!([
+        ["debit_move_id", "in", ids(debits)],
+        ["credit_move_id", "in", ids(credits)]
+    ]);
+    let partials: Vec<Partial> = odoo
+        .search("account.partial.reconcile", domain, &["debit_amount_currency"])
+        .await?;
+    partials
+        .iter()
+        .try_fold(0_i64, |sum, partial| {
+            sum.checked_add(partial.debit_amount_currency.to_minor(currency)?)
+        })
+        .map(|minor| Money::new(minor, currency))
+        .ok_or_else(|| differs("the amount that met is no whole number of minor units"))
+}
