@@ -23,8 +23,16 @@ install() {
     sudo=(sudo -n)
   fi
   echo "installing $*"
-  "${sudo[@]}" apt-get update -qq </dev/null >/dev/null
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" </dev/null >/dev/null
+  local log
+  log=$(mktemp)
+  if ! { "${sudo[@]}" apt-get update -qq &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
+    </dev/null >"$log" 2>&1; then
+    tail -n 5 "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
 }
 
 # The directory of the newest Postgres programs that hold $1.
@@ -48,8 +56,8 @@ postgres() {
 }
 
 pgbench() {
-  programs_with pgbench >/dev/null || install postgresql postgresql-contrib ||
-    missing "pgbench is missing: install postgresql (Debian: with postgresql-contrib; macOS: brew install postgresql@17)"
+  programs_with pgbench >/dev/null || install postgresql ||
+    missing "pgbench is missing: install postgresql (Debian: apt-get install postgresql; macOS: brew install postgresql@17)"
 }
 
 # The official Stripe package, which the pretend Stripe is held against.
