@@ -23,6 +23,8 @@ create table payment (
     description          text,
     metadata             jsonb       not null default '{}',
     version              bigint      not null default 0,
+    -- When the last applied read of it began, by the database's clock: events received before then are covered by it.
+    read_at              timestamptz,
     created_at           timestamptz not null,
     updated_at           timestamptz not null,
     primary key (merchant_id, id),

@@ -15,9 +15,10 @@ create table webhook_event (
     attempts            integer     not null default 0,
     fence               bigint      not null default 0,
     -- When a worker may take it up; none once it is applied, ignored or dead.
-    due_at              timestamptz,
+    due_at              timestamptz default clock_timestamp(),
     last_error          text,
-    received_at         timestamptz not null,
+    -- By the database's clock, to be compared with payment.read_at.
+    received_at         timestamptz not null default clock_timestamp(),
     primary key (merchant_id, provider_account_id, created, event_id),
     check ((state = 'received') = (due_at is not null))
 );

@@ -7,3 +7,5 @@ pub mod domain;
 pub mod provider;
 pub mod sink;
 pub mod store;
+pub mod app;
+pub mod odoo;

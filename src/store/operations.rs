@@ -117,6 +117,17 @@ pub async fn get(conn: &mut PgConnection, merchant: MerchantId, id: OperationId)
     Ok(row.into())
 }
 
+/// One operation, held until the transaction ends.
+pub async fn lock(conn: &mut PgConnection, merchant: MerchantId, id: OperationId) -> Result<Operation, StoreError> {
+    let row: Row =
+        sqlx::query_as(concat!("select ", columns!(), " from operation where merchant_id = $1 and id = $2 for update"))
+            .bind(merchant)
+            .bind(id)
+            .fetch_one(conn)
+            .await?;
+    Ok(row.into())
+}
+
 /// The operations of a payment, oldest first.
 pub async fn list(
     conn: &mut PgConnection,
@@ -137,6 +148,8 @@ pub async fn list(
 
 /// Takes one operation up: one the provider never took, or whose lease ran out, or that is due to be found out.
 /// `None` where someone else has it or it is decided.
+///
+/// Whoever let a lease run out may have sent the request, so what was pending is unknown from here on.
 pub async fn lease(
     conn: &mut PgConnection,
     merchant: MerchantId,
@@ -146,7 +159,7 @@ pub async fn lease(
 ) -> Result<Option<Operation>, StoreError> {
     let row: Option<Row> = sqlx::query_as(concat!(
         "update operation set fence = fence + 1, due_at = $4,
-             state = case when state = 'retryable' then 'pending' else state end
+             state = case state when 'retryable' then 'pending' when 'pending' then 'unknown' else state end
          where merchant_id = $1 and id = $2 and (due_at <= $3 or state = 'retryable') returning ",
         columns!()
     ))

@@ -168,6 +168,42 @@ pub async fn get(
     row.open(sealer)
 }
 
+/// When a read of the payment may begin, by the database's clock, to be noted with [`note_read`] once it is applied.
+pub async fn read_begins(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> {
+    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?)
+}
+
+/// Notes that a read which began then is applied.
+pub async fn note_read(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: PaymentId,
+    began_at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query("update payment set read_at = $3 where merchant_id = $1 and id = $2")
+        .bind(merchant)
+        .bind(id)
+        .bind(began_at)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether a read that began after `moment` is applied already.
+pub async fn read_since(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: PaymentId,
+    moment: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("select coalesce(read_at > $3, false) from payment where merchant_id = $1 and id = $2")
+        .bind(merchant)
+        .bind(id)
+        .bind(moment)
+        .fetch_one(conn)
+        .await?)
+}
+
 /// One payment, held until the transaction ends.
 pub async fn lock(
     conn: &mut PgConnection,

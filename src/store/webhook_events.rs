@@ -22,6 +22,8 @@ pub struct WebhookEvent {
     pub event_id: String,
     /// The raw bytes that were signed.
     pub payload: Vec<u8>,
+    /// When it came, by the database's clock.
+    pub received_at: OffsetDateTime,
     /// How often it failed.
     pub attempts: i32,
     /// Grows with every lease.
@@ -40,7 +42,6 @@ pub struct SealedEvent {
     object_id: Option<String>,
     api_version: Option<String>,
     payload_sealed: Vec<u8>,
-    received_at: OffsetDateTime,
 }
 
 fn payload_place(merchant: MerchantId, id: Uuid) -> Place {
@@ -54,7 +55,6 @@ impl SealedEvent {
         merchant: MerchantId,
         account: ProviderAccountId,
         webhook: &VerifiedWebhook<'_>,
-        now: OffsetDateTime,
     ) -> Result<Self, StoreError> {
         let id = Uuid::now_v7();
         let envelope = webhook.envelope();
@@ -68,7 +68,6 @@ impl SealedEvent {
             object_id: envelope.object_id.clone(),
             api_version: envelope.api_version.clone(),
             payload_sealed: sealer.seal(payload_place(merchant, id), webhook.body())?,
-            received_at: now,
         })
     }
 }
@@ -80,7 +79,6 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     let accounts = column(|event| event.provider_account_id.uuid());
     let ids = column(|event| event.id);
     let created: Vec<OffsetDateTime> = events.iter().map(|event| event.created).collect();
-    let received: Vec<OffsetDateTime> = events.iter().map(|event| event.received_at).collect();
     let event_ids: Vec<&str> = events.iter().map(|event| event.event_id.as_str()).collect();
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let objects: Vec<Option<&str>> = events.iter().map(|event| event.object_id.as_deref()).collect();
@@ -88,11 +86,9 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     let payloads: Vec<&[u8]> = events.iter().map(|event| event.payload_sealed.as_slice()).collect();
     sqlx::query(
         "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
-             api_version, payload_sealed, received_at, due_at)
-         select *, received_at from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[],
-             $6::text[], $7::text[], $8::text[], $9::bytea[], $10::timestamptz[])
-             as event (merchant_id, provider_account_id, created, event_id, id, kind, object_id, api_version,
-                 payload_sealed, received_at)
+             api_version, payload_sealed)
+         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
+             $7::text[], $8::text[], $9::bytea[])
          on conflict do nothing",
     )
     .bind(merchants)
@@ -104,7 +100,6 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     .bind(objects)
     .bind(versions)
     .bind(payloads)
-    .bind(received)
     .execute(conn)
     .await?;
     Ok(())
@@ -118,6 +113,7 @@ struct Row {
     event_id: String,
     id: Uuid,
     payload_sealed: Vec<u8>,
+    received_at: OffsetDateTime,
     attempts: i32,
     fence: i64,
 }
@@ -138,8 +134,8 @@ pub async fn lease(
          ) due
          where e.merchant_id = due.merchant_id and e.provider_account_id = due.provider_account_id
            and e.created = due.created and e.event_id = due.event_id
-         returning e.merchant_id, e.provider_account_id, e.created, e.event_id, e.id, e.payload_sealed, e.attempts,
-             e.fence",
+         returning e.merchant_id, e.provider_account_id, e.created, e.event_id, e.id, e.payload_sealed, e.received_at,
+             e.attempts, e.fence",
     )
     .bind(now)
     .bind(until)
@@ -155,6 +151,7 @@ pub async fn lease(
                 created: row.created,
                 event_id: row.event_id,
                 payload,
+                received_at: row.received_at,
                 attempts: row.attempts,
                 fence: row.fence,
             })

@@ -1,0 +1,206 @@
+//! Carries an operation out at its provider, and writes down what came of it.
+//!
+//! The row is there before the request leaves, and the row's own id is the provider's idempotency key. Whoever holds the
+//! lease asks the provider outside any transaction, then writes the outcome in one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+use super::apply::{Applied, apply, open_exception};
+use super::payments::{PaymentDetail, refresh};
+use super::{Answer, App, AppError, Keyed, commit};
+use crate::domain::exception::ExceptionKind;
+use crate::domain::ids::MerchantId;
+use crate::domain::operation::{Operation, OperationKind, OperationState, delay_before_attempt};
+use crate::domain::payment::{Authority, Payment, PaymentState};
+use crate::domain::snapshot::Snapshot;
+use crate::provider::{Ambiguity, Call, Outcome, ProviderError};
+use crate::store;
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub(super) enum Attempted {
+    /// Decided; with the answer to give, where a key waits for one.
+    Decided {
+        /// The answer.
+        answer: Option<Answer>,
+        /// How long the provider took.
+        provider_time: Duration,
+    },
+    /// Not decided: it may have happened, or someone else has taken it up.
+    Undecided,
+    /// The provider did not take it: the caller may repeat it.
+    NotTaken(ProviderError),
+}
+
+/// Makes one attempt at an operation that the caller has leased, under its one and only key.
+#[tracing::instrument(name = "app.operation.carry_out", skip_all,
+    fields(payment_id = %leased.payment_id, operation_id = %leased.id, kind = ?leased.kind))]
+pub(super) async fn carry_out(
+    app: Arc<App>,
+    merchant: MerchantId,
+    leased: Operation,
+    keyed: Option<Keyed>,
+) -> Result<Attempted, AppError> {
+    let (payment, account) = {
+        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let payment = store::payments::get(&mut conn, &app.sealer, merchant, leased.payment_id).await?;
+        let account =
+            store::provider_accounts::get(&mut conn, &app.sealer, merchant, leased.provider_account_id).await?;
+        (payment, account)
+    };
+    let provider = app.provider(&account.provider)?;
+    let call = Call { payment: &payment, operation: &leased };
+    let started = Instant::now();
+    let result = if leased.may_repeat(app.clock.now()) {
+        provider.execute(&account, call).await.map(Some)
+    } else {
+        provider.find(&account, call).await
+    };
+    let provider_time = started.elapsed();
+    let settled = settle(&app, merchant, &leased, payment.version, result, keyed.as_ref()).await?;
+    if settled.read_again {
+        // The outcome is written; a read that fails here is made up for by events and sweeps.
+        if let Err(error) = refresh(&app, merchant, leased.payment_id, None).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the payment could not be read after its operation");
+        }
+    }
+    app.bell.notify_waiters();
+    Ok(match settled.state {
+        Some(state) if state.is_final() => Attempted::Decided { answer: settled.answer, provider_time },
+        Some(OperationState::Retryable) => match settled.error {
+            Some(error) => Attempted::NotTaken(error),
+            None => Attempted::Undecided,
+        },
+        _ => Attempted::Undecided,
+    })
+}
+
+#[derive(Default)]
+struct Settled {
+    /// The operation's state now; none where the lease was lost.
+    state: Option<OperationState>,
+    answer: Option<Answer>,
+    error: Option<ProviderError>,
+    read_again: bool,
+}
+
+/// Writes the result of an attempt: operation, payment, messages and the key's answer, all or nothing.
+async fn settle(
+    app: &App,
+    merchant: MerchantId,
+    leased: &Operation,
+    as_of: i64,
+    result: Result<Option<Outcome>, ProviderError>,
+    keyed: Option<&Keyed>,
+) -> Result<Settled, AppError> {
+    let mut tx = app.begin().await?;
+    let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, leased.payment_id).await?;
+    let mut operation = store::operations::lock(&mut tx, merchant, leased.id).await?;
+    if operation.fence != leased.fence || operation.state.is_final() {
+        return Ok(Settled::default());
+    }
+    let authority = if payment.version == as_of { Authority::Fresh } else { Authority::Hint };
+    let mut settled = Settled::default();
+    let mut due_at = None;
+    match result {
+        Ok(Some(outcome)) => {
+            let (state, snapshot) = decide_by(&mut operation, outcome);
+            operation.state = state;
+            if let Some(snapshot) = snapshot {
+                settled.read_again = apply(app, &mut tx, &mut payment, &snapshot, authority).await? == Applied::Ask;
+            }
+        }
+        Err(ProviderError::Invalid { code, message, .. }) => {
+            operation.state = OperationState::Refused;
+            operation.error_code = Some(code);
+            operation.error_message = Some(message);
+            settled.read_again = operation.kind != OperationKind::Authorize;
+            if operation.kind == OperationKind::Authorize {
+                fail(app, &mut tx, &mut payment, PaymentState::Failed).await?;
+            }
+        }
+        Err(error) if was_not_taken(&operation, &error) => {
+            operation.state = OperationState::Retryable;
+            settled.error = Some(error);
+        }
+        Ok(None) => due_at = seek_again(app, &mut tx, &mut payment, &mut operation, "nothing was found").await?,
+        Err(error) => {
+            let stored = matches!(error, ProviderError::Ambiguous { ambiguity: Ambiguity::Stored, .. });
+            operation.look_up |= stored;
+            due_at = seek_again(app, &mut tx, &mut payment, &mut operation, &error.to_string()).await?;
+        }
+    }
+    store::operations::update(&mut tx, merchant, &operation, due_at).await?;
+    if let Some(keyed) = keyed.filter(|_| operation.state.is_final()) {
+        let detail = PaymentDetail::load(&mut tx, app, payment).await?;
+        settled.answer = Some(keyed.finish(app, &mut tx, &detail, &operation).await?);
+    }
+    commit(tx).await?;
+    tracing::info!(state = ?operation.state, "an operation was attempted");
+    settled.state = Some(operation.state);
+    Ok(settled)
+}
+
+fn decide_by(operation: &mut Operation, outcome: Outcome) -> (OperationState, Option<Snapshot>) {
+    operation.error_code = None;
+    operation.error_message = None;
+    match outcome {
+        Outcome::Done(snapshot) => (OperationState::Succeeded, Some(snapshot)),
+        Outcome::Declined { decline, snapshot } => {
+            operation.error_code = Some(decline.code);
+            operation.error_message = Some(decline.message);
+            (OperationState::Declined, snapshot)
+        }
+    }
+}
+
+/// Whether nothing can have happened: the provider says so of this attempt, and there was no unclear one before it.
+fn was_not_taken(operation: &Operation, error: &ProviderError) -> bool {
+    let refused_at_the_door = match error {
+        ProviderError::Auth | ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } => true,
+        ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => false,
+    };
+    refused_at_the_door && operation.state == OperationState::Pending
+}
+
+/// Notes that the outcome is unknown, and when it is sought again; a person must decide where there is no next time.
+async fn seek_again(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &mut Payment,
+    operation: &mut Operation,
+    reason: &str,
+) -> Result<Option<time::OffsetDateTime>, AppError> {
+    operation.state = OperationState::Unknown;
+    operation.error_code = Some("outcome_unknown".to_owned());
+    operation.error_message = Some(reason.to_owned());
+    if operation.kind == OperationKind::Authorize && payment.provider_reference.is_none() {
+        fail(app, conn, payment, PaymentState::Unknown).await?;
+    }
+    let Some(delay) = delay_before_attempt(operation.attempts) else {
+        let subject = operation.id.to_string();
+        let detail = format!("{:?} {subject}: {reason}", operation.kind);
+        open_exception(app, conn, payment, ExceptionKind::OutcomeUnknown, &subject, &detail).await?;
+        return Ok(None);
+    };
+    operation.attempts += 1;
+    Ok(Some(app.clock.now() + app.timing.scaled(delay)))
+}
+
+/// Puts a payment that the provider has not confirmed into one of the states that are ours alone.
+async fn fail(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &mut Payment,
+    state: PaymentState,
+) -> Result<(), AppError> {
+    if payment.state != state && payment.provider_reference.is_none() {
+        payment.state = state;
+        payment.touch(app.clock.now());
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    Ok(())
+}

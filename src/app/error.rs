@@ -1,0 +1,72 @@
+//! Why a use case could not do it, sorted by what the caller can do about it.
+
+use std::time::Duration;
+
+use crate::domain::ids::PaymentId;
+use crate::domain::payment::RuleBroken;
+use crate::provider::ProviderError;
+use crate::sink::SinkError;
+use crate::store::StoreError;
+
+/// Why a use case could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No such thing, or another merchant's: the two look alike.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// What was sent cannot be right.
+    #[error("{field} {message}")]
+    Invalid {
+        /// Where in the request, as a JSON path or a header's name.
+        field: &'static str,
+        /// A stable code.
+        code: &'static str,
+        /// What to do.
+        message: String,
+    },
+    /// The payment as it stands does not allow it.
+    #[error(transparent)]
+    Rule(#[from] RuleBroken),
+    /// Another living payment has the reference.
+    #[error("the reference belongs to {payment}")]
+    ReferenceInUse {
+        /// That payment.
+        payment: PaymentId,
+    },
+    /// The key stands for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The first request with the key is still being served.
+    #[error("a request with this idempotency key is being served")]
+    InFlight {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The provider did not take the request; it may be repeated under its key.
+    #[error("the provider did not take the request")]
+    Provider(#[source] ProviderError),
+    /// An account names a provider that this version does not have.
+    #[error("no provider is called {0}")]
+    UnknownProvider(String),
+    /// Odoo could not be set up.
+    #[error("odoo could not be set up")]
+    Sink(#[from] SinkError),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A task of ours ended early.
+    #[error("work ended early")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::NotFound) { Self::NotFound("resource") } else { Self::Store(error) }
+    }
+}
+
+impl From<crate::crypto::CryptoError> for AppError {
+    fn from(error: crate::crypto::CryptoError) -> Self {
+        Self::Store(error.into())
+    }
+}

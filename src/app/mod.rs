@@ -1,0 +1,108 @@
+//! Use cases. Transactions begin and commit here, and never stay open across a network call.
+
+mod apply;
+pub mod auth;
+mod carry_out;
+mod clock;
+mod error;
+mod idempotency;
+mod inbox;
+pub mod outbox;
+pub mod payments;
+pub mod setup;
+pub mod sweep;
+pub mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::crypto::Sealer;
+use crate::provider::{Provider, Registry};
+use crate::sink::Sink;
+
+pub use clock::Clock;
+pub use error::AppError;
+pub use idempotency::{Answer, Keyed, Served};
+pub use inbox::Inbox;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a caller waits for an outcome before it gets a 202; Odoo gives up after 10 seconds.
+    pub answer_within: Duration,
+    /// How long an operation belongs to whoever took it up; longer than a provider call may take.
+    pub operation_lease: Duration,
+    /// How long an event or a message belongs to the worker that took it up.
+    pub work_lease: Duration,
+    /// Divides every waiting time between attempts: 1 in earnest, more for trials.
+    pub retry_divisor: u32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            answer_within: Duration::from_millis(7_500),
+            operation_lease: Duration::from_secs(30),
+            work_lease: Duration::from_secs(60),
+            retry_divisor: 1,
+        }
+    }
+}
+
+impl Timing {
+    /// A waiting time between attempts, as configured.
+    fn scaled(&self, wait: time::Duration) -> time::Duration {
+        wait / i32::try_from(self.retry_divisor.max(1)).unwrap_or(i32::MAX)
+    }
+}
+
+/// Everything that use cases need, put together at start-up.
+pub struct App {
+    /// Postgres.
+    pub db: PgPool,
+    /// The time.
+    pub clock: Clock,
+    /// Seals and opens secrets.
+    pub sealer: Sealer,
+    /// The payment companies.
+    pub providers: Registry,
+    /// The way to Odoo.
+    pub sink: Arc<dyn Sink>,
+    /// How long things may take.
+    pub timing: Timing,
+    /// Writes events, many at once.
+    pub inbox: Inbox,
+    /// The accounts that webhooks came to lately.
+    pub webhook_accounts: webhooks::Accounts,
+    /// Work that goes on without its caller; shutdown waits for it.
+    pub tasks: TaskTracker,
+    /// Rings when there may be work, for workers in this process.
+    pub bell: Arc<Notify>,
+}
+
+impl App {
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, AppError> {
+        Ok(self.db.begin().await.map_err(crate::store::StoreError::from)?)
+    }
+
+    fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, AppError> {
+        self.providers.find(name).ok_or_else(|| AppError::UnknownProvider(name.to_owned()))
+    }
+
+    /// Lets work go on without its caller.
+    fn spawn<F>(&self, work: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tasks.spawn(work)
+    }
+}
+
+/// Commits, and turns a failure into ours.
+async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), AppError> {
+    Ok(tx.commit().await.map_err(crate::store::StoreError::from)?)
+}

@@ -1,0 +1,81 @@
+//! What can be asked of payments.
+
+mod change;
+mod create;
+mod detail;
+mod read;
+
+use std::sync::Arc;
+
+use super::carry_out::{Attempted, carry_out};
+use super::{App, AppError, Keyed, Served, commit};
+use crate::domain::ids::{MerchantId, PaymentId};
+use crate::domain::operation::Operation;
+use crate::store;
+use crate::store::idempotency_records::IdempotencyRecord;
+
+pub use change::{cancel, capture, refund};
+pub use create::{NewPayment, create};
+pub use detail::PaymentDetail;
+pub use read::{get, list_by_reference, refresh};
+
+/// Carries out an operation that was just claimed, and waits for its outcome as long as a caller can wait.
+async fn serve(app: &Arc<App>, merchant: MerchantId, operation: Operation, keyed: Keyed) -> Result<Served, AppError> {
+    let payment = operation.payment_id;
+    let work = app.spawn(carry_out(Arc::clone(app), merchant, operation, Some(keyed)));
+    match tokio::time::timeout(app.timing.answer_within, work).await {
+        Ok(attempted) => match attempted?? {
+            Attempted::Decided { answer: Some(answer), provider_time } => Ok(Served::Fresh { answer, provider_time }),
+            Attempted::Decided { answer: None, .. } | Attempted::Undecided => accept(app, merchant, payment, keyed).await,
+            Attempted::NotTaken(error) => {
+                keyed.release(app, merchant).await?;
+                Err(AppError::Provider(error))
+            }
+        },
+        // The work goes on without the caller.
+        Err(_elapsed) => accept(app, merchant, payment, keyed).await,
+    }
+}
+
+async fn accept(app: &App, merchant: MerchantId, payment: PaymentId, keyed: Keyed) -> Result<Served, AppError> {
+    keyed.release(app, merchant).await?;
+    let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+    let payment = store::payments::get(&mut conn, &app.sealer, merchant, payment).await?;
+    Ok(Served::Accepted(Box::new(PaymentDetail::load(&mut conn, app, payment).await?)))
+}
+
+/// Serves a request whose key was claimed before: the kept answer, or the operation taken up where it was left.
+async fn resume(
+    app: &Arc<App>,
+    mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
+    merchant: MerchantId,
+    record: IdempotencyRecord,
+    keyed: Keyed,
+) -> Result<Served, AppError> {
+    if let Some((status, body)) = record.answer {
+        return Ok(Served::Replayed(super::Answer { status, body }));
+    }
+    let operation = store::operations::get(&mut tx, merchant, record.operation_id).await?;
+    let payment = operation.payment_id;
+    if operation.state.is_final() {
+        // Decided while nobody was waiting: this is the first time that anybody can be told.
+        let payment = store::payments::get(&mut tx, &app.sealer, merchant, payment).await?;
+        let detail = PaymentDetail::load(&mut tx, app, payment).await?;
+        let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;
+        commit(tx).await?;
+        return Ok(Served::Replayed(answer));
+    }
+    let now = app.clock.now();
+    let until = now + app.timing.operation_lease;
+    match store::operations::lease(&mut tx, merchant, operation.id, now, until).await? {
+        Some(operation) => {
+            keyed.serve(app, &mut tx, merchant).await?;
+            commit(tx).await?;
+            serve(app, merchant, operation, keyed).await
+        }
+        None => {
+            commit(tx).await?;
+            accept(app, merchant, payment, keyed).await
+        }
+    }
+}

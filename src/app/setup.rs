@@ -1,0 +1,87 @@
+//! What an operator sets up: merchants, what they reach, and what reaches them.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{App, AppError, commit};
+use crate::crypto::random;
+use crate::domain::api_key::NewApiKey;
+use crate::domain::ids::{ApiKeyId, MerchantId, OdooInstanceId, ProviderAccountId, WebhookSecretId};
+use crate::provider::ProviderAccount;
+use crate::sink::{BooksRequest, OdooInstance};
+use crate::store;
+use crate::store::StoreError;
+use crate::store::api_keys::ApiKey;
+
+/// Adds a merchant.
+pub async fn add_merchant(app: &App, name: &str) -> Result<MerchantId, AppError> {
+    let id = MerchantId::generate();
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    store::merchants::insert(&mut conn, id, name, app.clock.now()).await?;
+    Ok(id)
+}
+
+/// Adds a merchant's account at a provider, and the secret that its webhooks are signed with.
+///
+/// # Errors
+/// [`AppError::UnknownProvider`]; [`AppError::Store`] where the merchant does not exist.
+pub async fn add_provider_account(
+    app: &App,
+    account: &ProviderAccount,
+    webhook_secret: Option<&SecretString>,
+) -> Result<(), AppError> {
+    app.provider(&account.provider)?;
+    let now = app.clock.now();
+    let mut tx = app.begin().await?;
+    store::provider_accounts::insert(&mut tx, &app.sealer, account, now).await?;
+    if let Some(secret) = webhook_secret {
+        let (merchant, id) = (account.merchant_id, account.id);
+        store::provider_accounts::insert_webhook_secret(&mut tx, &app.sealer, merchant, id, secret, now).await?;
+    }
+    commit(tx).await
+}
+
+/// Adds a secret that an account's webhooks may be signed with, beside those it has.
+pub async fn add_webhook_secret(
+    app: &App,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    secret: &SecretString,
+) -> Result<WebhookSecretId, AppError> {
+    let now = app.clock.now();
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    Ok(store::provider_accounts::insert_webhook_secret(&mut conn, &app.sealer, merchant, account, secret, now).await?)
+}
+
+/// Adds an Odoo instance, once its journal and accounts are found and can balance.
+///
+/// # Errors
+/// [`AppError::Sink`] says what to set in Odoo.
+pub async fn add_odoo_instance(
+    app: &App,
+    merchant: MerchantId,
+    url: Url,
+    database: String,
+    api_key: SecretString,
+    request: &BooksRequest,
+) -> Result<OdooInstanceId, AppError> {
+    let books = app.sink.set_up(&url, &database, &api_key, request).await?;
+    let instance = OdooInstance { merchant_id: merchant, id: OdooInstanceId::generate(), url, database, api_key, books };
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now()).await?;
+    Ok(instance.id)
+}
+
+/// Makes an API key. Its text is in the answer and nowhere else.
+pub async fn create_api_key(
+    app: &App,
+    merchant: MerchantId,
+    name: &str,
+    live: bool,
+) -> Result<(ApiKeyId, NewApiKey), AppError> {
+    let key = NewApiKey::new(live, &random()?);
+    let entry = ApiKey { merchant_id: merchant, id: ApiKeyId::generate(), live };
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now()).await?;
+    Ok((entry.id, key))
+}

@@ -1,0 +1,56 @@
+//! Finishes what a crash left, and finds out what is unknown: from what is on disk, with the same provider key.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use time::Duration;
+
+use super::carry_out::carry_out;
+use super::{App, AppError};
+use crate::domain::ids::{MerchantId, OperationId};
+use crate::store;
+use crate::store::StoreError;
+
+/// How many operations a sweep looks at, and how many it works on at once.
+const BATCH: i64 = 32;
+const AT_ONCE: usize = 4;
+
+/// How long idempotency keys are kept.
+const KEYS_KEPT: Duration = Duration::days(30);
+
+/// Takes up operations whose lease ran out or whose next attempt is due. How many were due.
+pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
+    let due = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        store::operations::list_due(&mut conn, app.clock.now(), BATCH).await?
+    };
+    let found = due.len();
+    stream::iter(due)
+        .for_each_concurrent(AT_ONCE, |(merchant, id)| async move {
+            if let Err(error) = take_up(app, merchant, id).await {
+                // Its lease runs out by itself, and then it is due again.
+                tracing::error!(error = &error as &dyn std::error::Error, operation_id = %id, "an operation could not be swept");
+            }
+        })
+        .await;
+    Ok(found)
+}
+
+async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Result<(), AppError> {
+    let now = app.clock.now();
+    let leased = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        store::operations::lease(&mut conn, merchant, id, now, now + app.timing.operation_lease).await?
+    };
+    // None: another worker was quicker.
+    if let Some(operation) = leased {
+        carry_out(Arc::clone(app), merchant, operation, None).await?;
+    }
+    Ok(())
+}
+
+/// Forgets idempotency keys whose time is over, a batch at a time. How many.
+pub async fn forget_old_keys(app: &App) -> Result<u64, AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    Ok(store::idempotency_records::purge(&mut conn, app.clock.now() - KEYS_KEPT, 1_000).await?)
+}

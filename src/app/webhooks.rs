@@ -1,0 +1,235 @@
+//! Events: proven and kept on the way in, applied by a worker.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt};
+use secrecy::SecretString;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::apply::{Applied, apply};
+use super::payments::refresh;
+use super::{App, AppError, commit};
+use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::payment::Authority;
+use crate::provider::{Delivery, Interpretation, ProviderAccount, VerifyError};
+use crate::store;
+use crate::store::StoreError;
+use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
+
+/// How long an account and its secrets are taken as read.
+const REMEMBERED: Duration = Duration::from_secs(2);
+
+/// How many events a worker takes up at once, and how many payments it works on at once.
+const BATCH: i64 = 64;
+const AT_ONCE: usize = 8;
+
+/// How often an event is tried before it is dead: about 75 hours.
+const MAX_ATTEMPTS: i32 = 22;
+
+/// What became of a delivery. All but `Unknown`, `Refused` and `NotKept` are answered with a 2xx.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It is on disk.
+    Kept,
+    /// Proven, but of the other mode or of an account that is not ours: not kept, so that the endpoint stays enabled.
+    NotOurs,
+    /// No such account.
+    Unknown,
+    /// Not proven. Nothing of it was read.
+    Refused(VerifyError),
+    /// The database cannot be reached: the provider must come back.
+    NotKept,
+}
+
+/// An account that webhooks come to, opened.
+#[derive(Debug)]
+struct WebhookAccount {
+    account: ProviderAccount,
+    secrets: Vec<SecretString>,
+    read_at: Instant,
+}
+
+/// The accounts that webhooks came to lately, so that a delivery costs one insert and no read.
+#[derive(Debug, Default)]
+pub struct Accounts(RwLock<HashMap<ProviderAccountId, Arc<WebhookAccount>>>);
+
+impl Accounts {
+    async fn find(&self, app: &App, id: ProviderAccountId) -> Result<Option<Arc<WebhookAccount>>, AppError> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(known) = known.filter(|known| known.read_at.elapsed() < REMEMBERED) {
+            return Ok(Some(known));
+        }
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let Some(merchant) = store::provider_accounts::find_merchant(&mut conn, id).await? else { return Ok(None) };
+        let account = store::provider_accounts::get(&mut conn, &app.sealer, merchant, id).await?;
+        let secrets = store::provider_accounts::list_webhook_secrets(&mut conn, &app.sealer, merchant, id).await?;
+        let read = Arc::new(WebhookAccount { account, secrets, read_at: Instant::now() });
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&read));
+        Ok(Some(read))
+    }
+}
+
+/// Takes in a delivery: proves it, keeps it, and returns once it is on disk.
+pub async fn receive(
+    app: &App,
+    provider_name: &str,
+    id: ProviderAccountId,
+    delivery: &Delivery<'_>,
+) -> Result<Received, AppError> {
+    let found = match app.webhook_accounts.find(app, id).await {
+        Ok(found) => found.filter(|known| known.account.provider == provider_name),
+        Err(AppError::Store(StoreError::Database(_))) => return Ok(Received::NotKept),
+        Err(error) => return Err(error),
+    };
+    let Some(known) = found else { return Ok(Received::Unknown) };
+    let account = &known.account;
+    let webhook = match app.provider(&account.provider)?.verify(delivery, &known.secrets, app.clock.now()) {
+        Ok(webhook) => webhook,
+        Err(error) => return Ok(Received::Refused(error)),
+    };
+    let envelope = webhook.envelope();
+    let ours = account.external_account.is_none() || account.external_account == envelope.external_account;
+    if envelope.live != account.live || !ours {
+        tracing::info!(provider_account_id = %id, live = envelope.live, "an event that is not this account's was left out");
+        return Ok(Received::NotOurs);
+    }
+    let event = SealedEvent::seal(&app.sealer, account.merchant_id, id, &webhook)?;
+    if app.inbox.keep(event).await.is_err() {
+        return Ok(Received::NotKept);
+    }
+    app.bell.notify_waiters();
+    Ok(Received::Kept)
+}
+
+/// Takes up a batch of events and applies them: one payment's in turn, so that one read serves them all. How many.
+pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
+    let events = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let now = database_now(&mut conn).await?;
+        store::webhook_events::lease(&mut conn, &app.sealer, now, now + app.timing.work_lease, BATCH).await?
+    };
+    let taken = events.len();
+    let mut by_object: HashMap<(ProviderAccountId, String), Vec<(WebhookEvent, Interpretation)>> = HashMap::new();
+    for event in events {
+        let interpretation = interpret(app, &event).await?;
+        let object = match &interpretation {
+            Interpretation::Payment { reference, .. } => reference.clone(),
+            Interpretation::NotFollowed => event.event_id.clone(),
+        };
+        by_object.entry((event.provider_account_id, object)).or_default().push((event, interpretation));
+    }
+    stream::iter(by_object.into_values())
+        .for_each_concurrent(AT_ONCE, |events| async {
+            for (event, interpretation) in events {
+                work_one(app, &event, interpretation).await;
+            }
+        })
+        .await;
+    Ok(taken)
+}
+
+async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, AppError> {
+    let known = app.webhook_accounts.find(app, event.provider_account_id).await?;
+    let known = known.ok_or(AppError::NotFound("provider account"))?;
+    Ok(app.provider(&known.account.provider)?.interpret(&event.payload))
+}
+
+#[tracing::instrument(name = "app.webhook.apply", skip_all,
+    fields(merchant_id = %event.merchant_id, event_id = %event.event_id))]
+async fn work_one(app: &App, event: &WebhookEvent, interpretation: Interpretation) {
+    let Err(error) = apply_event(app, event, interpretation).await else { return };
+    tracing::warn!(error = &error as &dyn std::error::Error, attempts = event.attempts, "an event could not be applied");
+    if let Err(error) = put_back(app, event, &error.to_string()).await {
+        // The lease runs out by itself, and then it is tried again.
+        tracing::error!(error = &error as &dyn std::error::Error, "an event could not be put back");
+    }
+}
+
+async fn apply_event(app: &App, event: &WebhookEvent, interpretation: Interpretation) -> Result<(), AppError> {
+    let Interpretation::Payment { reference, payment: named, snapshot, .. } = interpretation else {
+        return end(app, event, Ended::Ignored).await;
+    };
+    let Some(id) = find_payment(app, event, &reference, named).await? else {
+        return end(app, event, Ended::Ignored).await;
+    };
+    if let Some(said) = snapshot {
+        let mut tx = app.begin().await?;
+        let mut payment = store::payments::lock(&mut tx, &app.sealer, event.merchant_id, id).await?;
+        let applied = apply(app, &mut tx, &mut payment, &said, Authority::Hint).await?;
+        if applied == Applied::Done {
+            // Where the lease was lost, whoever holds it now applies the event: nothing of this transaction may count.
+            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? { commit(tx).await } else { Ok(()) };
+        }
+    }
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    if store::payments::read_since(&mut conn, event.merchant_id, id, event.received_at).await? {
+        drop(conn);
+        return end(app, event, Ended::Applied).await;
+    }
+    drop(conn);
+    refresh(app, event.merchant_id, id, Some(event)).await
+}
+
+/// The payment that an event is about: by the provider's id of it, or by ours where it came before the answer to our call
+/// was written down. None where it did not start here.
+async fn find_payment(
+    app: &App,
+    event: &WebhookEvent,
+    reference: &str,
+    named: Option<PaymentId>,
+) -> Result<Option<PaymentId>, AppError> {
+    let (merchant, account) = (event.merchant_id, event.provider_account_id);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    if let Some(id) = store::payments::find_by_provider_reference(&mut conn, merchant, account, reference).await? {
+        return Ok(Some(id));
+    }
+    let Some(id) = named else { return Ok(None) };
+    match store::payments::get(&mut conn, &app.sealer, merchant, id).await {
+        Ok(payment) if payment.provider_account_id == account && payment.provider_reference.is_none() => {
+            adopt(app, merchant, id, reference).await?;
+            Ok(Some(id))
+        }
+        Ok(_) | Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Notes the provider's id of a payment that was told of by an event before the answer to our call was written down.
+async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) -> Result<(), AppError> {
+    let mut tx = app.begin().await?;
+    let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
+    if payment.provider_reference.is_none() {
+        payment.provider_reference = Some(reference.to_owned());
+        payment.touch(app.clock.now());
+        store::payments::update(&mut tx, &app.sealer, &payment).await?;
+        commit(tx).await?;
+    }
+    Ok(())
+}
+
+async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Result<(), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    store::webhook_events::end(&mut conn, event, ended).await?;
+    Ok(())
+}
+
+async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let attempts = event.attempts + 1;
+    let ended = if attempts >= MAX_ATTEMPTS {
+        Ended::Dead { error }
+    } else {
+        let delay = app.timing.scaled(crate::domain::outbox::delay_after_refusal(attempts));
+        Ended::Again { at: database_now(&mut conn).await? + delay, error }
+    };
+    store::webhook_events::end(&mut conn, event, ended).await?;
+    Ok(())
+}
+
+/// The database's clock, which events are received and leased by.
+async fn database_now(conn: &mut PgConnection) -> Result<OffsetDateTime, AppError> {
+    Ok(store::payments::read_begins(conn).await?)
+}
