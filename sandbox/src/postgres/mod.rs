@@ -185,15 +185,21 @@ impl Cluster {
         }
     }
 
-    /// Stops the server in good order. Only a private cluster that is no container can.
+    /// Whether [`Cluster::stop`] and [`Cluster::crash`] are possible: only where the server is ours and no container.
+    #[must_use]
+    pub fn is_stoppable(&self) -> bool {
+        self.private.as_ref().is_some_and(|private| private.survives_stop)
+    }
+
+    /// Stops the server in good order.
     pub async fn stop(&self) -> Result<()> {
-        self.check_survives_stop()?;
+        self.check_stoppable()?;
         self.with_keeper(|keeper, _| keeper.stop_server()).await
     }
 
     /// Stops the server as a crash would; [`Cluster::start_server`] then has to recover.
     pub async fn crash(&self) -> Result<()> {
-        self.check_survives_stop()?;
+        self.check_stoppable()?;
         self.with_keeper(|keeper, _| keeper.crash_server()).await
     }
 
@@ -217,13 +223,13 @@ impl Cluster {
         }
     }
 
-    fn check_survives_stop(&self) -> Result<()> {
-        match &self.private {
-            Some(Private {
-                survives_stop: false, ..
-            }) => bail!("a Postgres in a container loses its data when stopped"),
-            _ => Ok(()),
+    fn check_stoppable(&self) -> Result<()> {
+        if !self.is_stoppable() {
+            bail!(
+                "this Postgres cannot be stopped and started: it is not ours, or a container that would lose its data"
+            );
         }
+        Ok(())
     }
 
     async fn with_keeper(
