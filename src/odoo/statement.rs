@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use time::Date;
+use time::{Date, UtcOffset};
 
 use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::money::Money;
@@ -33,12 +33,21 @@ const FIELDS: [&str; 12] = [
 /// How many of the fields say what the line is; the rest say what it books.
 const HEAD_LEN: usize = 7;
 
-/// What one line moves, and where it comes from or goes to.
+/// One ledger line of the provider, and the payment or refund that it meets in Outstanding.
+struct Movement<'a> {
+    kind: &'static str,
+    source: &'a str,
+    outstanding_id: i64,
+    balance_transaction: &'a BalanceTransaction,
+}
+
+/// What one statement line moves, and where it comes from or goes to.
 struct Leg {
     external_id: String,
     label: String,
     amount: Money,
     counterpart_id: i64,
+    partner_id: Option<i64>,
 }
 
 /// A charge: gross against Outstanding, where it meets the customer's payment, and the fee against Fees.
@@ -49,15 +58,13 @@ pub(super) async fn charge_line(
     balance_transaction: &BalanceTransaction,
 ) -> Result<Vec<OdooRecord>, SinkError> {
     let outstanding_id = books.outstanding_receipts_id;
-    post(
-        odoo,
-        books,
-        "charge_line",
-        charge,
+    let movement = Movement {
+        kind: "charge_line",
+        source: charge,
         outstanding_id,
         balance_transaction,
-    )
-    .await
+    };
+    movement.post(odoo, books).await
 }
 
 /// A refund: what left, against Outstanding, where it meets the customer's refund.
@@ -68,110 +75,86 @@ pub(super) async fn refund_line(
     balance_transaction: &BalanceTransaction,
 ) -> Result<Vec<OdooRecord>, SinkError> {
     let outstanding_id = books.outstanding_payments_id;
-    post(
-        odoo,
-        books,
-        "refund_line",
-        refund,
+    let movement = Movement {
+        kind: "refund_line",
+        source: refund,
         outstanding_id,
         balance_transaction,
-    )
-    .await
+    };
+    movement.post(odoo, books).await
 }
 
-async fn post(
-    odoo: &Database<'_>,
-    books: &Books,
-    kind: &str,
-    source: &str,
-    outstanding_id: i64,
-    balance_transaction: &BalanceTransaction,
-) -> Result<Vec<OdooRecord>, SinkError> {
-    payment::same_currency(books, balance_transaction.amount)?;
-    let waiting = payment::waiting_item(odoo, books, source, outstanding_id).await?;
-    let legs = legs(books, kind, source, outstanding_id, balance_transaction)?;
-    let date = balance_transaction.created.date();
-    let account_id = journal_account(odoo, books).await?;
-    let rows: Vec<Vec<String>> = legs
-        .iter()
-        .flat_map(|leg| {
-            rows(
-                books,
-                leg,
-                account_id,
-                waiting.partner_id.id(),
-                date,
-                &balance_transaction.id,
-            )
-        })
-        .collect();
-    let ids = load(odoo, MODEL, &FIELDS, &rows).await?;
-    let found = items::find(odoo, json!([["statement_line_id", "in", ids]])).await?;
-    for (leg, id) in legs.iter().zip(&ids) {
-        check(leg, *id, account_id, date, &found)?;
-    }
-    let gross = found
-        .iter()
-        .find(|item| item.account_id.id() == Some(outstanding_id));
-    if let Some(gross) = gross {
-        let met = Money::new(
-            balance_transaction.amount.minor.abs(),
-            balance_transaction.amount.currency,
-        );
-        if balance_transaction.amount.minor > 0 {
-            items::reconcile(odoo, &[&waiting], &[gross], met).await?;
-        } else {
-            items::reconcile(odoo, &[gross], &[&waiting], met).await?;
+impl Movement<'_> {
+    async fn post(&self, odoo: &Database<'_>, books: &Books) -> Result<Vec<OdooRecord>, SinkError> {
+        let gross = self.balance_transaction.amount;
+        payment::same_currency(books, gross)?;
+        let waiting = payment::waiting_item(odoo, books, self.source, self.outstanding_id).await?;
+        let legs = self.legs(books, waiting.partner_id.id())?;
+        let date = self.balance_transaction.created.to_offset(UtcOffset::UTC).date();
+        let account_id = journal_account(odoo, books).await?;
+        let reference = &self.balance_transaction.id;
+        let rows: Vec<Vec<String>> = legs
+            .iter()
+            .flat_map(|leg| rows(books, leg, account_id, date, reference))
+            .collect();
+        let ids = load(odoo, MODEL, &FIELDS, &rows).await?;
+        let found = items::find(odoo, json!([["statement_line_id", "in", ids]])).await?;
+        for (leg, id) in legs.iter().zip(&ids) {
+            check(leg, *id, account_id, date, &found)?;
         }
+        if let Some(arrived) = found
+            .iter()
+            .find(|item| item.account_id.id() == Some(self.outstanding_id))
+        {
+            let (debit, credit) = if gross.minor > 0 {
+                (&waiting, arrived)
+            } else {
+                (arrived, &waiting)
+            };
+            let met = Money::new(gross.minor.abs(), gross.currency);
+            items::reconcile(odoo, &[debit], &[credit], met).await?;
+        }
+        Ok(ids
+            .into_iter()
+            .map(|id| OdooRecord {
+                model: MODEL.to_owned(),
+                id,
+            })
+            .collect())
     }
-    Ok(ids
-        .into_iter()
-        .map(|id| OdooRecord {
-            model: MODEL.to_owned(),
-            id,
-        })
-        .collect())
-}
 
-fn legs(
-    books: &Books,
-    kind: &str,
-    source: &str,
-    outstanding_id: i64,
-    balance_transaction: &BalanceTransaction,
-) -> Result<Vec<Leg>, SinkError> {
-    let external_id = external_id(kind, &balance_transaction.id)?;
-    let gross = Leg {
-        external_id: external_id.clone(),
-        label: source.to_owned(),
-        amount: balance_transaction.amount,
-        counterpart_id: outstanding_id,
-    };
-    let fee = Leg {
-        external_id: format!("{external_id}-fee"),
-        label: format!("fee of {source}"),
-        amount: Money::new(
-            -balance_transaction.fee_minor,
-            balance_transaction.amount.currency,
-        ),
-        counterpart_id: books.fee_account_id,
-    };
-    Ok([gross, fee]
-        .into_iter()
-        .filter(|leg| leg.amount.minor != 0)
-        .collect())
+    fn legs(&self, books: &Books, partner_id: Option<i64>) -> Result<Vec<Leg>, SinkError> {
+        let BalanceTransaction {
+            id,
+            amount,
+            fee_minor,
+            ..
+        } = self.balance_transaction;
+        let external_id = external_id(self.kind, id)?;
+        let fee = Leg {
+            external_id: format!("{external_id}-fee"),
+            label: format!("fee of {}", self.source),
+            amount: Money::new(-fee_minor, amount.currency),
+            counterpart_id: books.fee_account_id,
+            partner_id: None,
+        };
+        let gross = Leg {
+            external_id,
+            label: self.source.to_owned(),
+            amount: *amount,
+            counterpart_id: self.outstanding_id,
+            partner_id,
+        };
+        Ok([gross, fee]
+            .into_iter()
+            .filter(|leg| leg.amount.minor != 0)
+            .collect())
+    }
 }
 
 /// The two rows of one line: what the journal's own account gets, and what the counterpart gives.
-fn rows(
-    books: &Books,
-    leg: &Leg,
-    account_id: i64,
-    partner_id: Option<i64>,
-    date: Date,
-    reference: &str,
-) -> [Vec<String>; 2] {
-    let partner = partner_id.map(|id| id.to_string()).unwrap_or_default();
+fn rows(books: &Books, leg: &Leg, account_id: i64, date: Date, reference: &str) -> [Vec<String>; 2] {
+    let partner = leg.partner_id.map(|id| id.to_string()).unwrap_or_default();
     let item = |account_id: i64, amount: Money| {
         [
             account_id.to_string(),
