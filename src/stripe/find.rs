@@ -1,0 +1,188 @@
+//! Reading: what became of an operation, and how a payment stands.
+
+use serde::de::DeserializeOwned;
+use stripe_core::payment_intent::{RetrievePaymentIntent, SearchPaymentIntent};
+use stripe_core::refund::ListRefund;
+use stripe_shared::PaymentIntentId;
+use tokio::time::Instant;
+
+use super::execute::{CHARGE_LINE, intent_id};
+use super::objects::{Charge, Expandable, Metadata, OPERATION, Page, PaymentIntent, Refund};
+use super::request::Request;
+use super::series::StripeHttp;
+use super::snapshots::{Described, Unreadable};
+use crate::domain::operation::{Operation, OperationKind};
+use crate::domain::payment::PaymentState;
+use crate::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
+use crate::provider::{Call, Outcome, ProviderAccount, ProviderError};
+
+/// How many refunds are read at a time: the most that Stripe gives.
+const PAGE: i64 = 100;
+/// How many pages of refunds one payment may have.
+const MOST_PAGES: usize = 10;
+
+/// Looks up what became of an operation.
+pub(super) async fn find(
+    http: &StripeHttp,
+    account: &ProviderAccount,
+    call: Call<'_>,
+    deadline: Instant,
+) -> Result<Option<Outcome>, ProviderError> {
+    let Call { payment, operation } = call;
+    let reader = Reader {
+        http,
+        account,
+        deadline,
+    };
+    let intent = match (payment.provider_reference.as_deref(), operation.kind) {
+        (Some(reference), OperationKind::Refund) => {
+            return reader.find_refund(&intent_id(reference)?, operation).await;
+        }
+        (Some(reference), _) => reader.intent(intent_id(reference)?, &[CHARGE_LINE]).await?,
+        (None, OperationKind::Authorize) => match reader.search(operation).await? {
+            Some(intent) => intent,
+            None => return Ok(None),
+        },
+        (None, _) => return Ok(None),
+    };
+    let captured_by_it = intent.metadata.as_ref().and_then(Metadata::capture) == Some(operation.id);
+    let said = PaymentSnapshot::try_from(intent).map_err(unreadable)?;
+    Ok(match operation.kind {
+        OperationKind::Authorize => Some(authorized(said, operation)),
+        OperationKind::Capture if captured_by_it || said.state == Said::Known(PaymentState::Captured) => {
+            Some(done(said))
+        }
+        OperationKind::Cancel if said.state == Said::Known(PaymentState::Canceled) => Some(done(said)),
+        OperationKind::Capture | OperationKind::Cancel | OperationKind::Refund => None,
+    })
+}
+
+/// Reads a payment with its charge, ledger line and refunds.
+pub(super) async fn fetch(
+    http: &StripeHttp,
+    account: &ProviderAccount,
+    reference: &str,
+) -> Result<Snapshot, ProviderError> {
+    let reader = Reader {
+        http,
+        account,
+        deadline: http.deadline(),
+    };
+    let id = intent_id(reference)?;
+    let mut intent = reader
+        .intent(id.clone(), &[CHARGE_LINE, "latest_charge.refunds"])
+        .await?;
+    // Expansions go four levels deep and show ten refunds: enough to know that there are any.
+    if let Some(Expandable::Whole(charge)) = &mut intent.latest_charge
+        && charge.has_refunds()
+    {
+        charge.refunds = Some(Page {
+            data: reader.refunds(&id).await?,
+            has_more: false,
+        });
+    }
+    intent.describe().map_err(unreadable)
+}
+
+struct Reader<'a> {
+    http: &'a StripeHttp,
+    account: &'a ProviderAccount,
+    deadline: Instant,
+}
+
+impl Reader<'_> {
+    async fn read<T: DeserializeOwned>(&self, request: Request) -> Result<T, ProviderError> {
+        Ok(self.http.send(self.account, &request, self.deadline).await?)
+    }
+
+    async fn intent(&self, id: PaymentIntentId, expand: &[&str]) -> Result<PaymentIntent, ProviderError> {
+        let expand: Vec<String> = expand.iter().map(|&path| path.to_owned()).collect();
+        self.read(Request::read(&RetrievePaymentIntent::new(id).expand(expand)))
+            .await
+    }
+
+    /// Stripe's search is up to an hour behind: nothing found says nothing.
+    async fn search(&self, operation: &Operation) -> Result<Option<PaymentIntent>, ProviderError> {
+        let search = SearchPaymentIntent::new(format!("metadata['{OPERATION}']:'{}'", operation.id))
+            .expand([format!("data.{CHARGE_LINE}")]);
+        let found: Page<PaymentIntent> = self.read(Request::read(&search)).await?;
+        Ok(found
+            .data
+            .into_iter()
+            .find(|intent| made_by(intent.metadata.as_ref(), operation)))
+    }
+
+    async fn find_refund(
+        &self,
+        id: &PaymentIntentId,
+        operation: &Operation,
+    ) -> Result<Option<Outcome>, ProviderError> {
+        let refunds = self.refunds(id).await?;
+        let found = refunds
+            .into_iter()
+            .find(|refund| made_by(refund.metadata.as_ref(), operation));
+        found
+            .map(|refund| refund.describe().map(Outcome::Done).map_err(unreadable))
+            .transpose()
+    }
+
+    /// All refunds of a payment with their ledger lines, the latest first.
+    async fn refunds(&self, id: &PaymentIntentId) -> Result<Vec<Refund>, ProviderError> {
+        let mut refunds: Vec<Refund> = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let mut list = ListRefund::new()
+                .payment_intent(id.to_string())
+                .limit(PAGE)
+                .expand(["data.balance_transaction".to_owned()]);
+            if let Some(last) = refunds.last() {
+                list = list.starting_after(&last.id);
+            }
+            let page: Page<Refund> = self.read(Request::read(&list)).await?;
+            let ended = !page.has_more || page.data.is_empty();
+            refunds.extend(page.data);
+            if ended {
+                return Ok(refunds);
+            }
+        }
+        Err(ProviderError::Unavailable {
+            message: "a payment has more refunds than can be read".to_owned(),
+        })
+    }
+}
+
+impl Charge {
+    fn has_refunds(&self) -> bool {
+        self.refunds
+            .as_ref()
+            .is_some_and(|page| !page.data.is_empty() || page.has_more)
+    }
+}
+
+fn made_by(metadata: Option<&Metadata>, operation: &Operation) -> bool {
+    metadata.and_then(Metadata::operation) == Some(operation.id)
+}
+
+/// An attempt with a saved method that left the intent waiting for another method was declined.
+fn authorized(said: PaymentSnapshot, operation: &Operation) -> Outcome {
+    match &said.decline {
+        Some(decline)
+            if operation.payment_method.is_some() && said.state == Said::Known(PaymentState::Created) =>
+        {
+            Outcome::Declined {
+                decline: decline.clone(),
+                snapshot: Some(Snapshot::Payment(said)),
+            }
+        }
+        Some(_) | None => done(said),
+    }
+}
+
+const fn done(said: PaymentSnapshot) -> Outcome {
+    Outcome::Done(Snapshot::Payment(said))
+}
+
+fn unreadable(what: Unreadable) -> ProviderError {
+    ProviderError::Unavailable {
+        message: what.to_string(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Stripe's objects, as little of them as we read, and tolerantly.
+//!
+//! async-stripe's own types fail a whole object for one missing field. Here only an id must be there: what else is
+//! needed, the conversion in [`snapshots`](super::snapshots) says by name.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::money::StripeAmount;
+use crate::domain::ids::{OperationId, PaymentId};
+
+/// The metadata key of our payment's id.
+pub(super) const PAYMENT: &str = "quittance_payment";
+/// The metadata key of the operation that made the object.
+pub(super) const OPERATION: &str = "quittance_operation";
+/// The metadata key of the operation that last captured the payment intent.
+pub(super) const CAPTURE: &str = "quittance_capture";
+
+/// What may be written as its id only, or whole.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Expandable<T> {
+    /// Its id.
+    Id(String),
+    /// The whole of it.
+    Whole(Box<T>),
+}
+
+impl<T> Expandable<T> {
+    /// The whole of it, where it was expanded.
+    pub(super) fn into_whole(self) -> Option<T> {
+        match self {
+            Self::Id(_) => None,
+            Self::Whole(object) => Some(*object),
+        }
+    }
+}
+
+impl Expandable<Identified> {
+    /// Its id, however it was written.
+    pub(super) fn into_id(self) -> String {
+        match self {
+            Self::Id(id) => id,
+            Self::Whole(object) => object.id,
+        }
+    }
+}
+
+/// Any object: all have an id.
+#[derive(Debug, Deserialize)]
+pub(super) struct Identified {
+    pub(super) id: String,
+}
+
+/// One page of a list or of a search.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    pub(super) data: Vec<T>,
+    #[serde(default)]
+    pub(super) has_more: bool,
+}
+
+/// What we and the merchant told Stripe to remember.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Metadata(BTreeMap<String, String>);
+
+impl Metadata {
+    /// Our payment, where the object is of one.
+    pub(super) fn payment(&self) -> Option<PaymentId> {
+        self.0.get(PAYMENT)?.parse().ok()
+    }
+
+    /// The operation that made the object, where it was one of ours.
+    pub(super) fn operation(&self) -> Option<OperationId> {
+        self.0.get(OPERATION)?.parse().ok()
+    }
+
+    /// The operation that last captured the payment intent, where it was one of ours.
+    pub(super) fn capture(&self) -> Option<OperationId> {
+        self.0.get(CAPTURE)?.parse().ok()
+    }
+}
+
+/// `payment_intent`
+#[derive(Debug, Deserialize)]
+pub(super) struct PaymentIntent {
+    pub(super) id: String,
+    pub(super) amount: Option<StripeAmount>,
+    pub(super) amount_capturable: Option<StripeAmount>,
+    pub(super) amount_received: Option<StripeAmount>,
+    pub(super) currency: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) client_secret: Option<SecretString>,
+    pub(super) next_action: Option<serde_json::Value>,
+    pub(super) last_payment_error: Option<ErrorObject>,
+    pub(super) latest_charge: Option<Expandable<Charge>>,
+    pub(super) metadata: Option<Metadata>,
+}
+
+/// `charge`
+#[derive(Debug, Deserialize)]
+pub(super) struct Charge {
+    pub(super) id: String,
+    pub(super) status: Option<String>,
+    pub(super) created: Option<i64>,
+    pub(super) balance_transaction: Option<Expandable<BalanceTransaction>>,
+    pub(super) refunds: Option<Page<Refund>>,
+}
+
+/// `refund`
+#[derive(Debug, Deserialize)]
+pub(super) struct Refund {
+    pub(super) id: String,
+    pub(super) amount: Option<StripeAmount>,
+    pub(super) currency: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) created: Option<i64>,
+    pub(super) payment_intent: Option<Expandable<Identified>>,
+    pub(super) metadata: Option<Metadata>,
+    pub(super) balance_transaction: Option<Expandable<BalanceTransaction>>,
+}
+
+/// `balance_transaction`
+#[derive(Debug, Deserialize)]
+pub(super) struct BalanceTransaction {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) amount: Option<StripeAmount>,
+    pub(super) fee: Option<StripeAmount>,
+    pub(super) net: Option<StripeAmount>,
+    pub(super) currency: Option<String>,
+    pub(super) source: Option<Expandable<Identified>>,
+    pub(super) created: Option<i64>,
+}
+
+/// The `error` of an answer, and a payment intent's `last_payment_error`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ErrorObject {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) code: Option<String>,
+    pub(super) decline_code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) param: Option<String>,
+    pub(super) payment_intent: Option<Box<PaymentIntent>>,
+}

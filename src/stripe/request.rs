@@ -1,0 +1,60 @@
+//! What we ask of Stripe: async-stripe's typed requests, sorted by whether they move money.
+
+use stripe_client_core::{RequestBuilder, StripeRequest};
+use stripe_core::payment_intent::{
+    CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, RetrievePaymentIntent,
+    SearchPaymentIntent,
+};
+use stripe_core::refund::{CreateRefund, ListRefund};
+
+use crate::domain::ids::OperationId;
+
+/// A request that changes nothing: repeating it needs no key.
+pub(super) trait Reads: StripeRequest {}
+
+impl Reads for RetrievePaymentIntent {}
+impl Reads for SearchPaymentIntent {}
+impl Reads for ListRefund {}
+
+/// A request that moves money: it goes out under an operation's key or not at all.
+pub(super) trait MovesMoney: StripeRequest {}
+
+impl MovesMoney for CreatePaymentIntent {}
+impl MovesMoney for CapturePaymentIntent {}
+impl MovesMoney for CancelPaymentIntent {}
+impl MovesMoney for CreateRefund {}
+
+/// A request that is safe to repeat.
+#[derive(Debug)]
+pub(super) struct Request {
+    wire: RequestBuilder,
+    key: Option<OperationId>,
+}
+
+impl Request {
+    /// One that changes nothing.
+    pub(super) fn read(request: &impl Reads) -> Self {
+        Self {
+            wire: request.build(),
+            key: None,
+        }
+    }
+
+    /// One that moves money once, however often it is sent.
+    pub(super) fn once(request: &impl MovesMoney, operation: OperationId) -> Self {
+        Self {
+            wire: request.build(),
+            key: Some(operation),
+        }
+    }
+
+    /// Method, path, query and body.
+    pub(super) const fn wire(&self) -> &RequestBuilder {
+        &self.wire
+    }
+
+    /// The operation it carries out, where it moves money.
+    pub(super) const fn key(&self) -> Option<OperationId> {
+        self.key
+    }
+}
