@@ -5,6 +5,7 @@ pub mod auth;
 mod carry_out;
 mod clock;
 mod error;
+pub mod health;
 mod idempotency;
 mod inbox;
 pub mod outbox;
@@ -78,7 +79,9 @@ pub struct App {
     pub inbox: Inbox,
     /// The accounts that webhooks came to lately.
     pub webhook_accounts: webhooks::Accounts,
-    /// Work that goes on without its caller; shutdown waits for it.
+    /// Where work goes on without its caller: not on the thread of a request, which may end before it.
+    pub runtime: tokio::runtime::Handle,
+    /// That work; shutdown waits for it.
     pub tasks: TaskTracker,
     /// Rings when there may be work, for workers in this process.
     pub bell: Arc<Notify>,
@@ -98,7 +101,7 @@ impl App {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.tasks.spawn(work)
+        self.tasks.spawn_on(work, &self.runtime)
     }
 }
 

@@ -73,11 +73,14 @@ impl Accounts {
 }
 
 /// Takes in a delivery: proves it, keeps it, and returns once it is on disk.
-pub async fn receive(
+///
+/// `header` finds a header of the request by its name in lower case.
+pub async fn receive<'a>(
     app: &App,
     provider_name: &str,
     id: ProviderAccountId,
-    delivery: &Delivery<'_>,
+    header: impl FnOnce(&str) -> Option<&'a str>,
+    body: &'a [u8],
 ) -> Result<Received, AppError> {
     let found = match app.webhook_accounts.find(app, id).await {
         Ok(found) => found.filter(|known| known.account.provider == provider_name),
@@ -86,7 +89,9 @@ pub async fn receive(
     };
     let Some(known) = found else { return Ok(Received::Unknown) };
     let account = &known.account;
-    let webhook = match app.provider(&account.provider)?.verify(delivery, &known.secrets, app.clock.now()) {
+    let provider = app.provider(&account.provider)?;
+    let delivery = Delivery { signature: header(provider.signature_header()), body };
+    let webhook = match provider.verify(&delivery, &known.secrets, app.clock.now()) {
         Ok(webhook) => webhook,
         Err(error) => return Ok(Received::Refused(error)),
     };

@@ -102,6 +102,9 @@ pub trait Provider: Send + Sync {
     /// Reads an object as it stands now.
     async fn fetch(&self, account: &ProviderAccount, object: &ObjectRef) -> Result<Snapshot, ProviderError>;
 
+    /// The header in which the company signs its webhooks, in lower case.
+    fn signature_header(&self) -> &'static str;
+
     /// Proves that a delivery is the company's own. The caller supplies the time.
     ///
     /// Nothing of the body is read before its signature holds.

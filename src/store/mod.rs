@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod balance_transactions;
 pub mod exceptions;
+pub mod health;
 pub mod idempotency_records;
 pub mod merchants;
 pub mod odoo_instances;

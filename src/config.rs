@@ -1,0 +1,248 @@
+//! Settings: from defaults, a TOML file and the environment, the later winning. Alone reads the environment.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::app::Timing;
+use crate::crypto::Sealer;
+use crate::telemetry::LogFormat;
+
+const PREFIX: &str = "QUITTANCE_";
+const FILE: &str = "QUITTANCE_CONFIG";
+
+/// One setting, as documented.
+struct Setting {
+    key: &'static str,
+    default: Option<&'static str>,
+    about: &'static str,
+}
+
+/// Every setting. The README's table and the defaults are made of this.
+const SETTINGS: &[Setting] = &[
+    Setting { key: "database_url", default: None, about: "Postgres, such as `postgres://quittance@db/quittance`" },
+    Setting { key: "sealing_key", default: None, about: "32 bytes in base64 that seal secrets; make one with `openssl rand -base64 32`" },
+    Setting { key: "listen", default: Some("127.0.0.1:8080"), about: "address and port to serve on" },
+    Setting { key: "log", default: Some("info"), about: "log filter, such as `info` or `quittance=debug,info`" },
+    Setting { key: "log_format", default: Some("text"), about: "`text` for people, `json` for machines" },
+    Setting { key: "database_connections", default: Some("16"), about: "most connections to Postgres" },
+    Setting { key: "http_workers", default: Some("2"), about: "threads that serve requests" },
+    Setting { key: "answer_within_ms", default: Some("7500"), about: "longest wait for a provider before a 202; Odoo gives up after 10000" },
+    Setting { key: "provider_timeout_ms", default: Some("25000"), about: "longest time for one operation at the provider, retries included" },
+    Setting { key: "provider_attempt_timeout_ms", default: Some("10000"), about: "longest time for one request to the provider" },
+    Setting { key: "odoo_timeout_ms", default: Some("30000"), about: "longest time for one request to Odoo" },
+    Setting { key: "poll_ms", default: Some("250"), about: "longest pause of an idle worker" },
+    Setting { key: "shutdown_grace_s", default: Some("25"), about: "longest time to finish requests and work on SIGTERM" },
+    Setting { key: "retry_divisor", default: Some("1"), about: "divides every waiting time between attempts; for trials only" },
+];
+
+/// The service's settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Postgres.
+    pub database_url: SecretString,
+    /// Most connections to it.
+    pub database_connections: u32,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// Threads that serve requests.
+    pub http_workers: usize,
+    /// Log filter.
+    pub log: String,
+    /// How a log line looks.
+    pub log_format: LogFormat,
+    /// How long things may take.
+    pub timing: Timing,
+    /// Longest time for one operation at the provider.
+    pub provider_timeout: Duration,
+    /// Longest time for one request to the provider.
+    pub provider_attempt_timeout: Duration,
+    /// Longest time for one request to Odoo.
+    pub odoo_timeout: Duration,
+    /// Longest pause of an idle worker.
+    pub poll: Duration,
+    /// Longest time to finish on SIGTERM.
+    pub shutdown_grace: Duration,
+}
+
+/// Settings that cannot be used: one line that says what to set.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    database_url: Option<SecretString>,
+    sealing_key: Option<SecretString>,
+    listen: SocketAddr,
+    log: String,
+    log_format: LogFormat,
+    database_connections: u32,
+    http_workers: usize,
+    answer_within_ms: u64,
+    provider_timeout_ms: u64,
+    provider_attempt_timeout_ms: u64,
+    odoo_timeout_ms: u64,
+    poll_ms: u64,
+    shutdown_grace_s: u64,
+    retry_divisor: u32,
+}
+
+/// Reads settings from the file that `QUITTANCE_CONFIG` names, where it is set, and from the environment.
+///
+/// # Errors
+/// [`ConfigError`] on the first setting that is missing or wrong.
+pub fn load() -> Result<Settings, ConfigError> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let file = std::env::var(FILE).ok();
+    if let Some(path) = file.as_deref().filter(|path| !std::path::Path::new(path).is_file()) {
+        return Err(ConfigError(format!("{FILE} names {path}, which is no file")));
+    }
+    let file = file.map(Toml::file);
+    let keys: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+    let environment = Env::prefixed(PREFIX).only(&keys);
+    let mut figment = defaults();
+    if let Some(file) = file {
+        figment = figment.merge(file);
+    }
+    check(figment.merge(environment).extract().map_err(|error| explain(&error))?)
+}
+
+fn defaults() -> Figment {
+    SETTINGS.iter().filter_map(|setting| Some((setting, setting.default?))).fold(Figment::new(), |figment, (setting, text)| {
+        match text.parse::<u64>() {
+            Ok(number) => figment.merge(Serialized::default(setting.key, number)),
+            Err(_) => figment.merge(Serialized::default(setting.key, text)),
+        }
+    })
+}
+
+fn explain(error: &figment::Error) -> ConfigError {
+    let key = error.path.last().cloned().unwrap_or_default();
+    let name = format!("{PREFIX}{}", key.to_uppercase());
+    match &error.kind {
+        figment::error::Kind::UnknownField(field, _) => ConfigError(format!("{field} is no setting; see the README's table")),
+        figment::error::Kind::InvalidType(_, wanted) | figment::error::Kind::InvalidValue(_, wanted) => {
+            ConfigError(format!("{name} cannot be read: set it to {wanted}"))
+        }
+        // What else can be wrong names no value, which might be a secret.
+        _ => ConfigError(format!("{name} cannot be read: {}", about(&key))),
+    }
+}
+
+fn about(key: &str) -> &'static str {
+    SETTINGS.iter().find(|setting| setting.key == key).map_or("see the README's table", |setting| setting.about)
+}
+
+fn check(raw: Raw) -> Result<Settings, ConfigError> {
+    let missing = |key: &str| ConfigError(format!("{PREFIX}{} is not set: {}", key.to_uppercase(), about(key)));
+    let bounded = |key: &str, value: u64, from: u64, to: u64| {
+        if (from..=to).contains(&value) {
+            Ok(Duration::from_millis(value))
+        } else {
+            Err(ConfigError(format!("{PREFIX}{} must be from {from} to {to}", key.to_uppercase())))
+        }
+    };
+    let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
+    check_database_url(&database_url)?;
+    let sealer = Sealer::parse(&raw.sealing_key.ok_or_else(|| missing("sealing_key"))?)
+        .map_err(|error| ConfigError(format!("{PREFIX}SEALING_KEY {error}")))?;
+    bounded("database_connections", raw.database_connections.into(), 2, 1_000)?;
+    bounded("http_workers", raw.http_workers.try_into().unwrap_or(u64::MAX), 1, 256)?;
+    bounded("retry_divisor", raw.retry_divisor.into(), 1, 1_000_000)?;
+    let provider_timeout = bounded("provider_timeout_ms", raw.provider_timeout_ms, 100, 60_000)?;
+    Ok(Settings {
+        database_url,
+        database_connections: raw.database_connections,
+        sealer,
+        listen: raw.listen,
+        http_workers: raw.http_workers,
+        log: raw.log,
+        log_format: raw.log_format,
+        timing: Timing {
+            answer_within: bounded("answer_within_ms", raw.answer_within_ms, 10, 8_000)?,
+            // Whoever holds a lease has certainly ended when it runs out.
+            operation_lease: provider_timeout + Duration::from_secs(5),
+            retry_divisor: raw.retry_divisor,
+            ..Timing::default()
+        },
+        provider_timeout,
+        provider_attempt_timeout: bounded("provider_attempt_timeout_ms", raw.provider_attempt_timeout_ms, 100, 60_000)?,
+        odoo_timeout: bounded("odoo_timeout_ms", raw.odoo_timeout_ms, 100, 600_000)?,
+        poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
+        shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600).map(|time| time * 1_000)?,
+    })
+}
+
+fn check_database_url(url: &SecretString) -> Result<(), ConfigError> {
+    use secrecy::ExposeSecret;
+    let fits = Url::parse(url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+    if fits {
+        Ok(())
+    } else {
+        Err(ConfigError(format!("{PREFIX}DATABASE_URL is no Postgres URL: set it to {}", about("database_url"))))
+    }
+}
+
+/// The README's table of settings, in Markdown.
+#[must_use]
+pub fn table() -> String {
+    let mut table = String::from("| variable | default | what it is |\n|---|---|---|\n");
+    let _ = writeln!(table, "| `{FILE}` | | a TOML file with the settings below, in lower case and without the prefix; the environment wins |");
+    for setting in SETTINGS {
+        let default = setting.default.map_or_else(|| "**required**".to_owned(), |text| format!("`{text}`"));
+        let _ = writeln!(table, "| `{PREFIX}{}` | {default} | {} |", setting.key.to_uppercase(), setting.about);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let figment = pairs.iter().fold(defaults(), |figment, (key, value)| figment.merge(Serialized::default(key, value)));
+        check(figment.extract().map_err(|error| explain(&error))?)
+    }
+
+    const GOOD: [(&str, &str); 2] = [
+        ("database_url", "postgres://localhost/q"),
+        ("sealing_key", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="),
+    ];
+
+    #[test]
+    fn the_defaults_and_the_two_required_settings_are_enough() {
+        let settings = with(&GOOD).unwrap();
+        assert_eq!(settings.listen.port(), 8080);
+        assert!(settings.timing.operation_lease > settings.provider_timeout);
+    }
+
+    #[test]
+    fn a_missing_or_wrong_value_is_named_in_one_line_that_says_what_to_set() {
+        let cases: &[(&[(&str, &str)], &str)] = &[
+            (&[], "QUITTANCE_DATABASE_URL is not set"),
+            (&GOOD[..1], "QUITTANCE_SEALING_KEY is not set"),
+            (&[("database_url", "mysql://x"), GOOD[1]], "QUITTANCE_DATABASE_URL is no Postgres URL"),
+            (&[GOOD[0], ("sealing_key", "hunter2")], "QUITTANCE_SEALING_KEY must be 32 bytes"),
+            (&[GOOD[0], GOOD[1], ("listen", "nowhere")], "QUITTANCE_LISTEN cannot be read"),
+            (&[GOOD[0], GOOD[1], ("log_format", "xml")], "QUITTANCE_LOG_FORMAT cannot be read"),
+            (&[GOOD[0], GOOD[1], ("listn", "127.0.0.1:1")], "listn is no setting"),
+        ];
+        for (pairs, wanted) in cases {
+            let line = with(pairs).unwrap_err().to_string();
+            assert!(line.starts_with(wanted), "{line}");
+            assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What handlers take in: who calls, under which key, and what for. Parsed here, trusted after.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+
+use super::Problem;
+use crate::app::App;
+use crate::app::auth::{self, Caller};
+use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
+
+type LocalFuture<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = LocalFuture<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let app = request.app_data::<web::Data<Arc<App>>>().cloned();
+        let key = bearer(request);
+        Box::pin(async move {
+            let (Some(app), Some(key)) = (app, key) else { return Err(Problem::unauthenticated()) };
+            let caller = auth::authenticate(&app, &key).await?.ok_or_else(Problem::unauthenticated)?;
+            tracing::Span::current().record("merchant_id", tracing::field::display(caller.merchant_id));
+            Ok(caller)
+        })
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<SecretString> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| SecretString::from(key.trim().to_owned()))
+}
+
+/// The `Idempotency-Key` header, which every request that moves money must have.
+#[derive(Debug)]
+pub(super) struct RequiredKey(pub(super) IdempotencyKey);
+
+impl FromRequest for RequiredKey {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        const FIELD: &str = "Idempotency-Key";
+        let required = || {
+            Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_required", "send an Idempotency-Key header").at(FIELD)
+        };
+        let key = request.headers().get(FIELD).ok_or_else(required).and_then(|value| {
+            value
+                .to_str()
+                .map_err(|_| Problem::invalid(FIELD, "idempotency_key_invalid", "must be visible ASCII"))
+                .and_then(|text| {
+                    IdempotencyKey::parse(text)
+                        .map_err(|error| Problem::invalid(FIELD, "idempotency_key_invalid", error))
+                })
+        });
+        ready(key.map(RequiredKey))
+    }
+}
+
+/// A JSON body, and the fingerprint of the request it belongs to.
+#[derive(Debug)]
+pub(super) struct Json<T> {
+    pub(super) body: T,
+    pub(super) fingerprint: Fingerprint,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = LocalFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = web::Bytes::from_request(request, payload);
+        let (method, route) = (request.method().to_string(), request.path().to_owned());
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| body_problem(&error))?;
+            let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+            let value: serde_json::Value = serde_json::from_slice(text).map_err(|error| {
+                Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+            })?;
+            let mut json = serde_json::Deserializer::from_slice(text);
+            let body = serde_path_to_error::deserialize(&mut json).map_err(|error| field_problem(&error))?;
+            Ok(Self { body, fingerprint: Fingerprint::of(&method, &route, &value) })
+        })
+    }
+}
+
+pub(super) fn body_problem(error: &actix_web::Error) -> Problem {
+    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body may have {} bytes at most", super::BODY_LIMIT),
+        );
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body did not arrive whole")
+}
+
+/// Names the field that a typed reading stumbled over.
+fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let message = error.inner().to_string();
+    let quoted = |prefix: &str| message.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+    if let Some(field) = quoted("unknown field `") {
+        return Problem::invalid(field, "unknown_field", "is not known here");
+    }
+    if let Some(field) = quoted("missing field `") {
+        return Problem::invalid(field, "missing_field", "is required");
+    }
+    let path = error.path().to_string();
+    let reason = message.split(" at line ").next().unwrap_or_default();
+    Problem::invalid(path, "invalid_field", format!("cannot be read: {reason}"))
+}

@@ -1,0 +1,67 @@
+//! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
+
+mod extract;
+mod health;
+mod openapi;
+mod payments;
+mod problem;
+mod request_id;
+mod view;
+mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{ServiceFactory, ServiceRequest};
+use actix_web::{App as Actix, Error, HttpResponse, web};
+
+use crate::app::App;
+
+pub use openapi::document as openapi_document;
+pub use problem::Problem;
+
+/// The largest body taken, in bytes.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// How long the provider took, for `Server-Timing`.
+#[derive(Clone, Copy, Debug)]
+struct ProviderTime(Duration);
+
+/// The service's routes over its use cases.
+pub fn service(
+    app: Arc<App>,
+) -> Actix<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    Actix::new()
+        .app_data(web::Data::new(app))
+        .app_data(web::PayloadConfig::new(BODY_LIMIT))
+        .configure(routes)
+        .default_service(web::to(not_found))
+        .wrap(actix_web::middleware::from_fn(request_id::middleware))
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(health::healthz)
+        .service(health::readyz)
+        .service(openapi::json)
+        .service(openapi::pages())
+        .service(webhooks::receive)
+        .service(payments::create)
+        .service(payments::list)
+        .service(payments::get)
+        .service(payments::capture)
+        .service(payments::cancel)
+        .service(payments::refund);
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(actix_web::http::StatusCode::NOT_FOUND, "not_found", "no such route; see /docs"))
+}

@@ -1,0 +1,207 @@
+//! Errors as RFC 9457 problem documents: a stable code, what is at fault, what to do. Never internals.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::app::AppError;
+use crate::domain::payment::{Payment, RuleBroken};
+use crate::provider::ProviderError;
+use crate::store::StoreError;
+
+/// An error answer, `application/problem+json`.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// `urn:quittance:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What went wrong, in general.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// A stable code to act on.
+    code: &'static str,
+    /// What went wrong this time, and what to do.
+    detail: String,
+    /// What is at fault: a path in the body, a query parameter or a header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The payment that it is about or that is in the way, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<String>,
+    /// What to quote when asking for help; also in `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    /// A problem with a code and what to do about it.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:quittance:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            field: None,
+            payment: None,
+            request_id: None,
+            retry_after_s: None,
+        }
+    }
+
+    /// One thing in the request that cannot be right.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, code: &'static str, message: impl std::fmt::Display) -> Self {
+        let field = field.into();
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, format!("{field} {message}"));
+        problem.field = Some(field);
+        problem
+    }
+
+    /// Nobody, or nobody we know.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "send a valid API key as `Authorization: Bearer qk_…`",
+        )
+    }
+
+    /// The field at fault.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The payment that it is about.
+    #[must_use]
+    pub fn of(mut self, payment: &Payment) -> Self {
+        self.payment = Some(payment.id.to_string());
+        self
+    }
+
+    /// When to come back.
+    #[must_use]
+    pub const fn retry_after(mut self, after_s: u64) -> Self {
+        self.retry_after_s = Some(after_s);
+        self
+    }
+
+    /// The status and the bytes of the body, as they are kept for a replay.
+    #[must_use]
+    pub fn to_bytes(&self) -> (u16, Vec<u8>) {
+        (self.status, serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something failed on our side; repeating the request under its key is safe",
+        )
+    }
+
+    fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database cannot be reached; come back later")
+            .retry_after(2)
+    }
+
+    fn of_provider(error: &ProviderError) -> Self {
+        match error {
+            ProviderError::RateLimited { after } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "provider_rate_limited",
+                "the provider takes no more requests for now; repeat under the same key",
+            )
+            .retry_after(after.map_or(1, |after| after.as_secs().max(1))),
+            ProviderError::Auth => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "provider_unauthorized",
+                "the provider does not accept the account's key; renew it and repeat under the same key",
+            ),
+            ProviderError::Unavailable { .. } | ProviderError::Ambiguous { .. } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "provider_unavailable",
+                "the provider cannot be reached; repeat under the same key",
+            )
+            .retry_after(2),
+            ProviderError::Invalid { code, message, .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "provider_refused",
+                format!("the provider refused the request: {code}: {message}"),
+            ),
+        }
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        // The one place where a failed request is logged: by what we can do about it.
+        match &error {
+            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+            }
+            _ => tracing::info!(error = &error as &dyn std::error::Error, "a request was turned away"),
+        }
+        let conflict = |code, detail: String| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            AppError::NotFound(what) => Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}")),
+            AppError::Invalid { field, code, message } => Self::invalid(field, code, message),
+            AppError::Rule(rule) => of_rule(&rule),
+            AppError::ReferenceInUse { payment } => {
+                let detail = format!("{payment} has this reference; use it, or cancel it first");
+                Self { payment: Some(payment.to_string()), ..conflict("reference_in_use", detail) }
+            }
+            AppError::KeyReused => Self::invalid(
+                "Idempotency-Key",
+                "idempotency_key_reused",
+                "was used for another request; use a new key for a new request",
+            ),
+            AppError::InFlight { retry_after } => {
+                conflict("in_flight", "a request with this key or reference is being served; repeat it".to_owned())
+                    .retry_after(retry_after.as_secs().max(1))
+            }
+            AppError::Provider(error) => Self::of_provider(&error),
+            AppError::Store(StoreError::Database(_)) => Self::unavailable(),
+            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_) | AppError::Sink(_) => {
+                Self::internal()
+            }
+        }
+    }
+}
+
+fn of_rule(rule: &RuleBroken) -> Problem {
+    Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string())
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(after) = self.retry_after_s {
+            response.insert_header((RETRY_AFTER, after));
+        }
+        if self.status == 401 {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        let mut shown = self.clone();
+        shown.request_id = super::request_id::current();
+        response.content_type("application/problem+json").body(shown.to_bytes().1)
+    }
+}

@@ -1,0 +1,45 @@
+//! Where providers tell us what happened.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, post, web};
+
+use super::Problem;
+use crate::app::App;
+use crate::app::webhooks::{Received, receive as take_in};
+
+/// Takes in an event of a provider account. A 2xx means that it is on disk, or is not for this account.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("provider" = String, Path, description = "the provider's name, `stripe`"),
+           ("provider_account_id" = String, Path, description = "`acc_…`")),
+    request_body(content = String, content_type = "application/json", description = "the event, signed by the provider"),
+    responses(
+        (status = 200, description = "kept"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "not signed as it must be"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "no such account"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "too large"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "not kept; come back")))]
+#[post("/webhooks/{provider}/{provider_account_id}")]
+pub(super) async fn receive(
+    app: web::Data<Arc<App>>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
+    let body = body.map_err(|error| super::extract::body_problem(&error))?;
+    let (provider, account) = path.into_inner();
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown_account", "no such provider account");
+    let account = account.parse().map_err(|_| unknown())?;
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    match take_in(&app, &provider, account, header, &body).await? {
+        Received::Kept | Received::NotOurs => Ok(HttpResponse::Ok().finish()),
+        Received::Unknown => Err(unknown()),
+        Received::Refused(why) => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_signature", why.to_string())),
+        Received::NotKept => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the event was not kept; send it again")
+                .retry_after(2))
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Puts the service together. The only place that names Stripe and Odoo.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{App, Clock, Inbox};
+use crate::config::Settings;
+use crate::odoo::OdooSink;
+use crate::provider::Registry;
+use crate::store;
+use crate::stripe::{Stripe, Timeouts};
+use crate::{http, worker};
+
+/// Why the service cannot start: one line that says what to set.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// No connection.
+    #[error("QUITTANCE_DATABASE_URL: the database cannot be reached: {0}")]
+    Database(String),
+    /// A commit would not be on disk when it returns.
+    #[error("the database has synchronous_commit off, which loses acknowledged events: set it to on for this role or database")]
+    NotDurable,
+    /// A migration failed.
+    #[error("a migration failed: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The port is taken, or not ours.
+    #[error("QUITTANCE_LISTEN: cannot serve on {address}: {source}")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The HTTP client or the TLS library could not be set up.
+    #[error("no HTTP client can be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Connects to Postgres, and refuses one that would lose what it has acknowledged.
+async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
+    let unreachable = |error: sqlx::Error| StartupError::Database(error.to_string());
+    let options: PgConnectOptions = settings.database_url.expose_secret().parse().map_err(unreachable)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.database_connections)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_with(options.application_name("quittance"))
+        .await
+        .map_err(unreachable)?;
+    let mut conn = pool.acquire().await.map_err(unreachable)?;
+    let durability = store::health::synchronous_commit(&mut conn)
+        .await
+        .map_err(|error| StartupError::Database(error.to_string()))?;
+    if durability == "off" { Err(StartupError::NotDurable) } else { Ok(pool) }
+}
+
+/// Brings the schema up to this version. Safe to run by several at once.
+///
+/// # Errors
+/// [`StartupError`].
+pub async fn migrate(settings: &Settings) -> Result<(), StartupError> {
+    let pool = connect(settings).await?;
+    store::MIGRATOR.run(&pool).await?;
+    Ok(())
+}
+
+/// The use cases over what the settings name.
+///
+/// # Errors
+/// [`StartupError`].
+pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
+    // A second call finds the first one's provider, which is the same.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let db = connect(settings).await?;
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
+        .build()?;
+    let timeouts = Timeouts { per_attempt: settings.provider_attempt_timeout, total: settings.provider_timeout };
+    let stripe = Stripe::new(client.clone(), timeouts);
+    let tasks = TaskTracker::new();
+    let (inbox, writing) = Inbox::new(db.clone());
+    tasks.spawn(writing);
+    Ok(Arc::new(App {
+        db,
+        clock: Clock::system(),
+        sealer: settings.sealer.clone(),
+        providers: Registry::default().with("stripe", Arc::new(stripe)),
+        sink: Arc::new(OdooSink::new(client, settings.odoo_timeout)),
+        timing: settings.timing,
+        inbox,
+        webhook_accounts: crate::app::webhooks::Accounts::default(),
+        runtime: tokio::runtime::Handle::current(),
+        tasks,
+        bell: Arc::new(Notify::new()),
+    }))
+}
+
+/// The running service: requests, work, or both.
+pub struct Application {
+    address: Option<SocketAddr>,
+    server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    worker: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+    app: Arc<App>,
+    grace: Duration,
+}
+
+/// Which parts of the service to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Requests.
+    Serve,
+    /// What is on disk.
+    Work,
+    /// Both, in one process.
+    Both,
+}
+
+impl Application {
+    /// Starts the service. Port 0 takes any free port.
+    ///
+    /// # Errors
+    /// [`StartupError`].
+    pub async fn start(settings: &Settings, role: Role) -> Result<Self, StartupError> {
+        let app = app(settings).await?;
+        let stop = CancellationToken::new();
+        let mut address = None;
+        let mut server = None;
+        if role != Role::Work {
+            let failed = |source| StartupError::Listen { address: settings.listen, source };
+            let listener = TcpListener::bind(settings.listen).map_err(failed)?;
+            address = Some(listener.local_addr().map_err(failed)?);
+            let shared = Arc::clone(&app);
+            let running = HttpServer::new(move || http::service(Arc::clone(&shared)))
+                .workers(settings.http_workers)
+                .shutdown_timeout(settings.shutdown_grace.as_secs())
+                .disable_signals()
+                .listen(listener)
+                .map_err(failed)?
+                .run();
+            server = Some((running.handle(), app.runtime.spawn(running)));
+            tracing::info!(address = ?address, "serving");
+        }
+        let worker = (role != Role::Serve)
+            .then(|| app.runtime.spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone())));
+        Ok(Self { address, server, worker, stop, app, grace: settings.shutdown_grace })
+    }
+
+    /// Where requests are served, where they are.
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// The use cases beneath.
+    #[must_use]
+    pub const fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Runs until SIGTERM or SIGINT, then stops.
+    pub async fn run(self) {
+        shutdown_signal().await;
+        tracing::info!("stopping");
+        self.stop().await;
+    }
+
+    /// Takes no more in, finishes requests and what was begun, and returns. What is not finished within the grace period
+    /// is on disk: another process takes it up.
+    pub async fn stop(self) {
+        let finish = async {
+            self.stop.cancel();
+            if let Some((handle, running)) = self.server {
+                handle.stop(true).await;
+                let _ended = running.await;
+            }
+            if let Some(worker) = self.worker {
+                let _ended = worker.await;
+            }
+            let tasks = self.app.tasks.clone();
+            // The inbox writes as long as someone holds it: the last holder is let go here.
+            drop(self.app);
+            tasks.close();
+            tasks.wait().await;
+        };
+        if tokio::time::timeout(self.grace, finish).await.is_err() {
+            tracing::warn!("the grace period is over; what is left is taken up by the next process");
+        }
+    }
+}
+
+async fn shutdown_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -1,0 +1,52 @@
+//! The loops that work through what is on disk: events, messages to Odoo, operations without an outcome.
+//!
+//! Any number of workers may run: each takes up what no other holds. A bell in the same process wakes them early; nothing
+//! depends on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, AppError, outbox, sweep, webhooks};
+
+/// How often old idempotency keys are looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// Works until `stop`, and returns once what was begun is ended. `poll` is the longest pause between two looks.
+pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
+    let housekeeping = HOUSEKEEPING.max(poll);
+    tokio::join!(
+        every(&app, "events", poll, &stop, async |app| webhooks::work(app).await),
+        every(&app, "outbox", poll, &stop, async |app| outbox::work(app).await),
+        every(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
+        every(&app, "housekeeping", housekeeping, &stop, async |app| {
+            sweep::forget_old_keys(app).await.map(|_| 0)
+        }),
+    );
+}
+
+/// Repeats a step: at once while there is work, else when the bell rings or the pause is over.
+async fn every(
+    app: &Arc<App>,
+    name: &'static str,
+    pause: Duration,
+    stop: &CancellationToken,
+    step: impl AsyncFn(&Arc<App>) -> Result<usize, AppError>,
+) {
+    while !stop.is_cancelled() {
+        let bell = app.bell.notified();
+        match step(app).await {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, step = name, "a step failed and is tried again");
+            }
+        }
+        tokio::select! {
+            () = bell => {}
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
