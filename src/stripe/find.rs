@@ -6,7 +6,7 @@ use stripe_core::refund::ListRefund;
 use stripe_shared::PaymentIntentId;
 use tokio::time::Instant;
 
-use super::execute::{CHARGE_LINE, intent_id};
+use super::compose::{CHARGE_LINE, intent_id};
 use super::objects::{Charge, Expandable, Metadata, OPERATION, Page, PaymentIntent, Refund};
 use super::request::Request;
 use super::series::StripeHttp;

@@ -95,3 +95,107 @@ fn of(reference: String, metadata: Option<&Metadata>, snapshot: Option<Box<Snaps
         snapshot,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::panic, reason = "a failed test panics")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::ids::{OperationId, PaymentId};
+
+    fn event(kind: &str, object: &Value) -> Interpretation {
+        interpret(
+            json!({ "id": "evt_1", "type": kind, "data": { "object": object } })
+                .to_string()
+                .as_bytes(),
+        )
+    }
+
+    fn followed(kind: &str, object: &Value) -> (String, Option<PaymentId>, Option<OperationId>, bool) {
+        match event(kind, object) {
+            Interpretation::Payment {
+                reference,
+                payment,
+                operation,
+                snapshot,
+            } => (reference, payment, operation, snapshot.is_some()),
+            Interpretation::NotFollowed => panic!("{kind} is not followed"),
+        }
+    }
+
+    #[test]
+    fn an_intent_tells_how_it_stood_and_whose_it_is() {
+        let (payment, operation) = (PaymentId::generate(), OperationId::generate());
+        let mut intent = json!({
+            "id": "pi_1", "amount": 1, "amount_capturable": 0, "amount_received": 1, "currency": "eur",
+            "status": "succeeded", "metadata": { "quittance_payment": payment, "quittance_operation": operation },
+        });
+        let told = followed("payment_intent.succeeded", &intent);
+        assert_eq!(told, ("pi_1".to_owned(), Some(payment), Some(operation), true));
+
+        intent["metadata"] = json!({ "quittance_payment": "pay_of_someone_else" });
+        assert_eq!(
+            followed("payment_intent.kind_of_tomorrow", &intent),
+            ("pi_1".to_owned(), None, None, true)
+        );
+    }
+
+    #[test]
+    fn an_intent_of_a_shape_that_we_cannot_read_is_asked_about() {
+        for odd in [
+            json!({ "id": "pi_1" }),
+            json!({ "id": "pi_1", "amount": "1.00", "metadata": [] }),
+        ] {
+            assert_eq!(
+                followed("payment_intent.succeeded", &odd),
+                ("pi_1".to_owned(), None, None, false)
+            );
+        }
+    }
+
+    #[test]
+    fn a_charge_or_a_refund_leads_to_its_payment() {
+        let operation = OperationId::generate();
+        let part = json!({ "id": "x_1", "payment_intent": "pi_1", "metadata": { "quittance_operation": operation } });
+        for kind in [
+            "charge.succeeded",
+            "charge.captured",
+            "charge.updated",
+            "charge.refunded",
+            "charge.failed",
+            "charge.refund.updated",
+            "refund.created",
+            "refund.updated",
+            "refund.failed",
+        ] {
+            assert_eq!(
+                followed(kind, &part),
+                ("pi_1".to_owned(), None, Some(operation), false),
+                "{kind}"
+            );
+        }
+        let whole = json!({ "id": "ch_1", "payment_intent": { "id": "pi_1" } });
+        assert_eq!(followed("charge.updated", &whole).0, "pi_1");
+    }
+
+    #[test]
+    fn everything_else_is_kept_but_not_followed() {
+        let charge = json!({ "id": "ch_1", "payment_intent": null });
+        for kind in [
+            "charge.updated",
+            "charge.dispute.created",
+            "payout.paid",
+            "kind.of.tomorrow",
+        ] {
+            assert!(
+                matches!(event(kind, &charge), Interpretation::NotFollowed),
+                "{kind}"
+            );
+        }
+        for bytes in [&b""[..], b"[]", b"{}", b"\xff", br#"{"type":"charge.updated"}"#] {
+            assert!(matches!(interpret(bytes), Interpretation::NotFollowed));
+        }
+    }
+}

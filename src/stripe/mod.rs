@@ -1,9 +1,11 @@
 //! Stripe. The only user of async-stripe.
 
 mod client;
+mod compose;
 mod execute;
 mod find;
 mod interpret;
+mod judgement;
 mod money;
 mod objects;
 mod refusal;

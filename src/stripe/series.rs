@@ -6,10 +6,11 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::client::{Answer, Attempt, Prepared};
+use super::client::Prepared;
+use super::judgement::{Conclusion, Trouble, judge};
 use super::refusal::Refusal;
 use super::request::Request;
-use crate::provider::{Ambiguity, ProviderAccount, ProviderError};
+use crate::provider::{ProviderAccount, ProviderError};
 
 /// An attempt with less time than this would more likely lose its answer than bring one.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
@@ -46,38 +47,6 @@ pub(super) enum Failure {
     Refused(Box<Refusal>),
     /// Anything else.
     Failed(ProviderError),
-}
-
-/// What an attempt came to, and whether another one could come to more.
-#[derive(Debug)]
-struct Judged<T> {
-    conclusion: Conclusion<T>,
-    again: bool,
-    after: Option<Duration>,
-}
-
-#[derive(Debug)]
-enum Conclusion<T> {
-    Answered(T),
-    Refused(Box<Refusal>),
-    Troubled(Trouble),
-}
-
-/// What kept an attempt from an answer that settles anything.
-#[derive(Debug, PartialEq, Eq)]
-enum Trouble {
-    /// Nothing happened: it never left, or something other than Stripe's API answered.
-    NotTaken(String),
-    /// Nothing happened: another request holds the object.
-    Busy,
-    /// Nothing happened.
-    RateLimited,
-    /// Nothing happened.
-    Auth,
-    /// It may have happened, or be happening.
-    Lost(&'static str),
-    /// It may have happened, and the key will never tell.
-    Stored(&'static str),
 }
 
 impl StripeHttp {
@@ -137,100 +106,6 @@ fn pauses() -> impl Iterator<Item = Duration> {
         .with_jitter()
         .without_max_times()
         .build()
-}
-
-fn judge<T: DeserializeOwned>(attempt: Attempt) -> Judged<T> {
-    let (conclusion, again, answer) = match attempt {
-        Attempt::NotSent(cause) => (Conclusion::Troubled(Trouble::NotTaken(cause)), true, None),
-        Attempt::Lost(cause) => (Conclusion::Troubled(Trouble::Lost(cause)), true, None),
-        Attempt::Answered(answer) => {
-            let (conclusion, again) = conclude(&answer);
-            (conclusion, again, Some(answer))
-        }
-    };
-    let said = answer.as_ref().and_then(|answer| answer.should_retry);
-    let settled = matches!(
-        conclusion,
-        Conclusion::Answered(_) | Conclusion::Troubled(Trouble::Stored(_))
-    );
-    Judged {
-        conclusion,
-        again: !settled && said.unwrap_or(again),
-        after: answer.and_then(|answer| answer.retry_after),
-    }
-}
-
-/// What an answer means, and whether to send again where Stripe does not say.
-fn conclude<T: DeserializeOwned>(answer: &Answer) -> (Conclusion<T>, bool) {
-    let trouble = Conclusion::Troubled;
-    match answer.status.as_u16() {
-        200..=299 => serde_json::from_slice(&answer.body).map_or_else(
-            // It was done; asking again replays the answer, whole this time.
-            |_| (trouble(Trouble::Lost("the answer cannot be read")), true),
-            |object| (Conclusion::Answered(object), false),
-        ),
-        401 | 403 => (trouble(Trouble::Auth), false),
-        409 => match Refusal::parse(&answer.body) {
-            // A request with this key, of before a crash, is still being carried out.
-            Some(refusal) if refusal.of_the_key() => {
-                (trouble(Trouble::Lost("the key is still in use")), true)
-            }
-            _ => (trouble(Trouble::Busy), true),
-        },
-        429 => (trouble(Trouble::RateLimited), true),
-        500.. if answer.replayed => (
-            trouble(Trouble::Stored("a failure is stored under the key")),
-            false,
-        ),
-        500.. => (trouble(Trouble::Lost("the provider failed")), true),
-        status => match Refusal::parse(&answer.body) {
-            // Something was carried out under this key before. What, only looking up tells.
-            Some(refusal) if refusal.of_the_key() => (
-                trouble(Trouble::Stored("the key was used with other parameters")),
-                false,
-            ),
-            Some(refusal) if status >= 400 => (Conclusion::Refused(Box::new(refusal)), false),
-            _ => (
-                trouble(Trouble::NotTaken(format!(
-                    "status {status} from something that is not Stripe's API"
-                ))),
-                false,
-            ),
-        },
-    }
-}
-
-impl Trouble {
-    /// What it means for a request that moves money. `unclear`: an earlier attempt may have moved it.
-    fn of_an_operation(self, unclear: bool, after: Option<Duration>) -> ProviderError {
-        let ambiguous = |ambiguity, message: String| ProviderError::Ambiguous { ambiguity, message };
-        match self {
-            Self::Stored(cause) => ambiguous(Ambiguity::Stored, cause.to_owned()),
-            Self::Lost(cause) => ambiguous(Ambiguity::NoAnswer, cause.to_owned()),
-            Self::NotTaken(cause) if unclear => {
-                ambiguous(Ambiguity::NoAnswer, format!("no answer, then {cause}"))
-            }
-            Self::Busy | Self::RateLimited | Self::Auth if unclear => {
-                ambiguous(Ambiguity::NoAnswer, "no answer, and then no access".to_owned())
-            }
-            Self::NotTaken(_) | Self::Busy | Self::RateLimited | Self::Auth => self.of_a_read(after),
-        }
-    }
-
-    /// What it means for a request that changes nothing: nothing ever happened.
-    fn of_a_read(self, after: Option<Duration>) -> ProviderError {
-        match self {
-            Self::Auth => ProviderError::Auth,
-            Self::RateLimited => ProviderError::RateLimited { after },
-            Self::Busy => ProviderError::Unavailable {
-                message: "the object is in use".to_owned(),
-            },
-            Self::NotTaken(message) => ProviderError::Unavailable { message },
-            Self::Lost(cause) | Self::Stored(cause) => ProviderError::Unavailable {
-                message: cause.to_owned(),
-            },
-        }
-    }
 }
 
 impl From<Failure> for ProviderError {

@@ -59,3 +59,52 @@ fn decode_hex(text: &str) -> Option<[u8; 32]> {
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    #[test]
+    fn every_signature_counts_wherever_the_time_stands() {
+        let ones = ZEROS.replace('0', "f");
+        let header = format!("v1={ZEROS},v0=abc,t=12,v1={ones}, v2=x");
+        let read = SignatureHeader::parse(&header).unwrap();
+        assert_eq!((read.timestamp, read.seconds), ("12", 12));
+        assert_eq!(read.v1, [[0; 32], [255; 32]]);
+    }
+
+    #[test]
+    fn hexadecimal_digits_may_be_of_either_case() {
+        let upper = decode_hex(&"AB".repeat(32));
+        assert_eq!(upper, Some([0xab; 32]));
+        assert_eq!(upper, decode_hex(&"ab".repeat(32)));
+    }
+
+    #[test]
+    fn what_is_not_of_the_form_is_refused() {
+        let many = format!(
+            "t=1,{}",
+            vec![format!("v1={ZEROS}"); MOST_SIGNATURES + 1].join(",")
+        );
+        let twice = format!("t=1,t=1,v1={ZEROS}");
+        let no_time = format!("v1={ZEROS}");
+        let no_number = format!("t=now,v1={ZEROS}");
+        let short = format!("t=1,v1={}", &ZEROS[1..]);
+        let no_hex = format!("t=1,v1={}", ZEROS.replace('0', "g"));
+        let multibyte = format!("t=1,v1={}", "é".repeat(32));
+        let garbled = format!("t=1;v1={ZEROS}");
+        for header in [
+            "", ",", "t=1", "t", &many, &twice, &no_time, &no_number, &short, &no_hex, &multibyte, &garbled,
+        ] {
+            assert_eq!(
+                SignatureHeader::parse(header),
+                Err(VerifyError::Malformed),
+                "{header}"
+            );
+        }
+    }
+}

@@ -196,3 +196,134 @@ impl Fields {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use secrecy::ExposeSecret;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::money::Money;
+
+    fn intent(status: &str) -> Value {
+        json!({
+            "id": "pi_1", "object": "payment_intent", "amount": 500, "amount_capturable": 300, "amount_received": 200,
+            "currency": "isk", "status": status, "client_secret": "pi_1_secret_x", "latest_charge": "ch_1",
+            "last_payment_error": null, "next_action": null, "metadata": {}, "a_field_of_tomorrow": [1],
+        })
+    }
+
+    fn read(intent: &Value) -> Result<PaymentSnapshot, Unreadable> {
+        serde_json::from_value::<PaymentIntent>(intent.clone())
+            .unwrap()
+            .try_into()
+    }
+
+    #[test]
+    fn every_word_for_a_payments_state_is_read_and_a_new_one_is_kept() {
+        for (word, state) in [
+            ("requires_payment_method", PaymentState::Created),
+            ("requires_confirmation", PaymentState::Created),
+            ("requires_action", PaymentState::RequiresAction),
+            ("processing", PaymentState::Processing),
+            ("requires_capture", PaymentState::Authorized),
+            ("succeeded", PaymentState::Captured),
+            ("canceled", PaymentState::Canceled),
+        ] {
+            assert_eq!(read(&intent(word)).unwrap().state, Said::Known(state), "{word}");
+        }
+        assert_eq!(
+            read(&intent("requires_luck")).unwrap().state,
+            Said::Unrecognized("requires_luck".to_owned())
+        );
+    }
+
+    #[test]
+    fn amounts_come_back_in_minor_units_of_iso_4217() {
+        let said = read(&intent("requires_capture")).unwrap();
+        assert_eq!(said.amount, Money::new(5, "ISK".parse().unwrap()));
+        assert_eq!((said.capturable_minor, said.captured_minor), (3, 2));
+        assert_eq!(said.client_secret.unwrap().expose_secret(), "pi_1_secret_x");
+        assert!(said.charge.is_none(), "an id alone tells nothing of a charge");
+    }
+
+    #[test]
+    fn a_charge_is_read_with_its_line_and_refunds_and_one_that_failed_is_none() {
+        let line = json!({
+            "id": "txn_1", "type": "a_kind_of_tomorrow", "amount": 12100, "fee": 207, "net": 11893,
+            "currency": "eur", "source": { "id": "ch_1", "object": "charge" }, "created": 1_700_000_100,
+        });
+        let refund = json!({
+            "id": "re_1", "amount": 200, "currency": "isk", "status": "requires_action", "created": 1_700_000_200,
+            "payment_intent": "pi_1", "balance_transaction": "txn_2", "metadata": { "quittance_operation": "no id" },
+        });
+        let mut paid = intent("succeeded");
+        paid["latest_charge"] = json!({
+            "id": "ch_1", "status": "succeeded", "created": 1_700_000_000, "balance_transaction": line,
+            "refunds": { "object": "list", "data": [refund], "has_more": false },
+        });
+        let charge = read(&paid).unwrap().charge.unwrap();
+        let line = charge.balance_transaction.unwrap();
+        assert_eq!(
+            (line.kind.as_str(), line.source.as_deref()),
+            ("a_kind_of_tomorrow", Some("ch_1"))
+        );
+        assert_eq!(
+            (line.amount.minor, line.fee_minor, line.net_minor),
+            (12_100, 207, 11_893)
+        );
+        let refund = &charge.refunds[0];
+        assert_eq!(
+            (refund.amount.minor, &refund.state),
+            (2, &Said::Known(RefundState::Pending))
+        );
+        assert!(refund.balance_transaction.is_none() && refund.operation.is_none());
+
+        paid["latest_charge"]["status"] = json!("failed");
+        assert!(read(&paid).unwrap().charge.is_none());
+    }
+
+    #[test]
+    fn the_banks_own_word_for_a_decline_comes_first() {
+        let mut declined = intent("requires_payment_method");
+        declined["last_payment_error"] = json!({ "type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds", "message": "No." });
+        let decline = read(&declined).unwrap().decline.unwrap();
+        assert_eq!(
+            (decline.code.as_str(), decline.message.as_str()),
+            ("insufficient_funds", "No.")
+        );
+        declined["last_payment_error"] = json!({ "type": "card_error", "code": "expired_card" });
+        assert_eq!(read(&declined).unwrap().decline.unwrap().code, "expired_card");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_nothing_else() {
+        for field in [
+            "amount",
+            "amount_capturable",
+            "amount_received",
+            "currency",
+            "status",
+        ] {
+            let mut without = intent("succeeded");
+            without.as_object_mut().unwrap().remove(field);
+            assert_eq!(
+                read(&without).unwrap_err().to_string(),
+                format!("payment_intent has no readable {field}")
+            );
+        }
+        for field in [
+            "client_secret",
+            "latest_charge",
+            "last_payment_error",
+            "next_action",
+            "metadata",
+        ] {
+            let mut without = intent("succeeded");
+            without.as_object_mut().unwrap().remove(field);
+            assert!(read(&without).is_ok(), "{field}");
+        }
+    }
+}
