@@ -1,0 +1,238 @@
+//! The books: accounts, journals, entries, payments and statement lines, in integer minor units.
+
+use std::collections::HashMap;
+
+use time::Date;
+
+use super::error::OdooError;
+use super::table::Table;
+
+/// Everything that one pretend database holds.
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) company: String,
+    /// The only currency, ISO 4217.
+    pub(super) currency: String,
+    pub(super) decimals: u32,
+    /// The last day of the locked period.
+    pub(super) lock_date: Option<Date>,
+    pub(super) accounts: Table<Account>,
+    pub(super) journals: Table<Journal>,
+    pub(super) method_lines: Table<MethodLine>,
+    pub(super) partners: Table<String>,
+    pub(super) entries: Table<Entry>,
+    pub(super) items: Table<Item>,
+    pub(super) payments: Table<Payment>,
+    pub(super) lines: Table<StatementLine>,
+    pub(super) partials: Table<Partial>,
+    pub(super) external_ids: HashMap<String, ExternalId>,
+    pub(super) numbers: HashMap<String, u32>,
+    /// Grows with every change: what a call that began earlier has not seen.
+    pub(super) generation: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) code: String,
+    pub(super) name: String,
+    /// Odoo's `account_type`.
+    pub(super) kind: &'static str,
+    /// Whether items on it can be reconciled.
+    pub(super) reconcile: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Journal {
+    pub(super) code: String,
+    pub(super) name: String,
+    /// Odoo's `type`.
+    pub(super) kind: String,
+    pub(super) account: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(super) struct MethodLine {
+    pub(super) journal: i64,
+    pub(super) inbound: bool,
+    pub(super) account: Option<i64>,
+}
+
+/// A journal entry (`account.move`): an invoice, or what a payment or statement line books.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) journal: i64,
+    /// Its number, once posted.
+    pub(super) name: Option<String>,
+    pub(super) date: Date,
+    pub(super) reference: Option<String>,
+    pub(super) partner: Option<i64>,
+    pub(super) source: Source,
+}
+
+/// What an entry came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Invoice,
+    Payment(i64),
+    StatementLine(i64),
+}
+
+/// A journal item (`account.move.line`).
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) entry: i64,
+    pub(super) account: i64,
+    pub(super) partner: Option<i64>,
+    pub(super) label: String,
+    /// Debit positive, credit negative.
+    pub(super) minor: i64,
+    /// What is left to be reconciled, of the same sign.
+    pub(super) residual_minor: i64,
+}
+
+#[derive(Debug)]
+pub(super) struct Payment {
+    pub(super) inbound: bool,
+    pub(super) partner: Option<i64>,
+    pub(super) minor: i64,
+    pub(super) date: Date,
+    pub(super) journal: i64,
+    pub(super) method_line: i64,
+    pub(super) memo: String,
+    pub(super) reference: String,
+    pub(super) destination: i64,
+    /// Its entry, once posted.
+    pub(super) entry: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(super) struct StatementLine {
+    pub(super) label: String,
+    pub(super) minor: i64,
+    pub(super) entry: i64,
+}
+
+/// What a debit and a credit have in common (`account.partial.reconcile`).
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) debit: i64,
+    pub(super) credit: i64,
+    pub(super) minor: i64,
+}
+
+/// The name under which an import made a record.
+#[derive(Debug)]
+pub(super) struct ExternalId {
+    pub(super) model: &'static str,
+    pub(super) id: i64,
+    pub(super) noupdate: bool,
+    /// The generation in which it was made.
+    pub(super) born: u64,
+}
+
+impl Books {
+    /// A company with a generic chart of accounts, an invoice journal, a bank and a Stripe journal.
+    pub(super) fn new(company: String, currency: String) -> Self {
+        let decimals = match currency.as_str() {
+            "JPY" | "KRW" | "CLP" | "VND" => 0,
+            "KWD" | "BHD" | "TND" | "JOD" => 3,
+            _ => 2,
+        };
+        let mut books = Self {
+            company,
+            currency,
+            decimals,
+            lock_date: None,
+            accounts: Table::starting_at(41),
+            journals: Table::starting_at(6),
+            method_lines: Table::starting_at(13),
+            partners: Table::starting_at(1_001),
+            entries: Table::starting_at(2_001),
+            items: Table::starting_at(50_001),
+            payments: Table::starting_at(301),
+            lines: Table::starting_at(701),
+            partials: Table::starting_at(90_001),
+            external_ids: HashMap::new(),
+            numbers: HashMap::new(),
+            generation: 0,
+        };
+        books.open();
+        books
+    }
+
+    fn open(&mut self) {
+        let mut account = |code: &str, name: &str, kind, reconcile| {
+            self.accounts.add(Account {
+                code: code.to_owned(),
+                name: name.to_owned(),
+                kind,
+                reconcile,
+            })
+        };
+        account("121000", "Account Receivable", "asset_receivable", true);
+        account("400000", "Product Sales", "income", false);
+        account("621000", "Stripe Fees", "expense", false);
+        account("101404", "Outstanding Payments", "asset_current", true);
+        let outstanding = account("101403", "Outstanding Receipts", "asset_current", true);
+        let stripe = account("101410", "Stripe", "asset_cash", false);
+        let bank = account("101401", "Bank", "asset_cash", false);
+        self.add_journal("Customer Invoices", "INV", "sale", None, None);
+        self.add_journal("Bank", "BNK1", "bank", Some(bank), None);
+        self.add_journal("Stripe", "STRP", "bank", Some(stripe), Some(outstanding));
+    }
+
+    /// A journal; one of type bank with a method line for each direction.
+    pub(super) fn add_journal(
+        &mut self,
+        name: &str,
+        code: &str,
+        kind: &str,
+        account: Option<i64>,
+        outstanding: Option<i64>,
+    ) -> i64 {
+        let journal = self.journals.add(Journal {
+            code: code.to_owned(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            account,
+        });
+        if kind == "bank" {
+            for inbound in [true, false] {
+                self.method_lines.add(MethodLine {
+                    journal,
+                    inbound,
+                    account: outstanding,
+                });
+            }
+        }
+        journal
+    }
+
+    /// An account by its code.
+    pub(super) fn account(&self, code: &str) -> Result<i64, OdooError> {
+        let mut accounts = self.accounts.iter();
+        accounts
+            .find(|(_, account)| account.code == code)
+            .map(|(id, _)| id)
+            .ok_or_else(|| OdooError::user(format!("There is no account {code}.")))
+    }
+
+    /// A journal by its code.
+    pub(super) fn journal(&self, code: &str) -> Result<i64, OdooError> {
+        let mut journals = self.journals.iter();
+        journals
+            .find(|(_, journal)| journal.code == code)
+            .map(|(id, _)| id)
+            .ok_or_else(|| OdooError::user(format!("There is no journal {code}.")))
+    }
+
+    /// Whether an entry is posted: it has its number then.
+    pub(super) fn is_posted(&self, entry: i64) -> bool {
+        self.entries.get(entry).is_some_and(|entry| entry.name.is_some())
+    }
+
+    /// The items of an entry.
+    pub(super) fn items_of(&self, entry: i64) -> impl Iterator<Item = (i64, &Item)> {
+        self.items.iter().filter(move |(_, item)| item.entry == entry)
+    }
+}

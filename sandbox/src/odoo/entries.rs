@@ -1,0 +1,218 @@
+//! Writing entries: invoices, payments and statement lines, each in balance.
+
+use time::{Date, OffsetDateTime};
+
+use super::books::{Books, Entry, Item, Payment, Source, StatementLine};
+use super::error::OdooError;
+
+/// One side of an entry that is about to be written.
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    pub(super) account: i64,
+    pub(super) partner: Option<i64>,
+    pub(super) label: String,
+    pub(super) minor: i64,
+}
+
+/// A statement line that is about to be written.
+#[derive(Clone, Debug)]
+pub(super) struct NewLine {
+    pub(super) journal: i64,
+    pub(super) date: Date,
+    pub(super) label: String,
+    pub(super) reference: String,
+    pub(super) minor: i64,
+    pub(super) partner: Option<i64>,
+    pub(super) sides: Vec<Side>,
+}
+
+impl NewLine {
+    /// What Odoo checks before it keeps one.
+    pub(super) fn check(&self, books: &Books) -> Result<(), OdooError> {
+        if self.sides.iter().map(|side| side.minor).sum::<i64>() != 0 {
+            return Err(OdooError::user("The entry is not balanced."));
+        }
+        let own = books
+            .journals
+            .get(self.journal)
+            .and_then(|journal| journal.account);
+        let on_own = |side: &&Side| Some(side.account) == own;
+        let arrived: i64 = self.sides.iter().filter(on_own).map(|side| side.minor).sum();
+        if arrived != self.minor {
+            return Err(OdooError::user(
+                "The journal items do not add up to the amount of the line.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Books {
+    /// A draft invoice.
+    pub(super) fn add_invoice(&mut self, partner: i64, date: Date, minor: i64) -> Result<i64, OdooError> {
+        let (receivable, income) = (self.account("121000")?, self.account("400000")?);
+        let journal = self.journal("INV")?;
+        let entry = self.add_entry(journal, date, None, Some(partner), Source::Invoice);
+        self.add_items(
+            entry,
+            vec![
+                Side {
+                    account: receivable,
+                    partner: Some(partner),
+                    label: String::new(),
+                    minor,
+                },
+                Side {
+                    account: income,
+                    partner: Some(partner),
+                    label: String::new(),
+                    minor: -minor,
+                },
+            ],
+        );
+        Ok(entry)
+    }
+
+    /// Posts an invoice.
+    pub(super) fn post_invoice(&mut self, entry: i64) -> Result<(), OdooError> {
+        if let Some(name) = self.entries.get(entry).and_then(|found| found.name.as_ref()) {
+            return Err(OdooError::user(format!(
+                "The entry {name} (id {entry}) must be in draft."
+            )));
+        }
+        self.number(entry, "");
+        Ok(())
+    }
+
+    /// Posts a payment. One that is posted already stays as it is.
+    pub(super) fn post_payment(&mut self, id: i64) -> Result<(), OdooError> {
+        let payment = self
+            .payments
+            .get(id)
+            .ok_or_else(|| OdooError::missing("account.payment", id))?;
+        if payment.entry.is_some() {
+            return Ok(());
+        }
+        let Payment {
+            inbound,
+            partner,
+            minor,
+            date,
+            journal,
+            destination,
+            ..
+        } = *payment;
+        let label = payment.memo.clone();
+        let waiting = self
+            .method_lines
+            .get(payment.method_line)
+            .and_then(|line| line.account);
+        let outstanding = waiting.map_or_else(|| self.account("101403"), Ok)?;
+        let minor = if inbound { minor } else { -minor };
+        let entry = self.add_entry(journal, date, Some(label.clone()), partner, Source::Payment(id));
+        self.add_items(
+            entry,
+            vec![
+                Side {
+                    account: outstanding,
+                    partner,
+                    label: label.clone(),
+                    minor,
+                },
+                Side {
+                    account: destination,
+                    partner,
+                    label,
+                    minor: -minor,
+                },
+            ],
+        );
+        self.number(entry, "P");
+        if let Some(payment) = self.payments.get_mut(id) {
+            payment.entry = Some(entry);
+        }
+        Ok(())
+    }
+
+    /// Writes a statement line that was checked; it posts itself.
+    pub(super) fn add_line(&mut self, line: NewLine) -> i64 {
+        let source = Source::StatementLine(self.lines.next_id());
+        let entry = self.add_entry(
+            line.journal,
+            line.date,
+            Some(line.reference),
+            line.partner,
+            source,
+        );
+        self.add_items(entry, line.sides);
+        self.number(entry, "");
+        self.lines.add(StatementLine {
+            label: line.label,
+            minor: line.minor,
+            entry,
+        })
+    }
+
+    fn add_entry(
+        &mut self,
+        journal: i64,
+        date: Date,
+        reference: Option<String>,
+        partner: Option<i64>,
+        source: Source,
+    ) -> i64 {
+        self.entries.add(Entry {
+            journal,
+            name: None,
+            date,
+            reference,
+            partner,
+            source,
+        })
+    }
+
+    fn add_items(&mut self, entry: i64, sides: Vec<Side>) {
+        for Side {
+            account,
+            partner,
+            label,
+            minor,
+        } in sides
+        {
+            self.items.add(Item {
+                entry,
+                account,
+                partner,
+                label,
+                minor,
+                residual_minor: minor,
+            });
+        }
+    }
+
+    /// Posts an entry: gives it the next number of its journal and year, and, as Odoo does without a word, another
+    /// date where its own is locked.
+    fn number(&mut self, entry: i64, prefix: &str) {
+        let locked = self.lock_date;
+        let Some(found) = self.entries.get_mut(entry) else {
+            return;
+        };
+        if locked.is_some_and(|locked| found.date <= locked) {
+            found.date = today();
+        }
+        let code = self
+            .journals
+            .get(found.journal)
+            .map_or("", |journal| journal.code.as_str());
+        let series = format!("{prefix}{code}/{}", found.date.year());
+        let number = self.numbers.entry(series.clone()).or_default();
+        *number += 1;
+        found.name = Some(format!("{series}/{number:05}"));
+        self.generation += 1;
+    }
+}
+
+/// The day it is. Only dates that a lock has moved depend on it.
+fn today() -> Date {
+    OffsetDateTime::from(std::time::SystemTime::now()).date()
+}

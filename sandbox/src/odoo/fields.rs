@@ -1,0 +1,340 @@
+//! Reading a field of a record, as Odoo shows it.
+
+use serde_json::{Number, Value, json};
+
+use super::books::Books;
+use super::error::OdooError;
+
+/// The models that are known. A call to any other is answered as Odoo answers for a module that is not installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Model {
+    Account,
+    Company,
+    Entry,
+    Item,
+    Journal,
+    MethodLine,
+    Partial,
+    Partner,
+    Payment,
+    StatementLine,
+}
+
+impl Model {
+    const ALL: [Self; 10] = [
+        Self::Account,
+        Self::Company,
+        Self::Entry,
+        Self::Item,
+        Self::Journal,
+        Self::MethodLine,
+        Self::Partial,
+        Self::Partner,
+        Self::Payment,
+        Self::StatementLine,
+    ];
+
+    /// Odoo's name of it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account.account",
+            Self::Company => "res.company",
+            Self::Entry => "account.move",
+            Self::Item => "account.move.line",
+            Self::Journal => "account.journal",
+            Self::MethodLine => "account.payment.method.line",
+            Self::Partial => "account.partial.reconcile",
+            Self::Partner => "res.partner",
+            Self::Payment => "account.payment",
+            Self::StatementLine => "account.bank.statement.line",
+        }
+    }
+
+    /// The model of a name.
+    pub(super) fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|model| model.name() == name)
+    }
+
+    /// The model that a link leads to: every model calls its links alike.
+    pub(super) fn linked(field: &str) -> Option<Self> {
+        match field {
+            "account_id" | "default_account_id" | "payment_account_id" => Some(Self::Account),
+            "company_id" => Some(Self::Company),
+            "debit_move_id" | "credit_move_id" => Some(Self::Item),
+            "journal_id" => Some(Self::Journal),
+            "move_id" => Some(Self::Entry),
+            "partner_id" => Some(Self::Partner),
+            "payment_id" | "origin_payment_id" => Some(Self::Payment),
+            "statement_line_id" => Some(Self::StatementLine),
+            _ => None,
+        }
+    }
+}
+
+impl Books {
+    /// The ids of all records of a model, oldest first.
+    pub(super) fn ids(&self, model: Model) -> Vec<i64> {
+        match model {
+            Model::Account => self.accounts.iter().map(|(id, _)| id).collect(),
+            Model::Company => vec![1],
+            Model::Entry => self.entries.iter().map(|(id, _)| id).collect(),
+            Model::Item => self.items.iter().map(|(id, _)| id).collect(),
+            Model::Journal => self.journals.iter().map(|(id, _)| id).collect(),
+            Model::MethodLine => self.method_lines.iter().map(|(id, _)| id).collect(),
+            Model::Partial => self.partials.iter().map(|(id, _)| id).collect(),
+            Model::Partner => self.partners.iter().map(|(id, _)| id).collect(),
+            Model::Payment => self.payments.iter().map(|(id, _)| id).collect(),
+            Model::StatementLine => self.lines.iter().map(|(id, _)| id).collect(),
+        }
+    }
+
+    /// Whether a record is there.
+    pub(super) fn exists(&self, model: Model, id: i64) -> bool {
+        self.field(model, id, "id").is_some()
+    }
+
+    /// A field of a record that is there.
+    pub(super) fn read(&self, model: Model, id: i64, field: &str) -> Result<Value, OdooError> {
+        self.field(model, id, field)
+            .ok_or_else(|| OdooError::value(format!("Invalid field '{field}' on '{}'", model.name())))
+    }
+
+    fn field(&self, model: Model, id: i64, field: &str) -> Option<Value> {
+        let value = match model {
+            Model::Account => self.account_field(id, field)?,
+            Model::Company => self.company_field(id, field)?,
+            Model::Entry => self.entry_field(id, field)?,
+            Model::Item => self.item_field(id, field)?,
+            Model::Journal => self.journal_field(id, field)?,
+            Model::MethodLine => self.method_line_field(id, field)?,
+            Model::Partial => self.partial_field(id, field)?,
+            Model::Partner => self.partner_field(id, field)?,
+            Model::Payment => self.payment_field(id, field)?,
+            Model::StatementLine => self.line_field(id, field)?,
+        };
+        Some(if field == "id" { json!(id) } else { value })
+    }
+
+    fn account_field(&self, id: i64, field: &str) -> Option<Value> {
+        let account = self.accounts.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "code" => json!(account.code),
+            "name" => json!(account.name),
+            "account_type" => json!(account.kind),
+            "reconcile" => json!(account.reconcile),
+            _ => return None,
+        })
+    }
+
+    fn company_field(&self, id: i64, field: &str) -> Option<Value> {
+        Some(match field {
+            _ if id != 1 => return None,
+            "id" => Value::Null,
+            "name" => json!(self.company),
+            "currency_id" => self.currency_link(),
+            "fiscalyear_lock_date" => self
+                .lock_date
+                .map_or(json!(false), |date| json!(date.to_string())),
+            _ => return None,
+        })
+    }
+
+    fn entry_field(&self, id: i64, field: &str) -> Option<Value> {
+        let entry = self.entries.get(id)?;
+        let of_invoice = |value| {
+            if self.payment_of(id).or(self.line_of(id)).is_some() {
+                json!(0)
+            } else {
+                value
+            }
+        };
+        Some(match field {
+            "id" => Value::Null,
+            "name" => entry.name.as_ref().map_or(json!(false), |name| json!(name)),
+            "state" => json!(if entry.name.is_some() { "posted" } else { "draft" }),
+            "date" | "invoice_date" => json!(entry.date.to_string()),
+            "ref" => entry.reference.as_ref().map_or(json!(false), |text| json!(text)),
+            "journal_id" => self.journal_link(entry.journal),
+            "company_id" => json!([1, self.company]),
+            "currency_id" => self.currency_link(),
+            "partner_id" => self.partner_link(entry.partner),
+            "payment_state" => json!(self.payment_state(id)),
+            "amount_residual" => of_invoice(self.money(self.invoice_residual(id))),
+            "amount_total" => self.money(
+                self.items_of(id)
+                    .filter(|(_, item)| item.minor > 0)
+                    .map(|(_, item)| item.minor)
+                    .sum(),
+            ),
+            _ => return None,
+        })
+    }
+
+    fn item_field(&self, id: i64, field: &str) -> Option<Value> {
+        let item = self.items.get(id)?;
+        let entry = self.entries.get(item.entry)?;
+        Some(match field {
+            "id" => Value::Null,
+            "name" => json!(item.label),
+            "move_id" => self.entry_link(item.entry),
+            "account_id" => self.account_link(Some(item.account)),
+            "account_type" => json!(self.accounts.get(item.account)?.kind),
+            "partner_id" => self.partner_link(item.partner),
+            "journal_id" => self.journal_link(entry.journal),
+            "currency_id" => self.currency_link(),
+            "balance" | "amount_currency" => self.money(item.minor),
+            "debit" => self.money(item.minor.max(0)),
+            "credit" => self.money((-item.minor).max(0)),
+            "amount_residual" | "amount_residual_currency" => self.money(item.residual_minor),
+            "reconciled" => json!(self.is_reconciled(id)),
+            "date" => json!(entry.date.to_string()),
+            "parent_state" => json!(if entry.name.is_some() { "posted" } else { "draft" }),
+            "payment_id" => self
+                .payment_of(item.entry)
+                .map_or(json!(false), |payment| json!([payment, entry.name])),
+            "statement_line_id" => self
+                .line_of(item.entry)
+                .map_or(json!(false), |line| json!([line, entry.name])),
+            _ => return None,
+        })
+    }
+
+    fn journal_field(&self, id: i64, field: &str) -> Option<Value> {
+        let journal = self.journals.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "name" => json!(journal.name),
+            "code" => json!(journal.code),
+            "type" => json!(journal.kind),
+            "default_account_id" => self.account_link(journal.account),
+            // False means that of the company.
+            "currency_id" => json!(false),
+            "company_id" => json!([1, self.company]),
+            _ => return None,
+        })
+    }
+
+    fn method_line_field(&self, id: i64, field: &str) -> Option<Value> {
+        let line = self.method_lines.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "name" => json!("Manual Payment"),
+            "code" => json!("manual"),
+            "payment_type" => json!(if line.inbound { "inbound" } else { "outbound" }),
+            "journal_id" => self.journal_link(line.journal),
+            "payment_account_id" => self.account_link(line.account),
+            _ => return None,
+        })
+    }
+
+    fn partial_field(&self, id: i64, field: &str) -> Option<Value> {
+        let partial = self.partials.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "debit_move_id" => json!([partial.debit, ""]),
+            "credit_move_id" => json!([partial.credit, ""]),
+            "amount" | "debit_amount_currency" | "credit_amount_currency" => self.money(partial.minor),
+            _ => return None,
+        })
+    }
+
+    fn partner_field(&self, id: i64, field: &str) -> Option<Value> {
+        let name = self.partners.get(id)?;
+        match field {
+            "id" => Some(Value::Null),
+            "name" => Some(json!(name)),
+            _ => None,
+        }
+    }
+
+    fn payment_field(&self, id: i64, field: &str) -> Option<Value> {
+        let payment = self.payments.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "name" => payment
+                .entry
+                .and_then(|entry| self.entries.get(entry))
+                .map_or(json!(false), |entry| json!(entry.name)),
+            "state" => json!(self.payment_word(id)),
+            "payment_type" => json!(if payment.inbound { "inbound" } else { "outbound" }),
+            "partner_id" => self.partner_link(payment.partner),
+            "amount" => self.money(payment.minor),
+            "currency_id" => self.currency_link(),
+            // Its own date, even where a lock moved that of its items.
+            "date" => json!(payment.date.to_string()),
+            "journal_id" => self.journal_link(payment.journal),
+            "memo" => json!(payment.memo),
+            "payment_reference" => json!(payment.reference),
+            "destination_account_id" => self.account_link(Some(payment.destination)),
+            "move_id" => payment.entry.map_or(json!(false), |entry| self.entry_link(entry)),
+            "is_matched" => json!(self.is_matched(id)),
+            _ => return None,
+        })
+    }
+
+    fn line_field(&self, id: i64, field: &str) -> Option<Value> {
+        let line = self.lines.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "payment_ref" => json!(line.label),
+            "amount" => self.money(line.minor),
+            "move_id" => self.entry_link(line.entry),
+            "is_reconciled" => json!(true),
+            "name" | "date" | "ref" | "state" | "journal_id" | "currency_id" | "partner_id" => {
+                self.entry_field(line.entry, field)?
+            }
+            _ => return None,
+        })
+    }
+
+    /// Minor units as Odoo writes money: a number with at least one decimal.
+    pub(super) fn money(&self, minor: i64) -> Value {
+        self.decimal(minor)
+            .parse::<Number>()
+            .map_or(Value::Null, Value::Number)
+    }
+
+    /// Minor units as decimal text.
+    pub(super) fn decimal(&self, minor: i64) -> String {
+        let decimals = usize::try_from(self.decimals).unwrap_or_default();
+        let sign = if minor < 0 { "-" } else { "" };
+        let digits = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        format!("{sign}{whole}.{fraction:0<1}")
+    }
+
+    fn currency_link(&self) -> Value {
+        json!([126, self.currency])
+    }
+
+    fn account_link(&self, id: Option<i64>) -> Value {
+        let found = id.and_then(|id| Some((id, self.accounts.get(id)?)));
+        found.map_or(json!(false), |(id, account)| {
+            json!([id, format!("{} {}", account.code, account.name)])
+        })
+    }
+
+    fn journal_link(&self, id: i64) -> Value {
+        self.journals
+            .get(id)
+            .map_or(json!(false), |journal| json!([id, journal.name]))
+    }
+
+    fn partner_link(&self, id: Option<i64>) -> Value {
+        let found = id.and_then(|id| Some((id, self.partners.get(id)?)));
+        found.map_or(json!(false), |(id, name)| json!([id, name]))
+    }
+
+    fn entry_link(&self, id: i64) -> Value {
+        let Some(entry) = self.entries.get(id) else {
+            return json!(false);
+        };
+        let name = entry.name.as_deref().unwrap_or("Draft Entry");
+        let shown = entry
+            .reference
+            .as_ref()
+            .map_or_else(|| name.to_owned(), |text| format!("{name} ({text})"));
+        json!([id, shown])
+    }
+}

@@ -1,0 +1,299 @@
+//! Odoo's import: records under external ids.
+//!
+//! A call that finds an external id which was made after the call began loses, as under Postgres' REPEATABLE READ.
+//! Odoo tells that with status 200 and a message.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use time::Date;
+use time::macros::format_description;
+
+use super::books::{Books, ExternalId, Payment};
+use super::entries::{NewLine, Side};
+use super::error::{OdooError, load_message};
+use super::fields::Model;
+
+const PAYMENT: [&str; 12] = [
+    "id",
+    "payment_type",
+    "partner_type",
+    "partner_id/.id",
+    "amount",
+    "currency_id",
+    "date",
+    "journal_id/.id",
+    "payment_method_line_id/.id",
+    "memo",
+    "payment_reference",
+    "destination_account_id/.id",
+];
+const LINE: [&str; 12] = [
+    "id",
+    "journal_id/.id",
+    "date",
+    "payment_ref",
+    "ref",
+    "amount",
+    "partner_id/.id",
+    "line_ids/account_id/.id",
+    "line_ids/name",
+    "line_ids/amount_currency",
+    "line_ids/currency_id",
+    "line_ids/partner_id/.id",
+];
+
+/// One import, as it was called.
+#[derive(Debug)]
+pub(super) struct Import<'a> {
+    pub(super) model: Model,
+    pub(super) fields: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) context: &'a Value,
+    /// The generation of the books when the call began.
+    pub(super) begun: u64,
+}
+
+/// One record to be made.
+enum New {
+    Payment(Payment),
+    Line(NewLine),
+}
+
+/// The cells of one row by their field.
+struct Row<'a>(HashMap<&'a str, &'a str>);
+
+impl Import<'_> {
+    /// Makes the records or finds them; all or none.
+    pub(super) fn run(&self, books: &mut Books) -> Result<Value, OdooError> {
+        let known = if self.model == Model::Payment {
+            &PAYMENT
+        } else {
+            &LINE
+        };
+        if let Some(field) = self.fields.iter().find(|field| !known.contains(&field.as_str())) {
+            return Err(OdooError::value(format!("Invalid field name '{field}'")));
+        }
+        let spans = self.records();
+        let mut ids = Vec::new();
+        let mut made = Vec::new();
+        for (from, to) in &spans {
+            let found = self.find(books, *from).and_then(|(name, found)| match found {
+                Some(id) => Ok((name, Ok(id))),
+                None => Ok((name, Err(self.new_record(books, *from, *to)?))),
+            });
+            match found {
+                Ok(record) => made.push(record),
+                Err(error) => {
+                    let messages = [load_message(&error.message, (*from, *to))];
+                    return Ok(json!({"ids": false, "messages": messages, "nextrow": 0}));
+                }
+            }
+        }
+        for (name, record) in made {
+            ids.push(match record {
+                Ok(id) => id,
+                Err(new) => self.keep(books, name, new),
+            });
+        }
+        Ok(json!({"ids": ids, "messages": [], "nextrow": 0}))
+    }
+
+    /// The rows of each record: a row whose first columns are empty belongs to the one above it.
+    fn records(&self) -> Vec<(usize, usize)> {
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            match spans.last_mut() {
+                Some(span) if row.first().is_none_or(String::is_empty) => span.1 = index,
+                _ => spans.push((index, index)),
+            }
+        }
+        spans
+    }
+
+    /// The external id of a row, and the record that it stands for already.
+    fn find(&self, books: &Books, row: usize) -> Result<(String, Option<i64>), OdooError> {
+        let name = self.row(row).text("id").to_owned();
+        if name.is_empty() {
+            return Err(OdooError::value(
+                "the pretend Odoo imports nothing without an external id",
+            ));
+        }
+        let Some(found) = books.external_ids.get(&name) else {
+            return Ok((name, None));
+        };
+        if found.model != self.model.name() {
+            return Err(OdooError::user(format!(
+                "For external id {name} found record of different model"
+            )));
+        }
+        if found.born > self.begun {
+            return Err(OdooError::user(
+                "could not serialize access due to concurrent update\n",
+            ));
+        }
+        if !(found.noupdate && self.context["mode"] == "update") {
+            return Err(OdooError::value(
+                "the pretend Odoo rewrites nothing: a real one would",
+            ));
+        }
+        Ok((name, Some(found.id)))
+    }
+
+    fn new_record(&self, books: &Books, from: usize, to: usize) -> Result<New, OdooError> {
+        let row = self.row(from);
+        if self.model == Model::Payment {
+            return row.payment(books).map(New::Payment);
+        }
+        let mut line = row.line(books)?;
+        for index in from..=to {
+            line.sides.push(self.row(index).side(books)?);
+        }
+        line.check(books)?;
+        Ok(New::Line(line))
+    }
+
+    fn keep(&self, books: &mut Books, name: String, new: New) -> i64 {
+        let id = match new {
+            New::Payment(payment) => books.payments.add(payment),
+            New::Line(line) => books.add_line(line),
+        };
+        books.generation += 1;
+        let noupdate = self.context["noupdate"] == true;
+        let made = ExternalId {
+            model: self.model.name(),
+            id,
+            noupdate,
+            born: books.generation,
+        };
+        books.external_ids.insert(name, made);
+        id
+    }
+
+    fn row(&self, index: usize) -> Row<'_> {
+        let cells = self.rows.get(index).into_iter().flatten().map(String::as_str);
+        Row(self.fields.iter().map(String::as_str).zip(cells).collect())
+    }
+}
+
+impl Row<'_> {
+    fn payment(&self, books: &Books) -> Result<Payment, OdooError> {
+        let inbound = match self.text("payment_type") {
+            "inbound" => true,
+            "outbound" => false,
+            other => {
+                return Err(OdooError::user(format!(
+                    "Value '{other}' not found in selection field 'Payment Type'"
+                )));
+            }
+        };
+        self.currency(books, "currency_id")?;
+        let required = |field| {
+            self.link(books, field)?
+                .ok_or_else(|| OdooError::user(format!("Missing required value for the field '{field}'")))
+        };
+        let destination = self.link(books, "destination_account_id/.id")?;
+        Ok(Payment {
+            inbound,
+            partner: self.link(books, "partner_id/.id")?,
+            minor: self.minor(books, "amount")?,
+            date: self.date("date")?,
+            journal: required("journal_id/.id")?,
+            method_line: required("payment_method_line_id/.id")?,
+            memo: self.text("memo").to_owned(),
+            reference: self.text("payment_reference").to_owned(),
+            destination: destination.map_or_else(|| books.account("121000"), Ok)?,
+            entry: None,
+        })
+    }
+
+    fn line(&self, books: &Books) -> Result<NewLine, OdooError> {
+        Ok(NewLine {
+            journal: self.link(books, "journal_id/.id")?.unwrap_or_default(),
+            date: self.date("date")?,
+            label: self.text("payment_ref").to_owned(),
+            reference: self.text("ref").to_owned(),
+            minor: self.minor(books, "amount")?,
+            partner: self.link(books, "partner_id/.id")?,
+            sides: Vec::new(),
+        })
+    }
+
+    fn side(&self, books: &Books) -> Result<Side, OdooError> {
+        self.currency(books, "line_ids/currency_id")?;
+        Ok(Side {
+            account: self.link(books, "line_ids/account_id/.id")?.unwrap_or_default(),
+            partner: self.link(books, "line_ids/partner_id/.id")?,
+            label: self.text("line_ids/name").to_owned(),
+            minor: self.minor(books, "line_ids/amount_currency")?,
+        })
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.0.get(field).copied().unwrap_or_default()
+    }
+
+    fn link(&self, books: &Books, field: &str) -> Result<Option<i64>, OdooError> {
+        let text = self.text(field);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let link = field.trim_end_matches("/.id").trim_start_matches("line_ids/");
+        let model = match link {
+            "destination_account_id" => Some(Model::Account),
+            "payment_method_line_id" => Some(Model::MethodLine),
+            _ => Model::linked(link),
+        };
+        let id = text
+            .parse()
+            .ok()
+            .filter(|id| model.is_some_and(|model| books.exists(model, *id)));
+        id.map(Some).ok_or_else(|| {
+            OdooError::user(format!(
+                "No matching record found for database id '{text}' in field '{link}'"
+            ))
+        })
+    }
+
+    fn currency(&self, books: &Books, field: &str) -> Result<(), OdooError> {
+        match self.text(field) {
+            "" => Ok(()),
+            text if text == books.currency => Ok(()),
+            other => Err(OdooError::user(format!(
+                "No matching record found for name '{other}' in field 'Currency'"
+            ))),
+        }
+    }
+
+    fn date(&self, field: &str) -> Result<Date, OdooError> {
+        let text = self.text(field);
+        Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| {
+            OdooError::user(format!(
+                "'{text}' does not seem to be a valid date for field 'Date'"
+            ))
+        })
+    }
+
+    fn minor(&self, books: &Books, field: &str) -> Result<i64, OdooError> {
+        let text = self.text(field);
+        books.minor(text).ok_or_else(|| {
+            OdooError::user(format!(
+                "'{text}' does not seem to be a number for field 'Amount'"
+            ))
+        })
+    }
+}
+
+impl Books {
+    /// Whole minor units of a decimal text. A real Odoo keeps parts of a unit on some fields; this one keeps none.
+    pub(super) fn minor(&self, text: &str) -> Option<i64> {
+        let decimals = usize::try_from(self.decimals).ok()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let (kept, dropped) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
+        let plain = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+        if !plain(kept) || dropped.bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        format!("{whole}{kept:0<decimals$}").parse().ok()
+    }
+}

@@ -1,0 +1,249 @@
+//! The methods that can be called.
+
+use serde_json::{Map, Value, json};
+use time::Date;
+use time::macros::format_description;
+
+use super::books::Books;
+use super::domain::Domain;
+use super::error::OdooError;
+use super::fields::Model;
+use super::load::Import;
+
+/// One call, as it came over the wire.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) model: Model,
+    pub(super) method: String,
+    pub(super) arguments: Map<String, Value>,
+    /// The generation of the books when it began.
+    pub(super) begun: u64,
+    /// Whether the user may write statement lines.
+    pub(super) may_write_lines: bool,
+}
+
+impl Call {
+    /// Carries it out. A call that fails has changed nothing.
+    pub(super) fn run(&self, books: &mut Books) -> Result<Value, OdooError> {
+        let unknown = || {
+            let name = format!("{}.{}", self.model.name(), self.method);
+            Err(OdooError::not_found(format!(
+                "The method '{name}' does not exist"
+            )))
+        };
+        if self.method.starts_with('_') {
+            let name = format!("{}.{}", self.model.name(), self.method);
+            let message = format!("Private methods (such as '{name}') cannot be called remotely.");
+            return Err(OdooError::access(message));
+        }
+        match (self.model, self.method.as_str()) {
+            (_, "search_read") => self.search_read(books),
+            (_, "read") => self.read(books),
+            (_, "has_access") => Ok(json!(self.may_write())),
+            (Model::Payment | Model::StatementLine, "load") => self.load(books),
+            (Model::Partner | Model::Journal | Model::Entry, "create") => self.create(books),
+            (Model::Company | Model::MethodLine, "write") => self.write(books),
+            (Model::Payment, "action_post") => {
+                for id in self.existing(books)? {
+                    books.post_payment(id)?;
+                }
+                Ok(Value::Null)
+            }
+            (Model::Entry, "action_post") => {
+                for id in self.existing(books)? {
+                    books.post_invoice(id)?;
+                }
+                Ok(json!(false))
+            }
+            (Model::Item, "reconcile") => books.reconcile(&self.existing(books)?).map(|()| Value::Null),
+            _ => unknown(),
+        }
+    }
+
+    fn may_write(&self) -> bool {
+        self.may_write_lines || self.model != Model::StatementLine
+    }
+
+    fn search_read(&self, books: &Books) -> Result<Value, OdooError> {
+        if self.arguments.contains_key("ids") {
+            let message = format!("cannot call {}.search_read with ids", self.model.name());
+            return Err(OdooError::user(message));
+        }
+        let known = ["domain", "fields", "limit", "offset", "order", "context"];
+        if let Some(other) = self.arguments.keys().find(|name| !known.contains(&name.as_str())) {
+            let message = format!("BaseModel._read_format() got an unexpected keyword argument '{other}'");
+            return Err(OdooError::argument(message));
+        }
+        let number = |name: &str| {
+            self.arguments
+                .get(name)
+                .and_then(Value::as_u64)
+                .map(usize::try_from)
+        };
+        let limit = number("limit").and_then(Result::ok).unwrap_or(usize::MAX);
+        let offset = number("offset").and_then(Result::ok).unwrap_or_default();
+        let domain = Domain::parse(self.arguments.get("domain").unwrap_or(&json!([])))?;
+        let mut found = Vec::new();
+        for id in books.ids(self.model) {
+            if domain.fits(books, self.model, id)? {
+                found.push(id);
+            }
+        }
+        let wanted = found.into_iter().skip(offset).take(limit);
+        wanted
+            .map(|id| self.show(books, id))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::Array)
+    }
+
+    fn read(&self, books: &Books) -> Result<Value, OdooError> {
+        let ids = self.ids().into_iter().filter(|id| books.exists(self.model, *id));
+        ids.map(|id| self.show(books, id))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::Array)
+    }
+
+    fn show(&self, books: &Books, id: i64) -> Result<Value, OdooError> {
+        let mut record = Map::from_iter([("id".to_owned(), json!(id))]);
+        for field in self
+            .arguments
+            .get("fields")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let name = field.as_str().unwrap_or_default();
+            record.insert(name.to_owned(), books.read(self.model, id, name)?);
+        }
+        Ok(Value::Object(record))
+    }
+
+    fn load(&self, books: &mut Books) -> Result<Value, OdooError> {
+        if !self.may_write() {
+            let message =
+                super::error::load_message("You are not allowed to create 'Bank Statement Line'", (0, 0));
+            return Ok(json!({"ids": false, "messages": [message], "nextrow": 0}));
+        }
+        let texts = |value: &Value| -> Vec<String> {
+            let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+            texts.map(str::to_owned).collect()
+        };
+        let rows = self
+            .needed("data")?
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(texts)
+            .collect();
+        let context = self.arguments.get("context").unwrap_or(&Value::Null);
+        let fields = texts(self.needed("fields")?);
+        Import {
+            model: self.model,
+            fields,
+            rows,
+            context,
+            begun: self.begun,
+        }
+        .run(books)
+    }
+
+    fn create(&self, books: &mut Books) -> Result<Value, OdooError> {
+        let [vals] = self
+            .needed("vals_list")?
+            .as_array()
+            .map_or(&[][..], Vec::as_slice)
+        else {
+            return Err(OdooError::value("the pretend Odoo creates one record at a time"));
+        };
+        let text = |name: &str| vals[name].as_str().unwrap_or_default().to_owned();
+        let id = if self.model == Model::Partner {
+            books.partners.add(text("name"))
+        } else if self.model == Model::Journal {
+            let account = books.account("101401")?;
+            books.add_journal(&text("name"), &text("code"), &text("type"), Some(account), None)
+        } else {
+            create_invoice(books, vals)?
+        };
+        Ok(json!([id]))
+    }
+
+    fn write(&self, books: &mut Books) -> Result<Value, OdooError> {
+        let vals = self.needed("vals")?;
+        for id in self.existing(books)? {
+            match vals.as_object().into_iter().flatten().next() {
+                Some((field, value)) if self.model == Model::Company && field == "fiscalyear_lock_date" => {
+                    books.lock_date = value.as_str().map(day).transpose()?;
+                }
+                Some((field, value)) if field == "payment_account_id" => {
+                    if let Some(line) = books.method_lines.get_mut(id) {
+                        line.account = value.as_i64();
+                    }
+                }
+                other => {
+                    let field = other.map_or("", |(field, _)| field);
+                    let message = format!("Invalid field '{field}' in '{}'", self.model.name());
+                    return Err(OdooError::value(message));
+                }
+            }
+        }
+        Ok(json!(true))
+    }
+
+    fn needed(&self, name: &str) -> Result<&Value, OdooError> {
+        self.arguments
+            .get(name)
+            .ok_or_else(|| OdooError::missing_argument(name))
+    }
+
+    fn ids(&self) -> Vec<i64> {
+        let ids = self
+            .arguments
+            .get("ids")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        ids.filter_map(Value::as_i64).collect()
+    }
+
+    fn existing(&self, books: &Books) -> Result<Vec<i64>, OdooError> {
+        let ids = self.ids();
+        match ids.iter().find(|id| !books.exists(self.model, **id)) {
+            Some(id) => Err(OdooError::missing(self.model.name(), *id)),
+            None => Ok(ids),
+        }
+    }
+}
+
+fn day(text: &str) -> Result<Date, OdooError> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .map_err(|_| OdooError::value(format!("time data '{text}' does not match format '%Y-%m-%d'")))
+}
+
+/// A draft customer invoice without taxes.
+fn create_invoice(books: &mut Books, vals: &Value) -> Result<i64, OdooError> {
+    let partner = vals["partner_id"]
+        .as_i64()
+        .filter(|id| books.exists(Model::Partner, *id));
+    let (Some(partner), Some("out_invoice")) = (partner, vals["move_type"].as_str()) else {
+        return Err(OdooError::value(
+            "the pretend Odoo makes invoices of customers only",
+        ));
+    };
+    let mut minor = 0;
+    for command in vals["invoice_line_ids"].as_array().into_iter().flatten() {
+        let line = &command[2];
+        let taxes = line["tax_ids"][0][2].as_array().is_some_and(Vec::is_empty);
+        let price = books.minor(&line["price_unit"].to_string());
+        let (Some(quantity), Some(price), true) = (line["quantity"].as_i64(), price, taxes) else {
+            return Err(OdooError::value(
+                "the pretend Odoo knows whole quantities, whole minor units and no taxes",
+            ));
+        };
+        minor += quantity * price;
+    }
+    books.add_invoice(
+        partner,
+        day(vals["invoice_date"].as_str().unwrap_or_default())?,
+        minor,
+    )
+}

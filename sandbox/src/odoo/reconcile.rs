@@ -1,0 +1,163 @@
+//! Making debits and credits meet (`account.move.line/reconcile`).
+
+use super::books::{Books, Partial, Source};
+use super::error::OdooError;
+
+impl Books {
+    /// Reconciles items of one account, the oldest first.
+    pub(super) fn reconcile(&mut self, ids: &[i64]) -> Result<(), OdooError> {
+        let mut accounts = Vec::new();
+        for id in ids {
+            let item = self
+                .items
+                .get(*id)
+                .ok_or_else(|| OdooError::missing("account.move.line", *id))?;
+            if !self.is_posted(item.entry) {
+                return Err(OdooError::user("You can only reconcile posted entries."));
+            }
+            if self.is_reconciled(*id) {
+                return Err(OdooError::user(
+                    "You are trying to reconcile some entries that are already reconciled.",
+                ));
+            }
+            if !accounts.contains(&item.account) {
+                accounts.push(item.account);
+            }
+        }
+        self.check_accounts(&accounts)?;
+        let mut ids = ids.to_vec();
+        ids.sort_by_key(|id| {
+            let entry = self.items.get(*id).map(|item| item.entry);
+            (
+                entry
+                    .and_then(|entry| self.entries.get(entry))
+                    .map(|entry| entry.date),
+                *id,
+            )
+        });
+        let (debits, credits): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| self.residual(*id) > 0);
+        for debit in debits {
+            for credit in &credits {
+                self.meet(debit, *credit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left of an item on an account that can be reconciled.
+    pub(super) fn is_reconciled(&self, id: i64) -> bool {
+        self.items.get(id).is_some_and(|item| {
+            item.residual_minor == 0
+                && self
+                    .accounts
+                    .get(item.account)
+                    .is_some_and(|account| account.reconcile)
+        })
+    }
+
+    fn check_accounts(&self, accounts: &[i64]) -> Result<(), OdooError> {
+        let mut found = accounts.iter().filter_map(|id| self.accounts.get(*id));
+        if let [_, _, ..] = accounts {
+            let names: Vec<String> = found
+                .map(|account| format!("{} {}", account.code, account.name))
+                .collect();
+            return Err(OdooError::user(format!(
+                "Entries are not from the same account: {}",
+                names.join(", ")
+            )));
+        }
+        match found.find(|account| !account.reconcile) {
+            None => Ok(()),
+            Some(account) => Err(OdooError::user(format!(
+                "Account {} {} does not allow reconciliation. First change the configuration of this account to \
+                 allow it.",
+                account.code, account.name
+            ))),
+        }
+    }
+
+    fn residual(&self, id: i64) -> i64 {
+        self.items.get(id).map_or(0, |item| item.residual_minor)
+    }
+
+    fn meet(&mut self, debit: i64, credit: i64) {
+        let minor = self.residual(debit).min(-self.residual(credit));
+        if minor <= 0 {
+            return;
+        }
+        if let Some(item) = self.items.get_mut(debit) {
+            item.residual_minor -= minor;
+        }
+        if let Some(item) = self.items.get_mut(credit) {
+            item.residual_minor += minor;
+        }
+        self.partials.add(Partial { debit, credit, minor });
+        self.generation += 1;
+    }
+
+    /// What is left to pay of an invoice.
+    pub(super) fn invoice_residual(&self, entry: i64) -> i64 {
+        self.items_of(entry)
+            .filter(|(_, item)| self.is_receivable(item.account))
+            .map(|(_, item)| item.residual_minor)
+            .sum()
+    }
+
+    /// Odoo's word for how far an invoice is paid. The free edition never says `in_payment`.
+    pub(super) fn payment_state(&self, entry: i64) -> &'static str {
+        let owed: i64 = self
+            .items_of(entry)
+            .filter(|(_, item)| self.is_receivable(item.account))
+            .map(|(_, item)| item.minor)
+            .sum();
+        match self.invoice_residual(entry) {
+            _ if !self.is_posted(entry) => "not_paid",
+            0 => "paid",
+            left if left < owed => "partial",
+            _ => "not_paid",
+        }
+    }
+
+    /// Odoo's word for how far a payment is: paid once its documents are or its statement line is there.
+    pub(super) fn payment_word(&self, id: i64) -> &'static str {
+        let Some(entry) = self.payments.get(id).and_then(|payment| payment.entry) else {
+            return "draft";
+        };
+        let done = self.items_of(entry).any(|(_, item)| item.residual_minor == 0);
+        if done { "paid" } else { "in_process" }
+    }
+
+    /// Whether a payment has met its statement line.
+    pub(super) fn is_matched(&self, id: i64) -> bool {
+        self.payments
+            .get(id)
+            .and_then(|payment| payment.entry)
+            .is_some_and(|entry| {
+                self.items_of(entry)
+                    .any(|(_, item)| item.residual_minor == 0 && !self.is_receivable(item.account))
+            })
+    }
+
+    /// Whether an account holds what customers owe.
+    pub(super) fn is_receivable(&self, account: i64) -> bool {
+        self.accounts
+            .get(account)
+            .is_some_and(|account| account.kind == "asset_receivable")
+    }
+
+    /// The payment that an entry books.
+    pub(super) fn payment_of(&self, entry: i64) -> Option<i64> {
+        match self.entries.get(entry)?.source {
+            Source::Payment(id) => Some(id),
+            Source::Invoice | Source::StatementLine(_) => None,
+        }
+    }
+
+    /// The statement line that an entry books.
+    pub(super) fn line_of(&self, entry: i64) -> Option<i64> {
+        match self.entries.get(entry)?.source {
+            Source::StatementLine(id) => Some(id),
+            Source::Invoice | Source::Payment(_) => None,
+        }
+    }
+}
