@@ -1,7 +1,11 @@
 //! Pretend Stripe, pretend Odoo and a private Postgres, for tests and the demo.
+// Stripe's objects have more fields than `json!` nests by default.
+#![recursion_limit = "256"]
+
 pub mod faults;
 pub mod merchant;
 pub mod odoo;
 pub mod postgres;
 pub mod server;
 pub mod service;
+pub mod stripe;

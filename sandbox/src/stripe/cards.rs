@@ -1,0 +1,196 @@
+//! Test cards: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
+
+/// Why a bank says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decline {
+    pub(crate) code: &'static str,
+    /// The bank's own reason, where it gives one.
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) message: &'static str,
+}
+
+/// How a refund to a card ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefundCourse {
+    /// It is there at once.
+    Succeeds,
+    /// It is pending, then there.
+    PendsThenSucceeds,
+    /// It seems to be there, then the bank sends it back.
+    Fails,
+}
+
+/// A card, and what happens when it is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Card {
+    pub(crate) brand: &'static str,
+    pub(crate) last4: &'static str,
+    /// Whether the bank wants to see its customer first.
+    pub(crate) challenge: bool,
+    pub(crate) decline: Option<Decline>,
+    pub(crate) refund: RefundCourse,
+}
+
+/// A decline of an off-session payment that the bank wants its customer to confirm.
+pub(crate) const AUTHENTICATION_REQUIRED: Decline = Decline {
+    code: "authentication_required",
+    reason: Some("authentication_required"),
+    message: "Your card was declined. This transaction requires authentication.",
+};
+
+const INSUFFICIENT_FUNDS: Decline = declined("insufficient_funds", "Your card has insufficient funds.");
+
+const VISA: Card = Card {
+    brand: "visa",
+    last4: "4242",
+    challenge: false,
+    decline: None,
+    refund: RefundCourse::Succeeds,
+};
+
+/// Every test card, by its name after `pm_card_` or `tok_`.
+const CARDS: [(&str, Card); 21] = [
+    ("visa", VISA),
+    (
+        "mastercard",
+        Card {
+            brand: "mastercard",
+            last4: "4444",
+            ..VISA
+        },
+    ),
+    (
+        "amex",
+        Card {
+            brand: "amex",
+            last4: "8431",
+            ..VISA
+        },
+    ),
+    ("authenticationRequired", challenging("3184")),
+    ("threeDSecureRequired", challenging("3220")),
+    ("threeDSecure2Required", challenging("3220")),
+    (
+        "authenticationRequiredChargeDeclinedInsufficientFunds",
+        Card {
+            decline: Some(INSUFFICIENT_FUNDS),
+            ..challenging("0341")
+        },
+    ),
+    (
+        "chargeDeclined",
+        declining("0002", declined("generic_decline", DECLINED)),
+    ),
+    (
+        "visa_chargeDeclined",
+        declining("0002", declined("generic_decline", DECLINED)),
+    ),
+    (
+        "chargeDeclinedInsufficientFunds",
+        declining("9995", INSUFFICIENT_FUNDS),
+    ),
+    (
+        "visa_chargeDeclinedInsufficientFunds",
+        declining("9995", INSUFFICIENT_FUNDS),
+    ),
+    (
+        "visa_chargeDeclinedLostCard",
+        declining("9987", declined("lost_card", DECLINED)),
+    ),
+    (
+        "visa_chargeDeclinedStolenCard",
+        declining("9979", declined("stolen_card", DECLINED)),
+    ),
+    (
+        "chargeDeclinedFraudulent",
+        declining("0019", declined("fraudulent", DECLINED)),
+    ),
+    (
+        "chargeDeclinedExpiredCard",
+        declining("0069", wrong("expired_card", "Your card has expired.")),
+    ),
+    (
+        "chargeDeclinedIncorrectCvc",
+        declining(
+            "0127",
+            wrong("incorrect_cvc", "Your card's security code is incorrect."),
+        ),
+    ),
+    (
+        "chargeDeclinedProcessingError",
+        declining(
+            "0119",
+            wrong(
+                "processing_error",
+                "An error occurred while processing your card. Try again in a little bit.",
+            ),
+        ),
+    ),
+    (
+        "pendingRefund",
+        Card {
+            last4: "7726",
+            refund: RefundCourse::PendsThenSucceeds,
+            ..VISA
+        },
+    ),
+    (
+        "refundFail",
+        Card {
+            last4: "5126",
+            refund: RefundCourse::Fails,
+            ..VISA
+        },
+    ),
+    ("us", VISA),
+    (
+        "de",
+        Card {
+            last4: "0016",
+            ..VISA
+        },
+    ),
+];
+
+const DECLINED: &str = "Your card was declined.";
+
+/// The card behind a static payment method (`pm_card_visa`) or a token (`tok_visa`).
+pub(crate) fn find(id: &str) -> Option<Card> {
+    let name = id.strip_prefix("pm_card_").or_else(|| id.strip_prefix("tok_"))?;
+    CARDS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, card)| *card)
+}
+
+const fn challenging(last4: &'static str) -> Card {
+    Card {
+        last4,
+        challenge: true,
+        ..VISA
+    }
+}
+
+const fn declining(last4: &'static str, decline: Decline) -> Card {
+    Card {
+        last4,
+        decline: Some(decline),
+        ..VISA
+    }
+}
+
+const fn declined(reason: &'static str, message: &'static str) -> Decline {
+    Decline {
+        code: "card_declined",
+        reason: Some(reason),
+        message,
+    }
+}
+
+const fn wrong(code: &'static str, message: &'static str) -> Decline {
+    Decline {
+        code,
+        reason: None,
+        message,
+    }
+}

@@ -1,0 +1,289 @@
+//! Charges: attempts to move money, good and bad.
+
+use serde_json::{Value, json};
+
+use super::balance::LineKind;
+use super::cards::{Card, Decline};
+use super::fields::{Checked, Fields, Metadata};
+use super::lists::Page;
+use super::payment_intents::{CaptureMethod, PaymentIntent};
+use super::payment_methods::{billing_details, fingerprint};
+use super::state::{Later, Row, State, new_id, now};
+
+/// One attempt to charge a card.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    pub(crate) id: String,
+    created: i64,
+    pub(crate) amount: i64,
+    pub(crate) amount_captured: i64,
+    pub(crate) amount_refunded: i64,
+    pub(crate) currency: String,
+    /// Why it failed, if it did.
+    failure: Option<Decline>,
+    pub(crate) balance_transaction: Option<String>,
+    pub(crate) payment_intent: String,
+    payment_method: String,
+    pub(crate) card: Card,
+    /// Whether the customer confirmed it with the bank.
+    authenticated: bool,
+    customer: Option<String>,
+    description: Option<String>,
+    metadata: Metadata,
+    receipt_email: Option<String>,
+    statement_descriptor_suffix: Option<String>,
+}
+
+impl Charge {
+    /// Whether the bank said yes.
+    pub(crate) fn paid(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// What may still be refunded.
+    pub(crate) fn refundable(&self) -> i64 {
+        self.amount - self.amount_refunded
+    }
+
+    /// The name of its ledger line.
+    pub(crate) fn description(&self) -> Option<String> {
+        self.description.clone()
+    }
+
+    fn outcome(&self) -> Value {
+        match self.failure {
+            None => json!({
+                "advice_code": null,
+                "network_advice_code": null,
+                "network_decline_code": null,
+                "network_status": "approved_by_network",
+                "reason": null,
+                "seller_message": "Payment complete.",
+                "type": "authorized",
+            }),
+            Some(decline) => json!({
+                "advice_code": "try_again_later",
+                "network_advice_code": "02",
+                "network_decline_code": "05",
+                "network_status": "declined_by_network",
+                "reason": decline.reason.unwrap_or(decline.code),
+                "seller_message": "The bank did not return any further details with this decline.",
+                "type": "issuer_declined",
+            }),
+        }
+    }
+
+    fn card_details(&self) -> Value {
+        let unavailable = json!({ "status": "unavailable" });
+        let three_d_secure = self.authenticated.then(|| {
+            json!({
+                "authentication_flow": "challenge",
+                "electronic_commerce_indicator": "05",
+                "exemption_indicator": null,
+                "result": "authenticated",
+                "result_reason": null,
+                "transaction_id": "4d20e7ec-a21c-4d87-9e2a-f5e0a9c8b3a1",
+                "version": "2.2.0",
+            })
+        });
+        json!({
+            "amount_authorized": self.paid().then_some(self.amount),
+            "authorization_code": self.paid().then_some("123456"),
+            "brand": self.card.brand,
+            "checks": { "address_line1_check": null, "address_postal_code_check": null, "cvc_check": "pass" },
+            "country": "US",
+            "exp_month": 8,
+            "exp_year": 2030,
+            "extended_authorization": { "status": "disabled" },
+            "fingerprint": fingerprint(self.card),
+            "funding": "credit",
+            "incremental_authorization": unavailable,
+            "installments": null,
+            "last4": self.card.last4,
+            "mandate": null,
+            "multicapture": unavailable,
+            "network": self.card.brand,
+            "network_token": { "used": false },
+            "network_transaction_id": null,
+            "overcapture": { "maximum_amount_capturable": self.amount, "status": "unavailable" },
+            "regulated_status": "unregulated",
+            "three_d_secure": three_d_secure,
+            "transaction_link_id": null,
+            "wallet": null,
+        })
+    }
+}
+
+impl Row for Charge {
+    const KIND: &'static str = "charge";
+    const PARAM: &'static str = "id";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "object": "charge",
+            "amount": self.amount,
+            "amount_captured": self.amount_captured,
+            "amount_refunded": self.amount_refunded,
+            "application": null,
+            "application_fee": null,
+            "application_fee_amount": null,
+            "balance_transaction": self.balance_transaction,
+            "billing_details": billing_details(),
+            "calculated_statement_descriptor": "SANDBOX",
+            "captured": self.amount_captured > 0,
+            "created": self.created,
+            "currency": self.currency,
+            "customer": self.customer,
+            "description": self.description,
+            "disputed": false,
+            "failure_balance_transaction": null,
+            "failure_code": self.failure.map(|decline| decline.code),
+            "failure_message": self.failure.map(|decline| decline.message),
+            "fraud_details": {},
+            "livemode": false,
+            "metadata": self.metadata,
+            "on_behalf_of": null,
+            "outcome": self.outcome(),
+            "paid": self.paid(),
+            "payment_intent": self.payment_intent,
+            "payment_method": self.payment_method,
+            "payment_method_details": { "card": self.card_details(), "type": "card" },
+            "receipt_email": self.receipt_email,
+            "receipt_number": null,
+            "receipt_url": self.paid().then(|| format!("https://pay.stripe.com/receipts/payment/{}", self.id)),
+            "refunded": self.paid() && self.amount_refunded == self.amount,
+            "review": null,
+            "shipping": null,
+            "source": null,
+            "source_transfer": null,
+            "statement_descriptor": null,
+            "statement_descriptor_suffix": self.statement_descriptor_suffix,
+            "status": if self.paid() { "succeeded" } else { "failed" },
+            "transfer_data": null,
+            "transfer_group": null,
+        })
+    }
+}
+
+impl State {
+    /// Makes the charge of an attempt, captured at once unless the intent says "manual". Returns its id.
+    pub(crate) fn make_charge(
+        &mut self,
+        intent: &PaymentIntent,
+        (payment_method, card): (String, Card),
+        failure: Option<Decline>,
+        authenticated: bool,
+    ) -> String {
+        let id = new_id("ch");
+        let captured = failure.is_none() && intent.capture_method != CaptureMethod::Manual;
+        self.charges.insert(Charge {
+            id: id.clone(),
+            created: now(),
+            amount: intent.amount,
+            amount_captured: if captured { intent.amount } else { 0 },
+            amount_refunded: 0,
+            currency: intent.currency.clone(),
+            failure,
+            balance_transaction: None,
+            payment_intent: intent.id.clone(),
+            payment_method,
+            card,
+            authenticated,
+            customer: intent.customer.clone(),
+            description: intent.description.clone(),
+            metadata: intent.metadata.clone(),
+            receipt_email: intent.receipt_email.clone(),
+            statement_descriptor_suffix: intent.statement_descriptor_suffix.clone(),
+        });
+        match intent.capture_method {
+            _ if !captured => {}
+            CaptureMethod::AutomaticAsync => self.later(Later::SettleCharge(id.clone())),
+            CaptureMethod::Automatic | CaptureMethod::Manual => self.book_charge(&id),
+        }
+        id
+    }
+
+    /// Writes the ledger line of what was captured.
+    pub(crate) fn book_charge(&mut self, id: &str) {
+        let Some(charge) = self.charges.find(id).cloned() else {
+            return;
+        };
+        if charge.balance_transaction.is_some() {
+            return;
+        }
+        let line = self.book(
+            LineKind::Charge,
+            charge.amount_captured,
+            &charge.currency,
+            &charge.id,
+            charge.description(),
+        );
+        if let Some(charge) = self.charges.find_mut(id) {
+            charge.balance_transaction = Some(line);
+        }
+    }
+
+    /// The later half of an asynchronous capture.
+    pub(crate) fn settle_charge(&mut self, id: &str) {
+        if self
+            .charges
+            .find(id)
+            .is_none_or(|charge| charge.balance_transaction.is_some())
+        {
+            return;
+        }
+        self.book_charge(id);
+        self.emit_charge("charge.updated", id, Some(json!({ "balance_transaction": null })));
+    }
+
+    /// Tells of a charge as it is now.
+    pub(crate) fn emit_charge(&mut self, kind: &'static str, id: &str, previous: Option<Value>) {
+        if let Some(view) = self.charges.view(id) {
+            self.emit(kind, &view, previous);
+        }
+    }
+
+    /// Lets go of an authorization, in whole or for what a capture left over.
+    ///
+    /// Stripe shows this as an amount refunded, though no money ever moved.
+    pub(crate) fn release(&mut self, id: &str, amount: i64) {
+        let Some(charge) = self.charges.find_mut(id) else {
+            return;
+        };
+        let previous = json!({
+            "amount_refunded": charge.amount_refunded,
+            "refunded": charge.refundable() == 0,
+        });
+        charge.amount_refunded += amount;
+        if charge.amount_captured == 0 {
+            self.emit_charge("charge.refunded", id, Some(previous));
+        }
+    }
+}
+
+/// `GET /v1/charges/{id}`
+pub(crate) fn retrieve(state: &State, id: &str, fields: Fields) -> Checked<Value> {
+    fields.finish()?;
+    Ok(state.charges.get(id)?.view())
+}
+
+/// `GET /v1/charges`
+pub(crate) fn list(state: &State, mut fields: Fields) -> Checked<Value> {
+    let page = Page::take(&mut fields)?;
+    let created = fields.times("created")?;
+    let intent = fields.text("payment_intent")?;
+    let customer = fields.text("customer")?;
+    fields.finish()?;
+    page.of(&state.charges, "/v1/charges", |charge| {
+        created.contains(charge.created)
+            && intent
+                .as_deref()
+                .is_none_or(|intent| intent == charge.payment_intent)
+            && (customer.is_none() || charge.customer == customer)
+    })
+}

@@ -1,0 +1,165 @@
+//! What a test may see and set while a pretend Stripe runs.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::PretendStripe;
+use super::requests::SeenRequest;
+use super::webhooks::{DeliveryPlan, WebhookEndpoint};
+
+/// What happened to the account's money.
+impl PretendStripe {
+    /// How many charges a bank agreed to: how often money was taken or held.
+    #[must_use]
+    pub fn charges_made(&self) -> usize {
+        self.service
+            .state()
+            .charges
+            .rows()
+            .iter()
+            .filter(|charge| charge.paid())
+            .count()
+    }
+
+    /// All charges as the API shows them, oldest first, failed ones included.
+    #[must_use]
+    pub fn charges(&self) -> Vec<Value> {
+        self.service.state().charges.views()
+    }
+
+    /// All refunds as the API shows them, oldest first.
+    #[must_use]
+    pub fn refunds(&self) -> Vec<Value> {
+        self.service.state().refunds.views()
+    }
+
+    /// All payment intents as the API shows them, oldest first.
+    #[must_use]
+    pub fn payment_intents(&self) -> Vec<Value> {
+        self.service.state().payment_intents.views()
+    }
+
+    /// All balance transactions as the API shows them, oldest first.
+    #[must_use]
+    pub fn balance_transactions(&self) -> Vec<Value> {
+        self.service.state().balance_transactions.views()
+    }
+
+    /// All events as the API shows them, oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        self.service.state().events.views()
+    }
+
+    /// What the account holds of a currency in minor units, fees taken off.
+    #[must_use]
+    pub fn balance(&self, currency: &str) -> i64 {
+        self.service.state().held(currency)
+    }
+
+    /// Does now what would come later: balance transactions of asynchronous captures, ends of slow refunds.
+    pub fn settle(&self) {
+        self.service.state().catch_up(None);
+        self.service.courier.progress();
+    }
+}
+
+/// What was asked.
+impl PretendStripe {
+    /// Every request to the API, in order, refused and broken ones included.
+    #[must_use]
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        self.service.seen().clone()
+    }
+
+    /// The idempotency keys of all requests, in order, repeats included.
+    #[must_use]
+    pub fn keys_seen(&self) -> Vec<String> {
+        self.service
+            .seen()
+            .iter()
+            .filter_map(|request| request.idempotency_key.clone())
+            .collect()
+    }
+}
+
+/// Who was told.
+impl PretendStripe {
+    /// Tells one more endpoint from now on. Returns its id.
+    #[expect(clippy::must_use_candidate, reason = "most endpoints are never changed")]
+    pub fn add_endpoint(&self, endpoint: WebhookEndpoint) -> String {
+        self.service.courier.serve(&mut self.service.state(), endpoint)
+    }
+
+    /// Changes an endpoint: its address, or its secrets while one is being rolled.
+    pub fn change_endpoint(&self, id: &str, change: impl FnOnce(&mut WebhookEndpoint)) -> Result<()> {
+        let state = self.service.state();
+        let endpoint = state.endpoints.iter().find(|endpoint| endpoint.id() == id);
+        change(
+            &mut endpoint
+                .with_context(|| format!("there is no endpoint {id}"))?
+                .spec(),
+        );
+        Ok(())
+    }
+
+    /// Changes how tidily events arrive.
+    pub fn set_delivery(&self, plan: DeliveryPlan) {
+        *self.service.courier.plan() = plan;
+    }
+
+    /// Holds all events back until [`release`](Self::release).
+    pub fn hold(&self) {
+        self.service.courier.hold(true);
+    }
+
+    /// Lets held events go.
+    pub fn release(&self) {
+        self.service.courier.hold(false);
+    }
+
+    /// How many times an event was posted to an endpoint, repeats included.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        self.service.courier.attempts()
+    }
+
+    /// How many of those were answered with 2xx.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.service.courier.acknowledged()
+    }
+
+    /// How many deliveries wait or were given up.
+    #[must_use]
+    pub fn undelivered(&self) -> u64 {
+        self.service.courier.outstanding()
+    }
+
+    /// Waits until every event was acknowledged and nothing more comes by itself.
+    pub async fn wait_until_delivered(&self, within: Duration) -> Result<()> {
+        self.service
+            .courier
+            .wait(within, || !self.service.is_settling())
+            .await
+    }
+
+    /// Sends an event once more to every endpoint that wants its type.
+    pub fn resend(&self, event: &str) -> Result<()> {
+        let state = self.service.state();
+        let found = state
+            .events
+            .find(event)
+            .with_context(|| format!("there is no event {event}"))?;
+        for endpoint in state
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.wants(found.kind))
+        {
+            endpoint.enqueue(std::sync::Arc::clone(found));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! A pretend Stripe: the part of its API that a payment walks through, with its rules and its bad days.
+//!
+//! It is an independent opinion on how Stripe behaves, so it shares nothing with the service that it tests.
+
+mod api;
+mod balance;
+mod cards;
+mod charges;
+mod customers;
+mod errors;
+mod events;
+mod fields;
+mod form;
+mod idempotency;
+mod inspection;
+mod lists;
+mod pages;
+mod payment_intents;
+mod payment_methods;
+mod refunds;
+mod requests;
+mod routes;
+mod service;
+mod shopper;
+mod signature;
+mod state;
+mod webhooks;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::routing::get;
+
+use crate::faults::Faults;
+use crate::server::Server;
+use service::Service;
+use state::Settings;
+use webhooks::Courier;
+
+pub use requests::SeenRequest;
+pub use shopper::Shopper;
+pub use webhooks::{DeliveryPlan, WebhookEndpoint};
+
+/// When a charge that was captured asynchronously gets its balance transaction, and a slow refund its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// So long after the answer.
+    After(Duration),
+    /// When [`PretendStripe::settle`] is called.
+    OnDemand,
+}
+
+/// How a pretend Stripe starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// What a merchant's server sends.
+    pub secret_key: String,
+    /// What a customer's browser sends.
+    pub publishable_key: String,
+    /// The account.
+    pub account_id: String,
+    /// The account's API version.
+    pub api_version: String,
+    /// How long each request takes.
+    pub latency: Duration,
+    /// How long until a payment can be searched for.
+    pub search_lag: Duration,
+    /// When what comes later comes.
+    pub settlement: Settlement,
+    /// Where events go from the start.
+    pub webhooks: Vec<WebhookEndpoint>,
+    /// How tidily they arrive.
+    pub delivery: DeliveryPlan,
+    /// How long to wait before each further try to deliver.
+    pub webhook_retries: Vec<Duration>,
+    /// How long an endpoint may take to answer.
+    pub webhook_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            secret_key: "sk_test_sandbox".to_owned(),
+            publishable_key: "pk_test_sandbox".to_owned(),
+            account_id: "acct_1Sandbox".to_owned(),
+            api_version: "2026-09-30.endive".to_owned(),
+            latency: Duration::ZERO,
+            search_lag: Duration::ZERO,
+            settlement: Settlement::After(Duration::from_millis(20)),
+            webhooks: Vec::new(),
+            delivery: DeliveryPlan::default(),
+            webhook_retries: [100, 300, 1_000, 3_000].map(Duration::from_millis).to_vec(),
+            webhook_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A Stripe of one's own, on loopback, until it is dropped.
+#[derive(Debug)]
+pub struct PretendStripe {
+    service: Arc<Service>,
+    server: Server,
+    client: reqwest::Client,
+}
+
+impl PretendStripe {
+    /// Starts one.
+    pub async fn start(options: Options) -> Result<Self> {
+        let settings = Arc::new(Settings {
+            account_id: options.account_id,
+            secret_key: options.secret_key,
+            publishable_key: options.publishable_key,
+            api_version: options.api_version,
+            latency: options.latency,
+            search_lag: options.search_lag,
+            settle_after: match options.settlement {
+                Settlement::After(delay) => Some(delay),
+                Settlement::OnDemand => None,
+            },
+            base_url: OnceLock::new(),
+        });
+        let courier = Courier::new(options.webhook_timeout, options.webhook_retries, options.delivery)
+            .context("building the client for webhooks")?;
+        let service = Arc::new(Service::new(settings, Arc::new(courier)));
+        let router = Router::new()
+            .route(
+                "/redirect/authenticate/{intent}",
+                get(pages::show).post(pages::press),
+            )
+            .fallback(api::handle)
+            .with_state(Arc::clone(&service));
+        let server = Server::start(router, options.port).await?;
+        service.settings.base_url.get_or_init(|| server.url());
+        if service.settings.settle_after.is_some() {
+            service.courier.spawn(Arc::clone(&service).settle_when_due());
+        }
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .context("building the customer's client")?;
+        let stripe = Self {
+            service,
+            server,
+            client,
+        };
+        for endpoint in options.webhooks {
+            stripe.add_endpoint(endpoint);
+        }
+        Ok(stripe)
+    }
+
+    /// The base URL of the API, without `/v1` and without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The key for a merchant's server.
+    #[must_use]
+    pub fn secret_key(&self) -> &str {
+        &self.service.settings.secret_key
+    }
+
+    /// The key for a customer's browser.
+    #[must_use]
+    pub fn publishable_key(&self) -> &str {
+        &self.service.settings.publishable_key
+    }
+
+    /// The account's id.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        &self.service.settings.account_id
+    }
+
+    /// What goes wrong, and when.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.service.faults
+    }
+
+    /// Somebody who pays.
+    #[must_use]
+    pub fn customer(&self) -> Shopper {
+        Shopper {
+            service: Arc::clone(&self.service),
+            client: self.client.clone(),
+        }
+    }
+
+    /// How many TCP connections were accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.server.connections()
+    }
+
+    /// Closes all connections and ends all deliveries.
+    pub async fn stop(self) {
+        self.service.courier.stop();
+        let Self { server, .. } = self;
+        server.stop().await;
+    }
+}

@@ -1,0 +1,265 @@
+//! Payment intents: what is to be paid, and how far it has come.
+
+mod capture;
+mod confirm;
+mod create;
+mod search;
+
+pub(crate) use capture::{cancel, capture};
+pub(crate) use confirm::confirm;
+pub(crate) use create::{create, update};
+pub(crate) use search::search;
+
+use serde_json::{Map, Value, json};
+
+use super::errors::ApiError;
+use super::fields::{Checked, Fields, Metadata};
+use super::lists::Page;
+use super::state::{Row, State};
+
+/// How far a payment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    RequiresPaymentMethod,
+    RequiresConfirmation,
+    RequiresAction,
+    RequiresCapture,
+    Succeeded,
+    Canceled,
+}
+
+impl Status {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::RequiresConfirmation => "requires_confirmation",
+            Self::RequiresAction => "requires_action",
+            Self::RequiresCapture => "requires_capture",
+            Self::Succeeded => "succeeded",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// When the money is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CaptureMethod {
+    Automatic,
+    AutomaticAsync,
+    Manual,
+}
+
+impl CaptureMethod {
+    const WORDS: [&'static str; 3] = ["automatic", "automatic_async", "manual"];
+
+    fn parse(word: &str) -> Self {
+        match word {
+            "automatic" => Self::Automatic,
+            "manual" => Self::Manual,
+            _ => Self::AutomaticAsync,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::AutomaticAsync => "automatic_async",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// Money to be paid.
+#[derive(Clone, Debug)]
+pub(crate) struct PaymentIntent {
+    pub(crate) id: String,
+    pub(crate) client_secret: String,
+    pub(crate) created: i64,
+    pub(crate) amount: i64,
+    pub(crate) amount_capturable: i64,
+    pub(crate) amount_received: i64,
+    /// `allow_redirects`, where the methods come from the dashboard.
+    automatic_payment_methods: Option<&'static str>,
+    canceled_at: Option<i64>,
+    cancellation_reason: Option<&'static str>,
+    pub(crate) capture_method: CaptureMethod,
+    pub(crate) currency: String,
+    pub(crate) customer: Option<String>,
+    pub(crate) description: Option<String>,
+    last_payment_error: Option<Map<String, Value>>,
+    pub(crate) latest_charge: Option<String>,
+    pub(crate) metadata: Metadata,
+    next_action: Option<Value>,
+    off_session: bool,
+    pub(crate) payment_method: Option<String>,
+    pub(crate) receipt_email: Option<String>,
+    pub(crate) return_url: Option<String>,
+    setup_future_usage: Option<&'static str>,
+    shipping: Option<Value>,
+    statement_descriptor: Option<String>,
+    pub(crate) statement_descriptor_suffix: Option<String>,
+    pub(crate) status: Status,
+}
+
+impl Row for PaymentIntent {
+    const KIND: &'static str = "payment_intent";
+    const PARAM: &'static str = "intent";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn view(&self) -> Value {
+        let automatic = self
+            .automatic_payment_methods
+            .map(|allow_redirects| json!({ "allow_redirects": allow_redirects, "enabled": true }));
+        json!({
+            "id": self.id,
+            "object": "payment_intent",
+            "amount": self.amount,
+            "amount_capturable": self.amount_capturable,
+            "amount_details": { "tip": {} },
+            "amount_received": self.amount_received,
+            "application": null,
+            "application_fee_amount": null,
+            "automatic_payment_methods": automatic,
+            "canceled_at": self.canceled_at,
+            "cancellation_reason": self.cancellation_reason,
+            "capture_method": self.capture_method.word(),
+            "client_secret": self.client_secret,
+            "confirmation_method": "automatic",
+            "created": self.created,
+            "currency": self.currency,
+            "customer": self.customer,
+            "customer_account": null,
+            "description": self.description,
+            "excluded_payment_method_types": null,
+            "last_payment_error": self.last_payment_error,
+            "latest_charge": self.latest_charge,
+            "livemode": false,
+            "managed_payments": { "enabled": false },
+            "metadata": self.metadata,
+            "next_action": self.next_action,
+            "on_behalf_of": null,
+            "payment_method": self.payment_method,
+            "payment_method_configuration_details": null,
+            "payment_method_options": {},
+            "payment_method_types": ["card"],
+            "processing": null,
+            "receipt_email": self.receipt_email,
+            "review": null,
+            "setup_future_usage": self.setup_future_usage,
+            "shipping": self.shipping,
+            "source": null,
+            "statement_descriptor": self.statement_descriptor,
+            "statement_descriptor_suffix": self.statement_descriptor_suffix,
+            "status": self.status.word(),
+            "transfer_data": null,
+            "transfer_group": null,
+        })
+    }
+}
+
+/// Who asks for an intent: whoever holds the secret key, or the browser that it was handed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Merchant,
+    Browser,
+}
+
+/// What a browser may see of an intent.
+const SEEN_BY_BROWSERS: [&str; 25] = [
+    "id",
+    "object",
+    "amount",
+    "amount_details",
+    "automatic_payment_methods",
+    "canceled_at",
+    "cancellation_reason",
+    "capture_method",
+    "client_secret",
+    "confirmation_method",
+    "created",
+    "currency",
+    "description",
+    "last_payment_error",
+    "livemode",
+    "next_action",
+    "payment_method",
+    "payment_method_configuration_details",
+    "payment_method_types",
+    "processing",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "source",
+    "status",
+];
+
+impl Asker {
+    /// Checks the client secret, which a browser must have and a merchant may send.
+    pub(crate) fn check(self, state: &State, id: &str, fields: &mut Fields) -> Checked<()> {
+        let secret = fields.text("client_secret")?;
+        let intent = state.payment_intents.get(id)?;
+        match secret {
+            Some(secret) if secret == intent.client_secret => Ok(()),
+            None if self == Self::Merchant => Ok(()),
+            None => {
+                let error = ApiError::invalid("Missing required param: client_secret.");
+                Err(error.code("parameter_missing").param("client_secret"))
+            }
+            Some(_) => {
+                let message =
+                    "The client_secret provided does not match any associated PaymentIntent on this account.";
+                Err(ApiError::invalid(message).param("client_secret"))
+            }
+        }
+    }
+
+    /// The part of a view that this asker may see.
+    pub(crate) fn sees(self, mut view: Value) -> Value {
+        if let (Self::Browser, Value::Object(fields)) = (self, &mut view) {
+            fields.retain(|name, _| SEEN_BY_BROWSERS.contains(&name.as_str()));
+        }
+        view
+    }
+}
+
+impl State {
+    /// Tells of an intent as it is now.
+    pub(crate) fn emit_intent(&mut self, kind: &'static str, id: &str) {
+        if let Some(view) = self.payment_intents.view(id) {
+            self.emit(kind, &view, None);
+        }
+    }
+
+    /// Refuses what an intent's status does not allow, with the intent inside.
+    fn unexpected(intent: &PaymentIntent, verb: &str, allowed: &[Status]) -> ApiError {
+        let allowed: Vec<_> = allowed.iter().map(|status| status.word()).collect();
+        let message = format!(
+            "This PaymentIntent could not be {verb} because it has a status of {}. Only a PaymentIntent with one of \
+             the following statuses may be {verb}: {}.",
+            intent.status.word(),
+            allowed.join(", ")
+        );
+        ApiError::state("payment_intent_unexpected_state", message).with("payment_intent", intent.view())
+    }
+}
+
+/// `GET /v1/payment_intents/{id}`
+pub(crate) fn retrieve(state: &State, asker: Asker, id: &str, mut fields: Fields) -> Checked<Value> {
+    asker.check(state, id, &mut fields)?;
+    fields.finish()?;
+    Ok(asker.sees(state.payment_intents.get(id)?.view()))
+}
+
+/// `GET /v1/payment_intents`
+pub(crate) fn list(state: &State, mut fields: Fields) -> Checked<Value> {
+    let page = Page::take(&mut fields)?;
+    let created = fields.times("created")?;
+    let customer = fields.text("customer")?;
+    fields.finish()?;
+    page.of(&state.payment_intents, "/v1/payment_intents", |intent| {
+        created.contains(intent.created) && (customer.is_none() || intent.customer == customer)
+    })
+}

@@ -1,0 +1,86 @@
+//! Which method and path lead where.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::errors::ApiError;
+use super::fields::{Checked, Fields};
+use super::payment_intents::Asker;
+use super::requests::Call;
+use super::state::State;
+use super::{balance, charges, customers, events, payment_intents, payment_methods, refunds};
+
+/// Carries out one call.
+pub(crate) fn dispatch(state: &mut State, call: &Call, fields: Fields) -> Checked<Value> {
+    let seen = &call.seen;
+    let path: Vec<&str> = seen.path.trim_matches('/').split('/').collect();
+    let unrecognized = || Err(ApiError::unrecognized(seen.method.as_str(), &seen.path));
+    let Some((&"v1", path)) = path.split_first() else {
+        return unrecognized();
+    };
+    if let Some(answer) = for_all(state, call, path, &fields) {
+        return answer;
+    }
+    if call.asker == Asker::Browser {
+        let message = "This API call cannot be made with a publishable API key. Please use a secret API key.";
+        return Err(ApiError::forbidden(message));
+    }
+    let answer = match seen.method {
+        Method::GET => read(state, path, fields),
+        Method::POST => write(state, path, fields),
+        _ => None,
+    };
+    answer.unwrap_or_else(unrecognized)
+}
+
+/// What a browser may do, too.
+fn for_all(state: &mut State, call: &Call, path: &[&str], fields: &Fields) -> Option<Checked<Value>> {
+    let fields = || fields.clone();
+    Some(match (&call.seen.method, path) {
+        (_, ["payment_intents", "search"]) => return None,
+        (&Method::GET, ["payment_intents", id]) => payment_intents::retrieve(state, call.asker, id, fields()),
+        (&Method::POST, ["payment_intents", id, "confirm"]) => {
+            payment_intents::confirm(state, call.asker, id, fields())
+        }
+        _ => return None,
+    })
+}
+
+fn read(state: &State, path: &[&str], fields: Fields) -> Option<Checked<Value>> {
+    Some(match path {
+        ["payment_intents"] => payment_intents::list(state, fields),
+        ["payment_intents", "search"] => payment_intents::search(state, fields),
+        ["charges"] => charges::list(state, fields),
+        ["charges", id] => charges::retrieve(state, id, fields),
+        ["refunds"] => refunds::list(state, fields),
+        ["refunds", id] => refunds::retrieve(state, id, fields),
+        ["balance"] => balance::retrieve(state, fields),
+        ["balance_transactions"] => balance::list(state, fields),
+        ["balance_transactions", id] => balance::retrieve_transaction(state, id, fields),
+        ["events"] => events::list(state, fields),
+        ["events", id] => events::retrieve(state, id, fields),
+        ["customers"] => customers::list(state, fields),
+        ["customers", id] => customers::retrieve(state, id, fields),
+        ["payment_methods"] => payment_methods::list(state, fields),
+        ["payment_methods", id] => payment_methods::retrieve(state, id, fields),
+        _ => return None,
+    })
+}
+
+fn write(state: &mut State, path: &[&str], fields: Fields) -> Option<Checked<Value>> {
+    Some(match path {
+        ["payment_intents"] => payment_intents::create(state, fields),
+        ["payment_intents", id] => payment_intents::update(state, id, fields),
+        ["payment_intents", id, "capture"] => payment_intents::capture(state, id, fields),
+        ["payment_intents", id, "cancel"] => payment_intents::cancel(state, id, fields),
+        ["refunds"] => refunds::create(state, fields),
+        ["refunds", id] => refunds::update(state, id, fields),
+        ["customers"] => customers::create(state, fields),
+        ["customers", id] => customers::update(state, id, fields),
+        ["payment_methods"] => payment_methods::create(state, fields),
+        ["payment_methods", id] => payment_methods::update(state, id, fields),
+        ["payment_methods", id, "attach"] => payment_methods::attach(state, id, fields),
+        ["payment_methods", id, "detach"] => payment_methods::detach(state, id, fields),
+        _ => return None,
+    })
+}
