@@ -1,0 +1,8 @@
+//! Postings into an Odoo: what its books hold afterwards, however often and by however many they are sent.
+
+#![expect(clippy::print_stdout, reason = "says which Odoo is posted into")]
+
+mod once;
+mod refusals;
+mod set_up;
+mod support;

@@ -1,0 +1,357 @@
+//! One Odoo to post into: the pretend one, or a real one where the environment names it.
+//!
+//! Everything here goes through JSON-2, so that both are looked at in the same way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use quittance::domain::balance_transaction::BalanceTransaction;
+use quittance::domain::ids::{MerchantId, OdooInstanceId};
+use quittance::domain::money::Money;
+use quittance::domain::posting::{Posting, Settles};
+use quittance::odoo::OdooSink;
+use quittance::sink::{BooksRequest, OdooInstance, Posted, Sink, SinkError};
+use quittance_sandbox::odoo::{Options, PretendOdoo};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use time::macros::{date, datetime};
+use time::{Date, OffsetDateTime};
+use url::Url;
+use uuid::Uuid;
+
+/// The day on which everything happens, inside an open period.
+pub(super) const DAY: Date = date!(2026 - 11 - 20);
+
+/// The time that goes with it.
+pub(super) const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+/// An Odoo with a journal STRP, its Outstanding account and a fee account 621000.
+pub(super) struct Odoo {
+    /// Its books, ready to be posted into.
+    pub(super) instance: OdooInstance,
+    /// The sink under test.
+    pub(super) sink: OdooSink,
+    /// The pretend one, where it is that.
+    pub(super) pretend: Option<PretendOdoo>,
+    http: reqwest::Client,
+}
+
+/// What the books hold about one customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Balances {
+    /// What posted payments and statement lines there are.
+    pub(super) payments: usize,
+    /// Statement lines of the provider's ledger lines.
+    pub(super) lines: usize,
+    /// Minor units on Outstanding.
+    pub(super) outstanding: i64,
+    /// Minor units in the Stripe journal.
+    pub(super) journal: i64,
+    /// Minor units of fees.
+    pub(super) fees: i64,
+    /// Minor units that the customer owes.
+    pub(super) receivable: i64,
+    /// Odoo's word for the invoice.
+    pub(super) invoice: String,
+}
+
+/// A customer's invoice, and the ids of what the provider did about it.
+#[derive(Clone, Debug)]
+pub(super) struct Sale {
+    /// The customer.
+    pub(super) partner: i64,
+    /// The invoice.
+    pub(super) invoice: i64,
+    /// A text that no other test has.
+    pub(super) tag: String,
+}
+
+fn request() -> BooksRequest {
+    BooksRequest {
+        journal_code: "STRP".to_owned(),
+        fee_account_code: "621000".to_owned(),
+    }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests choose their Odoo by the environment"
+)]
+fn real() -> Option<(Url, String, SecretString)> {
+    let read = |name| std::env::var(name).ok();
+    Some((
+        read("ODOO_URL")?.parse().unwrap(),
+        read("ODOO_DB")?,
+        read("ODOO_API_KEY")?.into(),
+    ))
+}
+
+impl Odoo {
+    /// The Odoo of this run, set up.
+    pub(super) async fn open() -> Self {
+        let (pretend, (url, database, api_key)) = if let Some(real) = real() {
+            (None, real)
+        } else {
+            println!("real Odoo skipped: set ODOO_URL, ODOO_DB and ODOO_API_KEY");
+            let pretend = PretendOdoo::start(Options::default()).await.unwrap();
+            let access = (
+                pretend.url().parse().unwrap(),
+                pretend.database(),
+                pretend.api_key().into(),
+            );
+            (Some(pretend), access)
+        };
+        let http = http();
+        let sink = OdooSink::new(http.clone(), Duration::from_secs(30));
+        let books = sink.set_up(&url, &database, &api_key, &request()).await.unwrap();
+        let (merchant_id, id) = (MerchantId::generate(), OdooInstanceId::generate());
+        let instance = OdooInstance {
+            merchant_id,
+            id,
+            url,
+            database,
+            api_key,
+            books,
+        };
+        Self {
+            instance,
+            sink,
+            pretend,
+            http,
+        }
+    }
+
+    /// Calls a method of Odoo itself, which must succeed.
+    pub(super) async fn call(&self, path: &str, arguments: Value) -> Value {
+        let response = self
+            .http
+            .post(self.instance.url.join(&format!("/json/2/{path}")).unwrap())
+            .bearer_auth(self.instance.api_key.expose_secret())
+            .header("X-Odoo-Database", &self.instance.database)
+            .json(&arguments)
+            .send()
+            .await
+            .unwrap();
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {}", answer["message"]);
+        answer
+    }
+
+    /// A new customer's draft invoice over 121.00.
+    pub(super) async fn draft_sale(&self) -> Sale {
+        let tag = Uuid::now_v7().simple().to_string();
+        let partner = first(
+            &self
+                .call("res.partner/create", json!({"vals_list": [{"name": tag}]}))
+                .await,
+        );
+        let invoice = json!({
+            "move_type": "out_invoice",
+            "partner_id": partner,
+            "invoice_date": DAY.to_string(),
+            "invoice_line_ids": [[0, 0, {"name": "Chair", "quantity": 1, "price_unit": 121.0, "tax_ids": [[6, 0, []]]}]],
+        });
+        let invoice = first(
+            &self
+                .call("account.move/create", json!({ "vals_list": [invoice] }))
+                .await,
+        );
+        Sale {
+            partner,
+            invoice,
+            tag,
+        }
+    }
+
+    /// A new customer's posted invoice over 121.00.
+    pub(super) async fn sale(&self) -> Sale {
+        let sale = self.draft_sale().await;
+        self.call("account.move/action_post", json!({ "ids": [sale.invoice] }))
+            .await;
+        sale
+    }
+
+    /// Sends one posting.
+    pub(super) async fn send(&self, posting: &Posting) -> Result<Posted, SinkError> {
+        self.sink.send(&self.instance, posting, NOW).await
+    }
+
+    /// What the books hold about a sale now.
+    pub(super) async fn balances(&self, sale: &Sale) -> Balances {
+        let transactions = [sale.transaction("charge"), sale.transaction("refund")];
+        let domain = json!([
+            ["parent_state", "=", "posted"],
+            "|",
+            ["partner_id", "=", sale.partner],
+            ["move_id.ref", "in", transactions],
+        ]);
+        let fields = ["account_id", "account_type", "balance", "move_id"];
+        let items = self.search("account.move.line", domain, &fields).await;
+        let mut by_account: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut receivable = 0;
+        for item in &items {
+            let minor = cents(&item["balance"]);
+            *by_account.entry(first(&item["account_id"])).or_default() += minor;
+            receivable += if item["account_type"] == "asset_receivable" {
+                minor
+            } else {
+                0
+            };
+        }
+        let on = |account: i64| by_account.get(&account).copied().unwrap_or_default();
+        let books = &self.instance.books;
+        let journal = self
+            .search(
+                "account.journal",
+                json!([["id", "=", books.journal_id]]),
+                &["default_account_id"],
+            )
+            .await;
+        let references = [sale.source("ch"), sale.source("re")];
+        let payments = json!([["payment_reference", "in", references]]);
+        let invoice = self
+            .search(
+                "account.move",
+                json!([["id", "=", sale.invoice]]),
+                &["payment_state"],
+            )
+            .await;
+        Balances {
+            payments: self.search("account.payment", payments, &["state"]).await.len(),
+            lines: self
+                .search(
+                    "account.bank.statement.line",
+                    json!([["ref", "in", transactions]]),
+                    &["amount"],
+                )
+                .await
+                .len(),
+            outstanding: on(books.outstanding_receipts_id),
+            journal: on(first(&journal[0]["default_account_id"])),
+            fees: on(books.fee_account_id),
+            receivable,
+            invoice: invoice[0]["payment_state"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
+        let answer = self
+            .call(
+                &format!("{model}/search_read"),
+                json!({ "domain": domain, "fields": fields }),
+            )
+            .await;
+        answer.as_array().unwrap().clone()
+    }
+}
+
+impl Sale {
+    /// The provider's id of the charge (`ch`) or refund (`re`).
+    pub(super) fn source(&self, prefix: &str) -> String {
+        format!("{prefix}_{}", self.tag)
+    }
+
+    fn transaction(&self, what: &str) -> String {
+        format!("txn_{what}_{}", self.tag)
+    }
+
+    /// The customer paid 121.00.
+    pub(super) fn payment(&self) -> Posting {
+        self.payment_of(12_100, DAY)
+    }
+
+    /// The customer paid some amount on some day.
+    pub(super) fn payment_of(&self, minor: i64, date: Date) -> Posting {
+        Posting::CustomerPayment {
+            charge: self.source("ch"),
+            provider_reference: self.source("pi"),
+            reference: format!("S-{}", self.tag),
+            amount: eur(minor),
+            date,
+            settles: vec![Settles {
+                model: "account.move".to_owned(),
+                id: self.invoice,
+                amount_minor: minor,
+            }],
+        }
+    }
+
+    /// The charge of 121.00 arrived, less a fee of 2.07.
+    pub(super) fn charge_line(&self) -> Posting {
+        Posting::ChargeLine {
+            charge: self.source("ch"),
+            balance_transaction: self.ledger_line("charge", &self.source("ch"), 12_100, 207),
+        }
+    }
+
+    /// The customer gets 121.00 back.
+    pub(super) fn refund(&self) -> Posting {
+        Posting::CustomerRefund {
+            refund: self.source("re"),
+            charge: self.source("ch"),
+            reference: format!("S-{}", self.tag),
+            amount: eur(12_100),
+            date: DAY,
+            settles: vec![Settles {
+                model: "account.move".to_owned(),
+                id: self.invoice,
+                amount_minor: 12_100,
+            }],
+        }
+    }
+
+    /// The refund of 121.00 left.
+    pub(super) fn refund_line(&self) -> Posting {
+        Posting::RefundLine {
+            refund: self.source("re"),
+            balance_transaction: self.ledger_line("refund", &self.source("re"), -12_100, 0),
+        }
+    }
+
+    /// Everything that a sale which was paid and refunded brings about, in order.
+    pub(super) fn whole(&self) -> [Posting; 4] {
+        [
+            self.payment(),
+            self.charge_line(),
+            self.refund(),
+            self.refund_line(),
+        ]
+    }
+
+    fn ledger_line(&self, kind: &str, source: &str, minor: i64, fee_minor: i64) -> BalanceTransaction {
+        BalanceTransaction {
+            id: self.transaction(kind),
+            kind: kind.to_owned(),
+            source: Some(source.to_owned()),
+            amount: eur(minor),
+            fee_minor,
+            net_minor: minor - fee_minor,
+            created: NOW,
+        }
+    }
+}
+
+fn eur(minor: i64) -> Money {
+    Money::new(minor, "EUR".parse().unwrap())
+}
+
+/// The first id of a list, or of a link.
+pub(super) fn first(value: &Value) -> i64 {
+    value[0].as_i64().unwrap()
+}
+
+/// Whole cents of a number as Odoo writes it.
+fn cents(value: &Value) -> i64 {
+    let text = value.to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    assert!(fraction.len() <= 2, "{text} is no whole number of cents");
+    format!("{whole}{fraction:0<2}").parse().unwrap()
+}
