@@ -160,6 +160,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
     bounded("http_workers", raw.http_workers.try_into().unwrap_or(u64::MAX), 1, 256)?;
     bounded("retry_divisor", raw.retry_divisor.into(), 1, 1_000_000)?;
     let provider_timeout = bounded("provider_timeout_ms", raw.provider_timeout_ms, 100, 60_000)?;
+    let odoo_timeout = bounded("odoo_timeout_ms", raw.odoo_timeout_ms, 100, 600_000)?;
     Ok(Settings {
         database_url,
         database_connections: raw.database_connections,
@@ -172,12 +173,13 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             answer_within: bounded("answer_within_ms", raw.answer_within_ms, 10, 8_000)?,
             // Whoever holds a lease has certainly ended when it runs out.
             operation_lease: provider_timeout + Duration::from_secs(5),
+            event_lease: provider_timeout * 2 + Duration::from_secs(5),
+            message_lease: odoo_timeout * 4,
             retry_divisor: raw.retry_divisor,
-            ..Timing::default()
         },
         provider_timeout,
         provider_attempt_timeout: bounded("provider_attempt_timeout_ms", raw.provider_attempt_timeout_ms, 100, 60_000)?,
-        odoo_timeout: bounded("odoo_timeout_ms", raw.odoo_timeout_ms, 100, 600_000)?,
+        odoo_timeout,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600).map(|time| time * 1_000)?,
     })

@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
 use crate::store;
-use crate::stripe::{Stripe, Timeouts};
+use crate::stripe::{self, Stripe, Timeouts};
 use crate::{http, worker};
 
 /// Why the service cannot start: one line that says what to set.
@@ -82,13 +82,13 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
     // A second call finds the first one's provider, which is the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let db = connect(settings).await?;
-    let client = reqwest::Client::builder()
+    let to_odoo = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
         .build()?;
     let timeouts = Timeouts { per_attempt: settings.provider_attempt_timeout, total: settings.provider_timeout };
-    let stripe = Stripe::new(client.clone(), timeouts);
+    let stripe = Stripe::new(stripe::http_client()?, timeouts);
     let tasks = TaskTracker::new();
     let (inbox, writing) = Inbox::new(db.clone());
     tasks.spawn(writing);
@@ -97,7 +97,7 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
         clock: Clock::system(),
         sealer: settings.sealer.clone(),
         providers: Registry::default().with("stripe", Arc::new(stripe)),
-        sink: Arc::new(OdooSink::new(client, settings.odoo_timeout)),
+        sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),
         timing: settings.timing,
         inbox,
         webhook_accounts: crate::app::webhooks::Accounts::default(),

@@ -50,7 +50,11 @@ async fn apply_payment(
     said: &PaymentSnapshot,
     authority: Authority,
 ) -> Result<Applied, AppError> {
-    match decide(payment, said, authority) {
+    let decision = decide(payment, said, authority);
+    if !matches!(decision, Decision::Impossible(_)) && payment.learn_names(said) {
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    match decision {
         Decision::Apply => {
             payment.take_in(said, app.clock.now());
             store::payments::update(conn, &app.sealer, payment).await?;

@@ -122,7 +122,7 @@ async fn settle(
                 fail(app, &mut tx, &mut payment, PaymentState::Failed).await?;
             }
         }
-        Err(error) if was_not_taken(&operation, &error) => {
+        Err(error) if was_not_taken(&operation, &error) && is_waiting(app, &mut tx, merchant, keyed).await? => {
             operation.state = OperationState::Retryable;
             settled.error = Some(error);
         }
@@ -164,6 +164,19 @@ fn was_not_taken(operation: &Operation, error: &ProviderError) -> bool {
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => false,
     };
     refused_at_the_door && operation.state == OperationState::Pending
+}
+
+/// Whether someone is there to be told that nothing happened. One who was told 202 is not: then the work goes on.
+async fn is_waiting(
+    app: &App,
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    keyed: Option<&Keyed>,
+) -> Result<bool, AppError> {
+    match keyed {
+        Some(keyed) => keyed.is_waiting(app, conn, merchant).await,
+        None => Ok(false),
+    }
 }
 
 /// Notes that the outcome is unknown, and when it is sought again; a person must decide where there is no next time.

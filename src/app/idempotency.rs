@@ -118,6 +118,17 @@ impl Keyed {
         Ok(store::idempotency_records::serve_until(&mut conn, merchant, &self.hash, past).await?)
     }
 
+    /// Whether the caller is still waiting for the answer. Holds the record until the transaction ends.
+    pub(super) async fn is_waiting(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        merchant: MerchantId,
+    ) -> Result<bool, AppError> {
+        let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
+        Ok(record.serving_until > app.clock.now())
+    }
+
     /// Writes and keeps the answer of a decided operation.
     pub(super) async fn finish(
         &self,

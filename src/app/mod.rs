@@ -37,8 +37,10 @@ pub struct Timing {
     pub answer_within: Duration,
     /// How long an operation belongs to whoever took it up; longer than a provider call may take.
     pub operation_lease: Duration,
-    /// How long an event or a message belongs to the worker that took it up.
-    pub work_lease: Duration,
+    /// How long an event belongs to the worker that took it up.
+    pub event_lease: Duration,
+    /// How long a message belongs to the worker that took it up, and how long sending it may take.
+    pub message_lease: Duration,
     /// Divides every waiting time between attempts: 1 in earnest, more for trials.
     pub retry_divisor: u32,
 }
@@ -48,7 +50,8 @@ impl Default for Timing {
         Self {
             answer_within: Duration::from_millis(7_500),
             operation_lease: Duration::from_secs(30),
-            work_lease: Duration::from_secs(60),
+            event_lease: Duration::from_secs(55),
+            message_lease: Duration::from_secs(120),
             retry_divisor: 1,
         }
     }

@@ -29,7 +29,7 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let messages = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-        store::outbox::lease(&mut conn, now, now + app.timing.work_lease, limit).await?
+        store::outbox::lease(&mut conn, now, now + app.timing.message_lease, limit).await?
     };
     let taken = messages.len();
     stream::iter(messages)
@@ -56,7 +56,11 @@ async fn send(app: &App, merchant: MerchantId, message: &OutboxMessage) -> Resul
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         store::odoo_instances::get(&mut conn, &app.sealer, merchant, message.odoo_instance_id).await?
     };
-    let sent = app.sink.send(&instance, &message.posting, app.clock.now()).await;
+    // Ended before the lease is, so that two workers rarely send the same; the sink stands it if they do.
+    let sending = app.sink.send(&instance, &message.posting, app.clock.now());
+    let sent = tokio::time::timeout(app.timing.message_lease, sending).await.unwrap_or_else(|_| {
+        Err(SinkError::Unreachable { message: "it did not answer in time".to_owned() })
+    });
     match sent {
         Ok(posted) => acknowledge(app, merchant, message, &posted).await,
         Err(error) => {

@@ -114,7 +114,7 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let events = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let now = database_now(&mut conn).await?;
-        store::webhook_events::lease(&mut conn, &app.sealer, now, now + app.timing.work_lease, BATCH).await?
+        store::webhook_events::lease(&mut conn, &app.sealer, now, now + app.timing.event_lease, BATCH).await?
     };
     let taken = events.len();
     let mut by_object: HashMap<(ProviderAccountId, String), Vec<(WebhookEvent, Interpretation)>> = HashMap::new();

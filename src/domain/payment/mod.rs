@@ -2,6 +2,8 @@
 
 mod decide;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

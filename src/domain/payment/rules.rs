@@ -49,6 +49,21 @@ impl RuleBroken {
 }
 
 impl Payment {
+    /// Learns what the provider calls it and what opens it in a browser: these never change, so that any word of them
+    /// counts, however old. `true` where that is news.
+    pub fn learn_names(&mut self, said: &PaymentSnapshot) -> bool {
+        let mut news = false;
+        if self.provider_reference.is_none() {
+            self.provider_reference = Some(said.provider_reference.clone());
+            news = true;
+        }
+        if self.client_secret.is_none() && said.client_secret.is_some() {
+            self.client_secret.clone_from(&said.client_secret);
+            news = true;
+        }
+        news
+    }
+
     /// Takes in a snapshot that [`decide`](super::decide) said to apply.
     pub fn take_in(&mut self, said: &PaymentSnapshot, now: OffsetDateTime) {
         if let Said::Known(state) = said.state {
@@ -65,12 +80,9 @@ impl Payment {
             | PaymentState::Canceled
             | PaymentState::Unknown => self.authorized_minor,
         };
-        self.provider_reference = Some(said.provider_reference.clone());
+        self.learn_names(said);
         if let Some(charge) = &said.charge {
             self.charge_reference = Some(charge.id.clone());
-        }
-        if said.client_secret.is_some() {
-            self.client_secret.clone_from(&said.client_secret);
         }
         self.next_action.clone_from(&said.next_action);
         let succeeded = matches!(self.state, PaymentState::Authorized | PaymentState::Captured);

@@ -1,0 +1,6 @@
+//! The REST API, over real HTTP.
+
+mod bad_input;
+mod contract;
+mod idempotency;
+mod walk;

@@ -1,0 +1,139 @@
+//! The rules of the layout, read from the source itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(under: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(under).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The modules in the order in which `lib.rs` declares them.
+fn order() -> Vec<String> {
+    let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
+    lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
+}
+
+/// Which module of the crate a file belongs to.
+fn module_of(path: &Path) -> String {
+    let first = path.strip_prefix(src()).unwrap().components().next().unwrap();
+    Path::new(first.as_os_str()).file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// The part of a file that is built into the service: without its tests and comments.
+fn code(text: &str) -> String {
+    let body = text.split("#[cfg(test)]").next().unwrap();
+    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of the crate that a text names, also within `use crate::{…}`.
+fn named(text: &str, modules: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for piece in text.split("crate::").skip(1) {
+        let group = piece.strip_prefix('{').map(|rest| rest.split('}').next().unwrap());
+        let names = group.map_or_else(|| vec![piece], |group| group.split(',').collect());
+        for name in names {
+            let name: String =
+                name.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            if modules.contains(&name) {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_module_uses_only_those_above_it() {
+    let order = order();
+    assert!(order.len() > 8, "lib.rs declares the modules: {order:?}");
+    let place = |name: &String| order.iter().position(|module| module == name).unwrap();
+    for (path, text) in sources(&src()) {
+        let module = module_of(&path);
+        if module == "main" || module == "lib" {
+            continue;
+        }
+        for used in named(&code(&text), &order) {
+            assert!(
+                place(&used) <= place(&module),
+                "{} is in {module} and uses {used}, which stands below it in lib.rs",
+                path.display()
+            );
+        }
+    }
+}
+
+/// Each: what may stand in which modules only.
+#[test]
+fn what_belongs_in_one_place_stands_nowhere_else() {
+    let rules: &[(&str, &[&str])] = &[
+        ("sqlx::query", &["store"]),
+        (".begin()", &["app"]),
+        (".commit()", &["app"]),
+        ("stripe_core", &["stripe"]),
+        ("stripe_client_core", &["stripe"]),
+        ("std::env::", &["config"]),
+        ("now_utc", &["app"]),
+        ("reqwest::Client::builder", &["startup", "stripe"]),
+        ("VerifiedWebhook::new", &["stripe"]),
+        ("aes_gcm", &["crypto"]),
+        ("f64", &[]),
+        ("f32", &[]),
+    ];
+    for (path, text) in sources(&src()) {
+        let (module, text) = (module_of(&path), code(&text));
+        for (what, places) in rules {
+            assert!(
+                places.contains(&module.as_str()) || !text.contains(what),
+                "{} holds {what}, which belongs in {places:?}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn handlers_know_nothing_of_the_store_beneath_the_use_cases() {
+    for (path, text) in sources(&src().join("http")) {
+        let text = code(&text);
+        let reads = ["store::payments", "store::operations", "store::refunds", "PgConnection", "PgPool"];
+        assert!(!reads.iter().any(|call| text.contains(call)), "{} reaches into the store", path.display());
+    }
+}
+
+#[test]
+fn no_transaction_is_held_across_a_call_to_the_outside() {
+    for (path, text) in sources(&src().join("app")) {
+        let text = code(&text);
+        let mut open = false;
+        for (number, line) in text.lines().enumerate() {
+            if line.contains("app.begin()") {
+                open = true;
+            }
+            if line.contains("commit(tx)") || line.starts_with('}') {
+                open = false;
+            }
+            let outside = [".execute(", ".fetch(&account", ".find(&account", "sink.send("];
+            assert!(
+                !(open && outside.iter().any(|call| line.contains(call))),
+                "{}:{} calls out while a transaction is open",
+                path.display(),
+                number + 1
+            );
+        }
+    }
+}
