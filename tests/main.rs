@@ -1,1 +1,10 @@
-//! x
+//! The one test binary: each module proves sentences about a part of the service.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed unwrap is a failed sentence")]
+
+mod api;
+mod architecture;
+mod odoo;
+mod stripe;
+mod support;
+mod webhooks;

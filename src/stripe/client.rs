@@ -26,7 +26,7 @@ const BODY_LIMIT: usize = 4 << 20;
 pub fn http_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .redirect(redirect::Policy::none())
         .build()
 }

@@ -25,7 +25,7 @@ impl<'a> SignatureHeader<'a> {
             match scheme.trim() {
                 "t" if timestamp.is_none() => timestamp = Some(value.trim()),
                 "v1" if v1.len() < MOST_SIGNATURES => {
-                    v1.push(decode_hex(value.trim()).ok_or(VerifyError::Malformed)?)
+                    v1.push(decode_hex(value.trim()).ok_or(VerifyError::Malformed)?);
                 }
                 "t" | "v1" => return Err(VerifyError::Malformed),
                 _ => {}

@@ -11,7 +11,7 @@ use crate::domain::refund::RefundState;
 use crate::domain::snapshot::{ChargeSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot};
 
 /// What is missing in, or unreadable about, an object of Stripe's. Names the field, never its contents.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     /// A field that we cannot do without.
     #[error("{object} has no readable {field}")]
