@@ -1,3 +1,4 @@
 //! What the pretend services are believed for, shown one sentence at a time.
 
+mod odoo;
 mod server;

@@ -13,8 +13,8 @@ use crate::server;
 
 use super::books::Books;
 use super::error::OdooError;
-use super::fields::Model;
 use super::methods::Call;
+use super::model::Model;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Api {
     pub(super) database: String,
     pub(super) key: Mutex<String>,
     pub(super) may_write_lines: bool,
+    /// What every change is refused with, while it is set.
+    pub(super) refusal: Mutex<Option<String>>,
     pub(super) work: Duration,
     pub(super) closes: bool,
 }
@@ -101,6 +103,11 @@ impl Api {
             arguments: arguments.as_object().cloned().unwrap_or_default(),
             begun,
             may_write_lines: self.may_write_lines,
+            refusal: self
+                .refusal
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         };
         call.run(&mut self.books())
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::books::Books;
 use super::error::OdooError;
-use super::fields::Model;
+use super::model::{Model, unknown_field};
 
 /// A condition that a record fits or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,20 @@ impl Domain {
             all.push(term(&mut rest)?);
         }
         Ok(Self::All(all))
+    }
+
+    /// Refuses fields that the model does not have.
+    pub(super) fn check(&self, model: Model) -> Result<(), OdooError> {
+        match self {
+            Self::All(terms) => terms.iter().try_for_each(|term| term.check(model)),
+            Self::Any(pair) => pair.iter().try_for_each(|term| term.check(model)),
+            Self::Not(term) => term.check(model),
+            Self::Leaf { path, .. } if model.knows(path) => Ok(()),
+            Self::Leaf { path, .. } => {
+                let message = format!("Invalid field {}.{path} in condition", model.name());
+                Err(OdooError::value(message))
+            }
+        }
     }
 
     /// Whether a record fits.
@@ -114,12 +128,7 @@ fn follow(books: &Books, model: Model, id: i64, path: &str) -> Result<Value, Odo
     let Some((field, rest)) = path.split_once('.') else {
         return books.read(model, id, path);
     };
-    let linked = Model::linked(field).ok_or_else(|| {
-        OdooError::value(format!(
-            "Invalid field {}.{field} in condition ('{path}', ...)",
-            model.name()
-        ))
-    })?;
+    let linked = Model::linked(field).ok_or_else(|| unknown_field(model, path))?;
     match books.read(model, id, field)?.get(0).and_then(Value::as_i64) {
         Some(target) => follow(books, linked, target, rest),
         None => Ok(Value::Bool(false)),

@@ -60,9 +60,8 @@ impl OdooError {
         Self::new(StatusCode::NOT_FOUND, "werkzeug.exceptions.NotFound", message)
     }
 
-    /// A call without an argument that the method needs.
-    pub(super) fn missing_argument(name: &str) -> Self {
-        let message = format!("missing a required argument: '{name}'");
+    /// A call whose arguments do not fit the method.
+    pub(super) fn unprocessable(message: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "werkzeug.exceptions.UnprocessableEntity",

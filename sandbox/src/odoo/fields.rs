@@ -4,72 +4,7 @@ use serde_json::{Number, Value, json};
 
 use super::books::Books;
 use super::error::OdooError;
-
-/// The models that are known. A call to any other is answered as Odoo answers for a module that is not installed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Model {
-    Account,
-    Company,
-    Entry,
-    Item,
-    Journal,
-    MethodLine,
-    Partial,
-    Partner,
-    Payment,
-    StatementLine,
-}
-
-impl Model {
-    const ALL: [Self; 10] = [
-        Self::Account,
-        Self::Company,
-        Self::Entry,
-        Self::Item,
-        Self::Journal,
-        Self::MethodLine,
-        Self::Partial,
-        Self::Partner,
-        Self::Payment,
-        Self::StatementLine,
-    ];
-
-    /// Odoo's name of it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account.account",
-            Self::Company => "res.company",
-            Self::Entry => "account.move",
-            Self::Item => "account.move.line",
-            Self::Journal => "account.journal",
-            Self::MethodLine => "account.payment.method.line",
-            Self::Partial => "account.partial.reconcile",
-            Self::Partner => "res.partner",
-            Self::Payment => "account.payment",
-            Self::StatementLine => "account.bank.statement.line",
-        }
-    }
-
-    /// The model of a name.
-    pub(super) fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|model| model.name() == name)
-    }
-
-    /// The model that a link leads to: every model calls its links alike.
-    pub(super) fn linked(field: &str) -> Option<Self> {
-        match field {
-            "account_id" | "default_account_id" | "payment_account_id" => Some(Self::Account),
-            "company_id" => Some(Self::Company),
-            "debit_move_id" | "credit_move_id" => Some(Self::Item),
-            "journal_id" => Some(Self::Journal),
-            "move_id" => Some(Self::Entry),
-            "partner_id" => Some(Self::Partner),
-            "payment_id" | "origin_payment_id" => Some(Self::Payment),
-            "statement_line_id" => Some(Self::StatementLine),
-            _ => None,
-        }
-    }
-}
+use super::model::{Model, unknown_field};
 
 impl Books {
     /// The ids of all records of a model, oldest first.
@@ -96,7 +31,7 @@ impl Books {
     /// A field of a record that is there.
     pub(super) fn read(&self, model: Model, id: i64, field: &str) -> Result<Value, OdooError> {
         self.field(model, id, field)
-            .ok_or_else(|| OdooError::value(format!("Invalid field '{field}' on '{}'", model.name())))
+            .ok_or_else(|| unknown_field(model, field))
     }
 
     fn field(&self, model: Model, id: i64, field: &str) -> Option<Value> {
@@ -336,5 +271,60 @@ impl Books {
             .as_ref()
             .map_or_else(|| name.to_owned(), |text| format!("{name} ({text})"));
         json!([id, shown])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use time::macros::date;
+
+    use super::*;
+    use crate::odoo::books::Payment;
+
+    #[test]
+    fn every_field_that_is_known_can_be_read() {
+        let mut books = Books::new("Acme".to_owned(), "EUR".to_owned());
+        let day = date!(2026 - 11 - 20);
+        let partner = books.partners.add("Ada".to_owned());
+        let invoice = books.add_invoice(partner, day, 100).unwrap();
+        books.post_invoice(invoice).unwrap();
+        let (journal, method_line) = (books.journal("STRP").unwrap(), books.ids(Model::MethodLine)[2]);
+        let destination = books.account("121000").unwrap();
+        let payment = books.payments.add(Payment {
+            inbound: true,
+            partner: Some(partner),
+            minor: 100,
+            date: day,
+            journal,
+            method_line,
+            memo: String::new(),
+            reference: String::new(),
+            destination,
+            entry: None,
+        });
+        books.post_payment(payment).unwrap();
+
+        for model in Model::ALL {
+            for id in books.ids(model) {
+                for field in model.fields().split(' ') {
+                    assert!(books.read(model, id, field).is_ok(), "{} {field}", model.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn money_is_shown_with_at_least_one_decimal() {
+        let shown = |currency: &str, minor| {
+            Books::new(String::new(), currency.to_owned())
+                .money(minor)
+                .to_string()
+        };
+        assert_eq!(shown("EUR", 12_100), "121.0");
+        assert_eq!(shown("EUR", -207), "-2.07");
+        assert_eq!(shown("JPY", 1_234), "1234.0");
+        assert_eq!(shown("KWD", 1), "0.001");
     }
 }

@@ -12,7 +12,7 @@ use time::macros::format_description;
 use super::books::{Books, ExternalId, Payment};
 use super::entries::{NewLine, Side};
 use super::error::{OdooError, load_message};
-use super::fields::Model;
+use super::model::Model;
 
 const PAYMENT: [&str; 12] = [
     "id",
@@ -291,7 +291,8 @@ impl Books {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let (kept, dropped) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
         let plain = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
-        if !plain(kept) || dropped.bytes().any(|digit| digit != b'0') {
+        let digits = whole.strip_prefix('-').unwrap_or(whole);
+        if digits.is_empty() || !plain(digits) || !plain(kept) || dropped.bytes().any(|digit| digit != b'0') {
             return None;
         }
         format!("{whole}{kept:0<decimals$}").parse().ok()

@@ -6,9 +6,12 @@ use time::macros::format_description;
 
 use super::books::Books;
 use super::domain::Domain;
-use super::error::OdooError;
-use super::fields::Model;
+use super::error::{OdooError, load_message};
 use super::load::Import;
+use super::model::{Model, unknown_field};
+
+/// The methods that change nothing.
+const READS: [&str; 3] = ["search_read", "read", "has_access"];
 
 /// One call, as it came over the wire.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(super) struct Call {
     pub(super) begun: u64,
     /// Whether the user may write statement lines.
     pub(super) may_write_lines: bool,
+    /// What every change is refused with, if so.
+    pub(super) refusal: Option<String>,
 }
 
 impl Call {
@@ -35,6 +40,13 @@ impl Call {
             let name = format!("{}.{}", self.model.name(), self.method);
             let message = format!("Private methods (such as '{name}') cannot be called remotely.");
             return Err(OdooError::access(message));
+        }
+        if let Some(message) = self
+            .refusal
+            .as_ref()
+            .filter(|_| !READS.contains(&self.method.as_str()))
+        {
+            return self.refused(message);
         }
         match (self.model, self.method.as_str()) {
             (_, "search_read") => self.search_read(books),
@@ -60,6 +72,14 @@ impl Call {
         }
     }
 
+    /// A rule of the books says no. Imports say it with status 200.
+    fn refused(&self, message: &str) -> Result<Value, OdooError> {
+        if self.method == "load" {
+            return Ok(json!({"ids": false, "messages": [load_message(message, (0, 0))], "nextrow": 0}));
+        }
+        Err(OdooError::user(message))
+    }
+
     fn may_write(&self) -> bool {
         self.may_write_lines || self.model != Model::StatementLine
     }
@@ -67,7 +87,7 @@ impl Call {
     fn search_read(&self, books: &Books) -> Result<Value, OdooError> {
         if self.arguments.contains_key("ids") {
             let message = format!("cannot call {}.search_read with ids", self.model.name());
-            return Err(OdooError::user(message));
+            return Err(OdooError::unprocessable(message));
         }
         let known = ["domain", "fields", "limit", "offset", "order", "context"];
         if let Some(other) = self.arguments.keys().find(|name| !known.contains(&name.as_str())) {
@@ -83,6 +103,8 @@ impl Call {
         let limit = number("limit").and_then(Result::ok).unwrap_or(usize::MAX);
         let offset = number("offset").and_then(Result::ok).unwrap_or_default();
         let domain = Domain::parse(self.arguments.get("domain").unwrap_or(&json!([])))?;
+        domain.check(self.model)?;
+        self.check_fields()?;
         let mut found = Vec::new();
         for id in books.ids(self.model) {
             if domain.fits(books, self.model, id)? {
@@ -97,37 +119,42 @@ impl Call {
     }
 
     fn read(&self, books: &Books) -> Result<Value, OdooError> {
+        self.check_fields()?;
         let ids = self.ids().into_iter().filter(|id| books.exists(self.model, *id));
         ids.map(|id| self.show(books, id))
             .collect::<Result<Vec<_>, _>>()
             .map(Value::Array)
     }
 
-    fn show(&self, books: &Books, id: i64) -> Result<Value, OdooError> {
-        let mut record = Map::from_iter([("id".to_owned(), json!(id))]);
-        for field in self
-            .arguments
-            .get("fields")
-            .and_then(Value::as_array)
+    fn fields(&self) -> impl Iterator<Item = &str> {
+        let fields = self.arguments.get("fields").and_then(Value::as_array);
+        fields
             .into_iter()
             .flatten()
-        {
-            let name = field.as_str().unwrap_or_default();
-            record.insert(name.to_owned(), books.read(self.model, id, name)?);
+            .map(|field| field.as_str().unwrap_or_default())
+    }
+
+    fn check_fields(&self) -> Result<(), OdooError> {
+        match self.fields().find(|field| !self.model.knows(field)) {
+            Some(field) => Err(unknown_field(self.model, field)),
+            None => Ok(()),
+        }
+    }
+
+    fn show(&self, books: &Books, id: i64) -> Result<Value, OdooError> {
+        let mut record = Map::from_iter([("id".to_owned(), json!(id))]);
+        for field in self.fields() {
+            record.insert(field.to_owned(), books.read(self.model, id, field)?);
         }
         Ok(Value::Object(record))
     }
 
     fn load(&self, books: &mut Books) -> Result<Value, OdooError> {
         if !self.may_write() {
-            let message =
-                super::error::load_message("You are not allowed to create 'Bank Statement Line'", (0, 0));
-            return Ok(json!({"ids": false, "messages": [message], "nextrow": 0}));
+            return self.refused("You are not allowed to create 'Bank Statement Line' records.");
         }
-        let texts = |value: &Value| -> Vec<String> {
-            let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-            texts.map(str::to_owned).collect()
-        };
+        let texts =
+            |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(cell).collect() };
         let rows = self
             .needed("data")?
             .as_array()
@@ -192,7 +219,7 @@ impl Call {
     fn needed(&self, name: &str) -> Result<&Value, OdooError> {
         self.arguments
             .get(name)
-            .ok_or_else(|| OdooError::missing_argument(name))
+            .ok_or_else(|| OdooError::unprocessable(format!("missing a required argument: '{name}'")))
     }
 
     fn ids(&self) -> Vec<i64> {
@@ -211,6 +238,15 @@ impl Call {
             Some(id) => Err(OdooError::missing(self.model.name(), *id)),
             None => Ok(ids),
         }
+    }
+}
+
+/// The text of a cell; Odoo takes numbers too.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) => String::new(),
+        other @ (Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod load;
 mod methods;
+mod model;
 mod reconcile;
 mod table;
 
@@ -123,6 +124,7 @@ impl PretendOdoo {
             database: "acme".to_owned(),
             key: Mutex::new("pretend-odoo-key".to_owned()),
             may_write_lines: options.may_write_lines,
+            refusal: Mutex::default(),
             work: options.work,
             closes: options.closes,
         });
@@ -161,6 +163,11 @@ impl PretendOdoo {
     /// Lets the key expire: from now on only `key` is accepted.
     pub fn replace_api_key(&self, key: &str) {
         key.clone_into(&mut self.api.key.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// From now on every change is refused with this message, as by a rule of the books; `None` ends it.
+    pub fn refuse(&self, message: Option<&str>) {
+        *self.api.refusal.lock().unwrap_or_else(PoisonError::into_inner) = message.map(str::to_owned);
     }
 
     /// What goes wrong on demand.
