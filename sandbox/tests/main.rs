@@ -2,3 +2,4 @@
 
 mod odoo;
 mod server;
+mod stripe;

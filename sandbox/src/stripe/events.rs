@@ -24,6 +24,8 @@ pub(crate) struct Event {
     api_version: String,
     /// How many endpoints have not acknowledged it yet.
     pub(crate) pending_webhooks: AtomicU32,
+    /// How many deliveries of it ran out of tries.
+    pub(crate) given_up: AtomicU32,
 }
 
 #[derive(Serialize)]
@@ -106,6 +108,7 @@ impl State {
             origin: self.origin.clone(),
             api_version: self.settings.api_version.clone(),
             pending_webhooks: AtomicU32::new(u32::try_from(wanting).unwrap_or(u32::MAX)),
+            given_up: AtomicU32::new(0),
         });
         self.events.insert(Arc::clone(&event));
         for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.wants(kind)) {

@@ -1,5 +1,6 @@
 //! What a test may see and set while a pretend Stripe runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -153,12 +154,13 @@ impl PretendStripe {
             .events
             .find(event)
             .with_context(|| format!("there is no event {event}"))?;
+        self.service.courier.forget_given_up(found);
         for endpoint in state
             .endpoints
             .iter()
             .filter(|endpoint| endpoint.wants(found.kind))
         {
-            endpoint.enqueue(std::sync::Arc::clone(found));
+            endpoint.enqueue(Arc::clone(found));
         }
         Ok(())
     }

@@ -192,6 +192,12 @@ impl Courier {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Stops counting the deliveries of an event that were given up: others take their place.
+    pub(crate) fn forget_given_up(&self, event: &Event) {
+        let given_up = event.given_up.swap(0, Ordering::AcqRel);
+        self.outstanding.fetch_sub(given_up.into(), Ordering::AcqRel);
+    }
+
     /// Holds everything back, or lets it go.
     pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
@@ -266,6 +272,7 @@ impl Courier {
                     return;
                 }
             }
+            event.given_up.fetch_add(1, Ordering::AcqRel);
         });
     }
 

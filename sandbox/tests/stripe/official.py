@@ -1,0 +1,180 @@
+"""Drives the pretend Stripe with Stripe's own package, and checks its signatures with Stripe's own verifier.
+
+    official.py walk      expects STRIPE_URL, STRIPE_KEY; the caller armed the faults named below
+    official.py verify    reads {"secrets", "header", "payload"} as JSON lines; prints one event type for each
+"""
+
+import json
+import os
+import sys
+
+import requests
+import stripe
+
+METHOD = {"payment_method_types": ["card"]}
+
+
+def raises(error, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except error as caught:
+        assert type(caught) is error, repr(caught)
+        return caught
+    raise AssertionError(f"{error.__name__} was expected")
+
+
+def pay(amount=12100, card="pm_card_visa", **kwargs):
+    return stripe.PaymentIntent.create(
+        amount=amount, currency="eur", payment_method=card, confirm=True, **METHOD, **kwargs
+    )
+
+
+def walk_a_payment():
+    intent = stripe.PaymentIntent.create(amount=12100, currency="eur", metadata={"order": "S1"}, **METHOD)
+    assert intent.status == "requires_payment_method"
+    intent = stripe.PaymentIntent.confirm(intent.id, payment_method="pm_card_visa")
+    assert (intent.status, intent.amount_received) == ("succeeded", 12100)
+    charge = stripe.Charge.retrieve(intent.latest_charge)
+    assert charge.metadata["order"] == "S1" and charge.captured and charge.paid
+    changed = stripe.PaymentIntent.modify(intent.id, metadata={"order": "", "invoice": "INV/1"})
+    assert changed.metadata.to_dict() == {"invoice": "INV/1"}
+    found = stripe.PaymentIntent.search(query="metadata['invoice']:'INV/1'")
+    assert [hit.id for hit in found.data] == [intent.id]
+
+
+def walk_three_d_secure():
+    intent = pay(card="pm_card_authenticationRequired", return_url="https://shop.example/back")
+    assert intent.status == "requires_action"
+    page = intent.next_action.redirect_to_url.url
+    assert "Is it you?" in requests.get(page, timeout=5).text
+    back = requests.post(page, data={"outcome": "succeed"}, allow_redirects=False, timeout=5)
+    assert back.headers["location"].startswith("https://shop.example/back?payment_intent=" + intent.id)
+    assert stripe.PaymentIntent.retrieve(intent.id).status == "succeeded"
+
+
+def walk_capture_and_cancel():
+    intent = pay(amount=5000, capture_method="manual")
+    assert (intent.status, intent.amount_capturable) == ("requires_capture", 5000)
+    error = raises(
+        stripe.InvalidRequestError, stripe.PaymentIntent.capture, intent.id, amount_to_capture=5001
+    )
+    assert error.param == "amount_to_capture"
+    intent = stripe.PaymentIntent.capture(
+        intent.id, amount_to_capture=3000, expand=["latest_charge.balance_transaction"]
+    )
+    line = intent.latest_charge.balance_transaction
+    assert (intent.amount_received, line.amount, line.fee, line.net) == (3000, 3000, 70, 2930)
+    error = raises(stripe.InvalidRequestError, stripe.PaymentIntent.cancel, intent.id)
+    assert error.code == "payment_intent_unexpected_state"
+    assert error.error.payment_intent.status == "succeeded"
+    held = pay(capture_method="manual")
+    assert stripe.PaymentIntent.cancel(held.id, cancellation_reason="abandoned").status == "canceled"
+
+
+def walk_declines():
+    error = raises(stripe.CardError, pay, card="pm_card_visa_chargeDeclinedInsufficientFunds")
+    assert (error.code, error.error.decline_code) == ("card_declined", "insufficient_funds")
+    intent = error.error.payment_intent
+    assert intent.status == "requires_payment_method"
+    assert intent.last_payment_error.charge == intent.latest_charge == error.error.charge
+    again = stripe.PaymentIntent.confirm(intent.id, payment_method="pm_card_visa")
+    assert again.status == "succeeded" and again.last_payment_error is None
+    error = raises(stripe.CardError, pay, card="pm_card_authenticationRequired", off_session=True)
+    assert error.code == "authentication_required"
+
+
+def walk_refunds():
+    intent = pay()
+    partial = stripe.Refund.create(payment_intent=intent.id, amount=2100, reason="requested_by_customer")
+    rest = stripe.Refund.create(charge=intent.latest_charge)
+    assert (partial.status, rest.amount) == ("succeeded", 10000)
+    line = stripe.BalanceTransaction.retrieve(rest.balance_transaction)
+    assert (line.type, line.amount, line.fee, line.net, line.source) == ("refund", -10000, 0, -10000, rest.id)
+    error = raises(stripe.InvalidRequestError, stripe.Refund.create, payment_intent=intent.id)
+    assert error.code == "charge_already_refunded"
+    listed = stripe.Refund.list(payment_intent=intent.id)
+    assert [refund.id for refund in listed.data] == [rest.id, partial.id]
+    charge = stripe.Charge.retrieve(intent.latest_charge, expand=["refunds", "balance_transaction"])
+    assert charge.refunded and len(charge.refunds.data) == 2 and charge.balance_transaction.net == 11893
+
+
+def walk_lists():
+    customer = stripe.Customer.create(name="Ada", email="ada@shop.example")
+    made = [pay(customer=customer.id).id for _ in range(7)]
+    paged = stripe.PaymentIntent.list(customer=customer.id, limit=3)
+    assert paged.has_more and [intent.id for intent in paged.auto_paging_iter()] == made[::-1]
+    since = stripe.PaymentIntent.retrieve(made[0]).created
+    page = stripe.PaymentIntent.list(customer=customer.id, created={"gte": since}, expand=["data.latest_charge"])
+    assert page.data[0].latest_charge.object == "charge"
+    kinds = {event.type for event in stripe.Event.list(limit=100).auto_paging_iter()}
+    assert {"payment_intent.created", "payment_intent.succeeded", "charge.succeeded"} <= kinds, kinds
+    balance = stripe.Balance.retrieve()
+    lines = stripe.BalanceTransaction.list(limit=100).auto_paging_iter()
+    assert balance.pending[0].amount == sum(line.net for line in lines)
+
+
+def walk_errors():
+    error = raises(stripe.InvalidRequestError, stripe.PaymentIntent.create, currency="eur")
+    assert (error.code, error.param) == ("parameter_missing", "amount")
+    error = raises(stripe.InvalidRequestError, pay, colour="blue")
+    assert (error.code, error.param) == ("parameter_unknown", "colour")
+    error = raises(stripe.InvalidRequestError, stripe.PaymentIntent.retrieve, "pi_nothing")
+    assert (error.code, error.http_status, error.param) == ("resource_missing", 404, "intent")
+    error = raises(stripe.AuthenticationError, stripe.Balance.retrieve, api_key="sk_test_other")
+    assert error.http_status == 401 and error.request_id.startswith("req_")
+    raises(stripe.PermissionError, stripe.Balance.retrieve, stripe_account="acct_other")
+
+
+def walk_idempotency():
+    first = pay(idempotency_key="once")
+    second = pay(idempotency_key="once")
+    assert first.id == second.id
+    assert second.last_response.headers["Idempotent-Replayed"] == "true"
+    assert second.last_response.headers["Original-Request"] == first.last_response.request_id
+    raises(stripe.IdempotencyError, pay, amount=999, idempotency_key="once")
+    error = raises(stripe.CardError, pay, card="pm_card_chargeDeclined", idempotency_key="declined")
+    again = raises(stripe.CardError, pay, card="pm_card_chargeDeclined", idempotency_key="declined")
+    assert error.error.charge == again.error.charge
+
+
+def walk_faults():
+    """Armed: 429 for the next refund, and 500 after the effect for the one after that."""
+    intent = pay()
+    raises(stripe.RateLimitError, stripe.Refund.create, payment_intent=intent.id)
+    for replayed in (None, "true"):
+        error = raises(stripe.APIError, stripe.Refund.create, payment_intent=intent.id, idempotency_key="lost")
+        assert error.http_status == 500
+        assert error.headers.get("idempotent-replayed") == replayed
+        assert error.headers["stripe-should-retry"] == "false"
+    assert len(stripe.Refund.list(payment_intent=intent.id).data) == 1
+
+
+def walk():
+    stripe.api_base = os.environ["STRIPE_URL"]
+    stripe.api_key = os.environ["STRIPE_KEY"]
+    stripe.api_version = "2026-09-30.endive"
+    stripe.max_network_retries = 0
+    walk_faults()
+    walk_a_payment()
+    walk_three_d_secure()
+    walk_capture_and_cancel()
+    walk_declines()
+    walk_refunds()
+    walk_lists()
+    walk_errors()
+    walk_idempotency()
+    print("walked with stripe", stripe.VERSION)
+
+
+def verify():
+    for line in sys.stdin:
+        delivery = json.loads(line)
+        payload, header = delivery["payload"], delivery["header"]
+        for secret in delivery["secrets"]:
+            event = stripe.Webhook.construct_event(payload, header, secret)
+        raises(stripe.SignatureVerificationError, stripe.Webhook.construct_event, payload, header, "whsec_other")
+        raises(stripe.SignatureVerificationError, stripe.Webhook.construct_event, payload + " ", header, secret)
+        print(event.type)
+
+
+{"walk": walk, "verify": verify}[sys.argv[1]]()

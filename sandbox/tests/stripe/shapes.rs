@@ -1,0 +1,269 @@
+//! Every object we answer, beside Stripe's own example of it: field by field, type by type.
+//!
+//! The examples are not part of this repository. Where they are not at hand, the check is skipped and says so.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::official::skipped;
+use super::support::{Desk, Listener, SOON};
+
+/// Stripe's reference marks these as nullable, though its example has a value.
+const NULLABLE: &[&str] = &[
+    "balance_transaction.description",
+    "charge.balance_transaction",
+    "charge.billing_details.name",
+    "charge.description",
+    "charge.payment_method_details.card.installments",
+    "charge.payment_method_details.card.three_d_secure",
+    "charge.payment_method_details.card.wallet",
+    "charge.receipt_url",
+    "charge.shipping",
+    "charge.source",
+    "charge.transfer_data",
+    "customer.address",
+    "customer.currency",
+    "customer.discount",
+    "customer.invoice_settings.rendering_options",
+    "customer.shipping",
+    "payment_intent.automatic_payment_methods",
+    "payment_intent.canceled_at",
+    "payment_intent.last_payment_error",
+    "payment_intent.next_action",
+    "payment_intent.payment_method_configuration_details",
+    "payment_intent.processing",
+    "payment_intent.shipping",
+    "payment_intent.transfer_data",
+    "payment_method.billing_details.address.city",
+    "payment_method.billing_details.address.country",
+    "payment_method.billing_details.address.line1",
+    "payment_method.billing_details.address.postal_code",
+    "payment_method.billing_details.address.state",
+    "payment_method.billing_details.email",
+    "payment_method.billing_details.phone",
+    "payment_method.card.generated_from",
+    "payment_method.card.wallet",
+];
+
+/// Where an answer may have more or less than the example, and why.
+const VARIANCE: &[(&str, &str)] = &[
+    (
+        "charge.refunds",
+        "included only when expanded, since API version 2022-11-15",
+    ),
+    ("event.data.object", "the example tells of a plan"),
+    (
+        "event.data.previous_attributes",
+        "present in updates only, as the reference says",
+    ),
+    (
+        "payment_intent.automatic_payment_methods.allow_redirects",
+        "optional in the reference",
+    ),
+    (
+        "payment_intent.last_payment_error",
+        "the example has only the one required field",
+    ),
+    (
+        "payment_intent.next_action",
+        "the example has only the one required field",
+    ),
+    ("payment_intent.latest_charge", "expanded, compared by itself"),
+    (
+        "payment_intent.shipping",
+        "the example is empty; the reference names what is inside",
+    ),
+    (
+        "refund.failure_reason",
+        "present in failed refunds only, as the reference says",
+    ),
+    (
+        "refund.failure_balance_transaction",
+        "present in failed refunds only, as the reference says",
+    ),
+    (
+        "refund.pending_reason",
+        "present in pending refunds only, as the reference says",
+    ),
+];
+
+/// What the reference knows of an error.
+const ERROR_FIELDS: [&str; 13] = [
+    "advice_code",
+    "charge",
+    "code",
+    "decline_code",
+    "doc_url",
+    "message",
+    "network_advice_code",
+    "network_decline_code",
+    "param",
+    "payment_intent",
+    "payment_method",
+    "request_log_url",
+    "type",
+];
+
+#[tokio::test]
+async fn every_object_has_the_fields_and_types_of_stripes_example() {
+    let Some(examples) = examples() else { return };
+    let mut differences = BTreeSet::new();
+    for object in answers().await {
+        let kind = object["object"].as_str().unwrap();
+        compare(kind, &examples[kind], &object, &mut differences);
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+#[tokio::test]
+async fn errors_and_lists_have_the_fields_that_the_reference_names() {
+    let desk = Desk::open().await;
+    let errors = [
+        desk.post("/v1/payment_intents", "currency=eur").await,
+        desk.pay("chargeDeclinedInsufficientFunds", "").await,
+        desk.get("/v1/charges/ch_nothing").await,
+    ];
+    for answered in errors {
+        let error = answered.body["error"].as_object().unwrap();
+        for (name, value) in error {
+            assert!(ERROR_FIELDS.contains(&name.as_str()), "{name}");
+            let object = matches!(name.as_str(), "payment_intent" | "payment_method");
+            assert!(
+                if object {
+                    value.is_object()
+                } else {
+                    value.is_string()
+                },
+                "{name}"
+            );
+        }
+        assert!(error.contains_key("message") && error.contains_key("request_log_url"));
+    }
+    for path in [
+        "payment_intents",
+        "charges",
+        "refunds",
+        "balance_transactions",
+        "events",
+        "customers",
+    ] {
+        let list = desk.get(&format!("/v1/{path}")).await.body;
+        let names: Vec<_> = list.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names, ["data", "has_more", "object", "url"]);
+        assert_eq!(list["url"], format!("/v1/{path}"));
+    }
+}
+
+/// Stripe's example objects by name.
+fn examples() -> Option<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/stripe/fixtures3.json");
+    let Ok(text) = std::fs::read(&path) else {
+        skipped("comparing with Stripe's example objects: fixtures3.json is not at hand");
+        return None;
+    };
+    Some(serde_json::from_slice::<Value>(&text).unwrap()["resources"].take())
+}
+
+/// Objects of every kind in every state that we know.
+async fn answers() -> Vec<Value> {
+    let listener = Listener::start().await;
+    let desk = Desk::open().await;
+    desk.stripe.add_endpoint(listener.endpoint());
+    let customer = desk.post("/v1/customers", "name=Ada&metadata[a]=b").await;
+    let token = "type=card&card[token]=tok_mastercard";
+    let method = desk.post("/v1/payment_methods", token).await;
+    let shipping = "shipping[name]=Ada&shipping[address][city]=Graz";
+    desk.post(
+        "/v1/payment_intents",
+        &format!("amount=100&currency=eur&{shipping}"),
+    )
+    .await;
+    desk.pay(
+        "visa",
+        &format!("customer={}&setup_future_usage=off_session", customer.id()),
+    )
+    .await;
+    desk.pay("threeDSecureRequired", "return_url=https://shop.example")
+        .await;
+    let challenged = desk
+        .pay("authenticationRequired", "return_url=https://shop.example")
+        .await;
+    desk.stripe
+        .customer()
+        .authenticate(challenged.id(), true)
+        .await
+        .unwrap();
+    desk.pay("chargeDeclinedLostCard", "").await;
+    desk.pay("chargeDeclined", "").await;
+    for (verb, form) in [("capture", "amount_to_capture=100"), ("cancel", "")] {
+        let held = desk.pay("visa", "capture_method=manual").await;
+        desk.post(&format!("/v1/payment_intents/{}/{verb}", held.id()), form)
+            .await;
+    }
+    let mut answers = Vec::new();
+    for card in ["visa", "pendingRefund", "refundFail"] {
+        let paid = desk.pay(card, "").await;
+        let refund = format!("payment_intent={}&reason=duplicate&metadata[a]=b", paid.id());
+        answers.push(desk.post("/v1/refunds", &refund).await.body);
+        let expanded = format!(
+            "/v1/charges/{}?expand[]=refunds",
+            paid.body["latest_charge"].as_str().unwrap()
+        );
+        answers.push(desk.get(&expanded).await.body);
+    }
+    desk.stripe.settle();
+    desk.stripe.wait_until_delivered(SOON).await.unwrap();
+    answers.extend([customer.body, method.body, desk.get("/v1/balance").await.body]);
+    answers.extend(desk.stripe.payment_intents());
+    answers.extend(desk.stripe.charges());
+    answers.extend(desk.stripe.refunds());
+    answers.extend(desk.stripe.balance_transactions());
+    answers.extend(desk.stripe.events());
+    answers.extend(listener.events());
+    let inside: Vec<_> = listener
+        .events()
+        .iter()
+        .map(|event| event["data"]["object"].clone())
+        .collect();
+    answers.extend(inside);
+    answers
+}
+
+fn compare(path: &str, example: &Value, ours: &Value, differences: &mut BTreeSet<String>) {
+    if VARIANCE.iter().any(|(name, _)| *name == path) || path.ends_with(".metadata") {
+        return;
+    }
+    match (example, ours) {
+        (Value::Null, _) => {}
+        (_, Value::Null) => {
+            if !NULLABLE.contains(&path) {
+                differences.insert(format!("{path} is null, and may not be"));
+            }
+        }
+        (Value::Object(example), Value::Object(ours)) => {
+            let names: BTreeSet<_> = example.keys().chain(ours.keys()).collect();
+            for name in names {
+                let inner = format!("{path}.{name}");
+                let excused = VARIANCE.iter().any(|(name, _)| *name == inner);
+                match (example.get(name), ours.get(name)) {
+                    (Some(example), Some(ours)) => compare(&inner, example, ours, differences),
+                    _ if excused => {}
+                    (Some(_), None) => drop(differences.insert(format!("{inner} is missing"))),
+                    (None, _) => drop(differences.insert(format!("{inner} is not Stripe's"))),
+                }
+            }
+        }
+        (Value::Array(examples), Value::Array(ours)) => {
+            for (example, ours) in examples.iter().cycle().zip(ours) {
+                compare(&format!("{path}[]"), example, ours, differences);
+            }
+        }
+        (example, ours) => {
+            if std::mem::discriminant(example) != std::mem::discriminant(ours) {
+                differences.insert(format!("{path} has another type: {ours}"));
+            }
+        }
+    }
+}
