@@ -1,0 +1,4 @@
+//! What workers do with what is on disk.
+
+mod outbox;
+mod sweep;

@@ -1,0 +1,147 @@
+//! Odoo hears at least once and acts exactly once, and one that does not listen holds nobody else up.
+
+use quittance_sandbox::faults::{Fault, Matcher};
+use quittance_sandbox::odoo::PretendOdoo;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use time::macros::date;
+
+use crate::support::{TestApp, eventually};
+
+/// An invoice of EUR 121.00 in the pretend Odoo.
+fn invoice(test: &TestApp) -> i64 {
+    odoo(test).add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01)).unwrap()
+}
+
+fn odoo(test: &TestApp) -> &PretendOdoo {
+    test.odoo.as_ref().unwrap()
+}
+
+/// A payment of an invoice, charged at once.
+async fn paid(test: &TestApp, reference: &str, invoice: i64) -> Value {
+    let settles = json!([{ "model": "account.move", "id": invoice, "amount_minor": 12_100 }]);
+    let wish = json!({ "payment_method": "pm_card_visa", "settles": settles });
+    test.create(reference, wish).await.expect(StatusCode::CREATED)
+}
+
+/// Waits until Odoo has so many postings of a payment, and shows the payment.
+async fn posted(test: &TestApp, payment: &Value, count: usize) -> Value {
+    eventually(async || {
+        let payment = test.payment(payment["id"].as_str().unwrap()).await;
+        let postings = payment["postings"].as_array().unwrap();
+        let sent = postings.iter().filter(|posting| posting["state"] == "sent").count();
+        if sent == count && postings.len() == count { Ok(payment) } else { Err(format!("{:#}", payment["postings"])) }
+    })
+    .await
+}
+
+/// What the books must show once everything is paid, settled and posted.
+fn assert_balanced(test: &TestApp) {
+    let odoo = odoo(test);
+    assert_eq!(odoo.account_balance("101403"), 0, "Outstanding");
+    assert_eq!(odoo.journal_balance("STRP"), test.stripe.balance("eur"), "the Stripe journal is Stripe's balance");
+    assert_eq!(odoo.trial_balance().values().sum::<i64>(), 0);
+}
+
+#[tokio::test]
+async fn a_paid_invoice_is_paid_in_odoo_and_the_fee_is_a_line() {
+    let test = TestApp::spawn_with_odoo().await;
+    let invoice = invoice(&test);
+    let payment = paid(&test, "S1", invoice).await;
+    let payment = posted(&test, &payment, 2).await;
+    let kinds: Vec<_> = payment["postings"].as_array().unwrap().iter().map(|posting| &posting["kind"]).collect();
+    assert_eq!(kinds, ["customer_payment", "charge_line"]);
+    assert_eq!(odoo(&test).invoices()[0].payment_state, "paid");
+    let mut lines: Vec<i64> = odoo(&test).statement_lines().iter().map(|line| line.amount_minor).collect();
+    lines.sort_unstable();
+    let fee = 12_100 - test.stripe.balance("eur");
+    assert_eq!(lines, [-fee, 12_100]);
+    assert_balanced(&test);
+}
+
+#[tokio::test]
+async fn a_refund_leaves_outstanding_at_zero_and_the_journal_at_stripes_balance() {
+    let test = TestApp::spawn_with_odoo().await;
+    let invoice = invoice(&test);
+    let payment = paid(&test, "S1", invoice).await;
+    let path = format!("/v1/payments/{}/refunds", payment["id"].as_str().unwrap());
+    test.post(&path, "refund", &json!({})).await.expect(StatusCode::CREATED);
+    posted(&test, &payment, 4).await;
+    assert_balanced(&test);
+}
+
+#[tokio::test]
+async fn an_answer_of_odoo_that_is_lost_after_the_effect_leaves_one_trace() {
+    let test = TestApp::spawn_with_odoo().await;
+    let faults = odoo(&test).faults();
+    faults.times(2, Matcher::method_path("POST", "/json/2/account.payment/load"), Fault::ResetAfter);
+    faults.times(2, Matcher::method_path("POST", "/json/2/account.payment/action_post"), Fault::ResetAfter);
+    faults.times(2, Matcher::method_path("POST", "/json/2/account.move.line/reconcile"), Fault::ResetAfter);
+    faults.times(2, Matcher::method_path("POST", "/json/2/account.bank.statement.line/load"), Fault::ErrorAfter);
+    let invoice = invoice(&test);
+    let payment = paid(&test, "S1", invoice).await;
+    posted(&test, &payment, 2).await;
+    assert_eq!((odoo(&test).payments().len(), odoo(&test).statement_lines().len()), (1, 2));
+    assert_eq!(odoo(&test).invoices()[0].payment_state, "paid");
+    assert_balanced(&test);
+}
+
+#[tokio::test]
+async fn a_posting_that_odoo_refuses_is_seen_backs_off_and_holds_no_other_payment() {
+    let test = TestApp::spawn_with_odoo().await;
+    let nowhere = 999_999;
+    let refused = paid(&test, "S1", nowhere).await;
+    let invoice = invoice(&test);
+    let fine = paid(&test, "S2", invoice).await;
+    posted(&test, &fine, 2).await;
+    let shown = eventually(async || {
+        let payment = test.payment(refused["id"].as_str().unwrap()).await;
+        let posting = payment["postings"][0].clone();
+        if posting["attempts"].as_i64().unwrap() > 1 { Ok(payment) } else { Err(payment.to_string()) }
+    })
+    .await;
+    assert!(shown["postings"][0]["last_error"].as_str().unwrap().contains("odoo"), "{shown:#}");
+    assert_eq!(shown["postings"][1]["attempts"], 0, "the fee waits behind its payment");
+}
+
+#[tokio::test]
+async fn an_expired_key_rests_the_instance_without_spending_attempts() {
+    let test = TestApp::spawn_with_odoo().await;
+    let key = odoo(&test).api_key();
+    odoo(&test).replace_api_key("another");
+    let invoice = invoice(&test);
+    let payment = paid(&test, "S1", invoice).await;
+    let shown = eventually(async || {
+        let payment = test.payment(payment["id"].as_str().unwrap()).await;
+        if payment["postings"][0]["last_error"].is_string() { Ok(payment) } else { Err(payment.to_string()) }
+    })
+    .await;
+    assert_eq!(shown["postings"][0]["attempts"], 0);
+    assert_eq!(test.count("odoo_instance where paused_until is not null").await, 1);
+    odoo(&test).replace_api_key(&key);
+    posted(&test, &payment, 2).await;
+    assert_balanced(&test);
+}
+
+#[tokio::test]
+async fn an_odoo_that_is_down_for_a_while_misses_nothing() {
+    let test = TestApp::spawn_with_odoo().await;
+    odoo(&test).faults().always(Matcher::any(), Fault::ResetBefore);
+    let invoices: Vec<i64> = (0..4).map(|_| invoice(&test)).collect();
+    let mut payments = Vec::new();
+    for (number, invoice) in invoices.iter().enumerate() {
+        payments.push(paid(&test, &format!("S{number}"), *invoice).await);
+    }
+    eventually(async || match test.count("odoo_instance where paused_until is not null").await {
+        1 => Ok(()),
+        _ => Err("not paused".to_owned()),
+    })
+    .await;
+    odoo(&test).faults().clear();
+    for payment in &payments {
+        posted(&test, payment, 2).await;
+    }
+    assert!(odoo(&test).invoices().iter().all(|invoice| invoice.payment_state == "paid"));
+    assert_eq!(test.count("outbox_message where attempts > 0").await, 0);
+    assert_balanced(&test);
+}
