@@ -144,8 +144,14 @@ impl Quittance {
         })
     }
 
+    /// A command with exactly these settings: none of the caller's own reaches it.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("QUITTANCE_") {
+                command.env_remove(name);
+            }
+        }
         command
             .args(arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
