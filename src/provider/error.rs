@@ -7,7 +7,8 @@ use std::time::Duration;
 pub enum Ambiguity {
     /// No usable answer came: repeating under the same key finds out.
     NoAnswer,
-    /// A failure is stored under the key and would be replayed for ever: only looking up finds out.
+    /// A failure is stored under the key, or the key was used for another request: repeating would tell the same for
+    /// ever, and only looking up finds out.
     Stored,
 }
 
@@ -33,7 +34,7 @@ pub enum ProviderError {
         /// When to come back, where it says.
         after: Option<Duration>,
     },
-    /// The request never left, or the provider was busy with the same key. Nothing happened because of this attempt.
+    /// The request never left, or the provider was busy with the object, or it was a read. Nothing happened.
     #[error("the provider cannot be reached: {message}")]
     Unavailable {
         /// What the connection said.

@@ -57,7 +57,6 @@ pub(super) struct Answer {
 }
 
 /// A request in its final bytes: every attempt sends the same ones.
-#[derive(Debug)]
 pub(super) struct Prepared {
     request: reqwest::Request,
 }

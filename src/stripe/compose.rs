@@ -311,7 +311,8 @@ mod tests {
                 operation: &operation,
             }) {
                 Err(ProviderError::Invalid { code, .. }) => code,
-                other => format!("{other:?}"),
+                Err(other) => other.to_string(),
+                Ok(_) => "accepted".to_owned(),
             }
         };
         assert_eq!(

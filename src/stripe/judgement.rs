@@ -137,7 +137,11 @@ impl Trouble {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed unwrap is a failed test"
+    )]
 
     use reqwest::StatusCode;
     use reqwest::header::{HeaderMap, HeaderName};

@@ -24,8 +24,7 @@ impl MovesMoney for CapturePaymentIntent {}
 impl MovesMoney for CancelPaymentIntent {}
 impl MovesMoney for CreateRefund {}
 
-/// A request that is safe to repeat.
-#[derive(Debug)]
+/// A request that is safe to repeat. It has no `Debug`: what it carries is nobody else's business.
 pub(super) struct Request {
     wire: RequestBuilder,
     key: Option<OperationId>,

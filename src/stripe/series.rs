@@ -116,3 +116,21 @@ impl From<Failure> for ProviderError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_from_half_a_second_to_five_and_are_never_the_same() {
+        let longest_ms = [500, 1_000, 2_000, 4_000, 5_000, 5_000];
+        for (pause, longest_ms) in pauses().zip(longest_ms) {
+            let longest = Duration::from_millis(longest_ms);
+            assert!(
+                longest / 2 <= pause && pause <= longest,
+                "{pause:?} of at most {longest:?}"
+            );
+        }
+        assert!(!pauses().take(8).eq(pauses().take(8)));
+    }
+}

@@ -174,7 +174,7 @@ async fn a_rate_limit_is_waited_for_as_long_as_there_is_time_and_then_told() {
     )
     .await;
     assert!(
-        matches!(error, ProviderError::RateLimited { after: Some(after) } if after == Duration::from_secs(60)),
+        matches!(error, ProviderError::RateLimited { after: Some(after) } if after == Duration::from_mins(1)),
         "{error}"
     );
     assert_eq!(made, 0);

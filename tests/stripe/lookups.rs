@@ -44,7 +44,7 @@ async fn a_lost_authorization_is_found_by_search_without_repeating_it() {
 #[tokio::test]
 async fn what_search_does_not_show_yet_proves_nothing() {
     let lagging = Options {
-        search_lag: Duration::from_secs(3_600),
+        search_lag: Duration::from_hours(1),
         ..Options::default()
     };
     let test = Test::with(PATIENT, lagging).await;
