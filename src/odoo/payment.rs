@@ -1,5 +1,6 @@
 //! Customers' payments and refunds, and the documents they settle.
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use time::Date;
@@ -145,12 +146,16 @@ async fn record(
     way: &Way,
     customer: Option<&Item>,
 ) -> Result<(i64, Item), SinkError> {
-    let text = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+    let partner_id = customer.and_then(|item| item.partner_id.id());
+    let receivable_id = match customer.and_then(|item| item.account_id.id()) {
+        Some(id) => id,
+        None => default_receivable(odoo).await?,
+    };
     let row = vec![
         order.external_id.clone(),
         way.payment_type.to_owned(),
         "customer".to_owned(),
-        text(customer.and_then(|item| item.partner_id.id())),
+        partner_id.map(|id| id.to_string()).unwrap_or_default(),
         order.amount.to_decimal(),
         order.amount.currency.code().to_owned(),
         order.date.to_string(),
@@ -158,7 +163,7 @@ async fn record(
         way.method_line_id.to_string(),
         order.memo.clone(),
         order.source.to_owned(),
-        text(customer.and_then(|item| item.account_id.id())),
+        receivable_id.to_string(),
     ];
     let ids = load(odoo, MODEL, &FIELDS, &[row]).await?;
     odoo.call::<IgnoredAny>(MODEL, "action_post", json!({ "ids": ids }))
@@ -178,6 +183,18 @@ async fn record(
     waiting.check(way.outstanding, order.date)?;
     receivable.check(-way.outstanding, order.date)?;
     Ok((id, receivable))
+}
+
+#[derive(Debug, Deserialize)]
+struct Defaults {
+    property_account_receivable_id: i64,
+}
+
+/// Where customers owe who have no account of their own. Left to itself, Odoo takes any receivable account.
+async fn default_receivable(odoo: &Database<'_>) -> Result<i64, SinkError> {
+    let arguments = json!({ "fields": ["property_account_receivable_id"] });
+    let defaults: Defaults = odoo.call("res.partner", "default_get", arguments).await?;
+    Ok(defaults.property_account_receivable_id)
 }
 
 /// The items by which the customer owes what is settled. Refuses documents that cannot be settled.

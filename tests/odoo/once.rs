@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use quittance::domain::posting::Posting;
 use quittance::odoo::OdooSink;
 use quittance::sink::{Sink, SinkError};
 use quittance_sandbox::faults::{Fault, Matcher};
@@ -69,6 +70,26 @@ async fn a_full_refund_leaves_outstanding_empty_and_the_fee_missing_from_the_jou
     send_all(&odoo, &sale).await;
 
     assert_eq!(odoo.balances(&sale).await, refunded());
+}
+
+#[tokio::test]
+async fn a_payment_that_settles_no_document_waits_on_the_receivable_and_meets_its_charge() {
+    let odoo = Odoo::open().await;
+    let sale = odoo.sale().await;
+    let mut payment = sale.payment();
+    if let Posting::CustomerPayment { settles, .. } = &mut payment {
+        settles.clear();
+    }
+
+    for posting in [payment.clone(), sale.charge_line(), payment, sale.charge_line()] {
+        odoo.send(&posting).await.unwrap();
+    }
+
+    let expected = Balances {
+        invoice: "not_paid".to_owned(),
+        ..paid()
+    };
+    assert_eq!(odoo.balances(&sale).await, expected);
 }
 
 #[tokio::test]

@@ -187,10 +187,13 @@ impl Odoo {
     /// What the books hold about a sale now.
     pub(super) async fn balances(&self, sale: &Sale) -> Balances {
         let transactions = [sale.transaction("charge"), sale.transaction("refund")];
+        let references = [sale.source("ch"), sale.source("re")];
         let domain = json!([
             ["parent_state", "=", "posted"],
             "|",
+            "|",
             ["partner_id", "=", sale.partner],
+            ["payment_id.payment_reference", "in", references],
             ["move_id.ref", "in", transactions],
         ]);
         let fields = ["account_id", "account_type", "balance", "move_id"];
@@ -215,7 +218,6 @@ impl Odoo {
                 &["default_account_id"],
             )
             .await;
-        let references = [sale.source("ch"), sale.source("re")];
         let payments = json!([["payment_reference", "in", references]]);
         let invoice = self
             .search(

@@ -100,7 +100,8 @@ pub(super) struct Payment {
     pub(super) method_line: i64,
     pub(super) memo: String,
     pub(super) reference: String,
-    pub(super) destination: i64,
+    /// Where the customer owes; a payment without it cannot be posted.
+    pub(super) destination: Option<i64>,
     /// Its entry, once posted.
     pub(super) entry: Option<i64>,
 }

@@ -102,6 +102,8 @@ impl Books {
             destination,
             ..
         } = *payment;
+        let destination =
+            destination.ok_or_else(|| OdooError::user("Missing required account on accountable line."))?;
         let label = payment.memo.clone();
         let waiting = self
             .method_lines

@@ -201,7 +201,7 @@ impl Books {
             "journal_id" => self.journal_link(payment.journal),
             "memo" => json!(payment.memo),
             "payment_reference" => json!(payment.reference),
-            "destination_account_id" => self.account_link(Some(payment.destination)),
+            "destination_account_id" => self.account_link(payment.destination),
             "move_id" => payment.entry.map_or(json!(false), |entry| self.entry_link(entry)),
             "is_matched" => json!(self.is_matched(id)),
             _ => return None,
@@ -301,7 +301,7 @@ mod tests {
             method_line,
             memo: String::new(),
             reference: String::new(),
-            destination,
+            destination: Some(destination),
             entry: None,
         });
         books.post_payment(payment).unwrap();

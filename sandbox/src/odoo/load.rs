@@ -192,7 +192,6 @@ impl Row<'_> {
             self.link(books, field)?
                 .ok_or_else(|| OdooError::user(format!("Missing required value for the field '{field}'")))
         };
-        let destination = self.link(books, "destination_account_id/.id")?;
         Ok(Payment {
             inbound,
             partner: self.link(books, "partner_id/.id")?,
@@ -202,7 +201,11 @@ impl Row<'_> {
             method_line: required("payment_method_line_id/.id")?,
             memo: self.text("memo").to_owned(),
             reference: self.text("payment_reference").to_owned(),
-            destination: destination.map_or_else(|| books.account("121000"), Ok)?,
+            destination: if self.0.contains_key("destination_account_id/.id") {
+                self.link(books, "destination_account_id/.id")?
+            } else {
+                Some(books.account("121000")?)
+            },
             entry: None,
         })
     }

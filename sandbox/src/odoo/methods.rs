@@ -11,7 +11,7 @@ use super::load::Import;
 use super::model::{Model, unknown_field};
 
 /// The methods that change nothing.
-const READS: [&str; 3] = ["search_read", "read", "has_access"];
+const READS: [&str; 4] = ["search_read", "read", "has_access", "default_get"];
 
 /// One call, as it came over the wire.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ impl Call {
             (_, "search_read") => self.search_read(books),
             (_, "read") => self.read(books),
             (_, "has_access") => Ok(json!(self.may_write())),
+            (Model::Partner, "default_get") => self.partner_defaults(books),
             (Model::Payment | Model::StatementLine, "load") => self.load(books),
             (Model::Partner | Model::Journal | Model::Entry, "create") => self.create(books),
             (Model::Company | Model::MethodLine, "write") => self.write(books),
@@ -172,6 +173,17 @@ impl Call {
             begun: self.begun,
         }
         .run(books)
+    }
+
+    /// The account on which customers owe who have none of their own: all of them here.
+    fn partner_defaults(&self, books: &Books) -> Result<Value, OdooError> {
+        let account = books.account("121000")?;
+        Ok(match self.needed("fields")?.as_array() {
+            Some(fields) if fields.contains(&json!("property_account_receivable_id")) => {
+                json!({ "property_account_receivable_id": account })
+            }
+            _ => json!({}),
+        })
     }
 
     fn create(&self, books: &mut Books) -> Result<Value, OdooError> {
