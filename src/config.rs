@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -26,20 +27,76 @@ struct Setting {
 
 /// Every setting. The README's table and the defaults are made of this.
 const SETTINGS: &[Setting] = &[
-    Setting { key: "database_url", default: None, about: "Postgres, such as `postgres://quittance@db/quittance`" },
-    Setting { key: "sealing_key", default: None, about: "32 bytes in base64 that seal secrets; make one with `openssl rand -base64 32`" },
-    Setting { key: "listen", default: Some("127.0.0.1:8080"), about: "address and port to serve on" },
-    Setting { key: "log", default: Some("info"), about: "log filter, such as `info` or `quittance=debug,info`" },
-    Setting { key: "log_format", default: Some("text"), about: "`text` for people, `json` for machines" },
-    Setting { key: "database_connections", default: Some("16"), about: "most connections to Postgres" },
-    Setting { key: "http_workers", default: Some("2"), about: "threads that serve requests" },
-    Setting { key: "answer_within_ms", default: Some("7500"), about: "longest wait for a provider before a 202; Odoo gives up after 10000" },
-    Setting { key: "provider_timeout_ms", default: Some("25000"), about: "longest time for one operation at the provider, retries included" },
-    Setting { key: "provider_attempt_timeout_ms", default: Some("10000"), about: "longest time for one request to the provider" },
-    Setting { key: "odoo_timeout_ms", default: Some("30000"), about: "longest time for one request to Odoo" },
-    Setting { key: "poll_ms", default: Some("250"), about: "longest pause of an idle worker" },
-    Setting { key: "shutdown_grace_s", default: Some("25"), about: "longest time to finish requests and work on SIGTERM" },
-    Setting { key: "retry_divisor", default: Some("1"), about: "divides every waiting time between attempts; for trials only" },
+    Setting {
+        key: "database_url",
+        default: None,
+        about: "Postgres, such as `postgres://quittance@db/quittance`",
+    },
+    Setting {
+        key: "sealing_key",
+        default: None,
+        about: "32 bytes in base64 that seal secrets; make one with `openssl rand -base64 32`",
+    },
+    Setting {
+        key: "listen",
+        default: Some("127.0.0.1:8080"),
+        about: "address and port to serve on",
+    },
+    Setting {
+        key: "log",
+        default: Some("info"),
+        about: "log filter, such as `info` or `quittance=debug,info`",
+    },
+    Setting {
+        key: "log_format",
+        default: Some("text"),
+        about: "`text` for people, `json` for machines",
+    },
+    Setting {
+        key: "database_connections",
+        default: Some("16"),
+        about: "most connections to Postgres",
+    },
+    Setting {
+        key: "http_workers",
+        default: Some("2"),
+        about: "threads that serve requests",
+    },
+    Setting {
+        key: "answer_within_ms",
+        default: Some("7500"),
+        about: "longest wait for a provider before a 202; Odoo gives up after 10000",
+    },
+    Setting {
+        key: "provider_timeout_ms",
+        default: Some("25000"),
+        about: "longest time for one operation at the provider, retries included",
+    },
+    Setting {
+        key: "provider_attempt_timeout_ms",
+        default: Some("10000"),
+        about: "longest time for one request to the provider",
+    },
+    Setting {
+        key: "odoo_timeout_ms",
+        default: Some("30000"),
+        about: "longest time for one request to Odoo",
+    },
+    Setting {
+        key: "poll_ms",
+        default: Some("250"),
+        about: "longest pause of an idle worker",
+    },
+    Setting {
+        key: "shutdown_grace_s",
+        default: Some("25"),
+        about: "longest time to finish requests and work on SIGTERM",
+    },
+    Setting {
+        key: "retry_divisor",
+        default: Some("1"),
+        about: "divides every waiting time between attempts; for trials only",
+    },
 ];
 
 /// The service's settings, checked.
@@ -102,9 +159,15 @@ struct Raw {
 /// # Errors
 /// [`ConfigError`] on the first setting that is missing or wrong.
 pub fn load() -> Result<Settings, ConfigError> {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     let file = std::env::var(FILE).ok();
-    if let Some(path) = file.as_deref().filter(|path| !std::path::Path::new(path).is_file()) {
+    if let Some(path) = file
+        .as_deref()
+        .filter(|path| !std::path::Path::new(path).is_file())
+    {
         return Err(ConfigError(format!("{FILE} names {path}, which is no file")));
     }
     let file = file.map(Toml::file);
@@ -114,42 +177,62 @@ pub fn load() -> Result<Settings, ConfigError> {
     if let Some(file) = file {
         figment = figment.merge(file);
     }
-    check(figment.merge(environment).extract().map_err(|error| explain(&error))?)
+    check(
+        figment
+            .merge(environment)
+            .extract()
+            .map_err(|error| explain(&error))?,
+    )
 }
 
 fn defaults() -> Figment {
-    SETTINGS.iter().filter_map(|setting| Some((setting, setting.default?))).fold(Figment::new(), |figment, (setting, text)| {
-        match text.parse::<u64>() {
-            Ok(number) => figment.merge(Serialized::default(setting.key, number)),
-            Err(_) => figment.merge(Serialized::default(setting.key, text)),
-        }
-    })
+    SETTINGS
+        .iter()
+        .filter_map(|setting| Some((setting, setting.default?)))
+        .fold(Figment::new(), |figment, (setting, text)| {
+            match text.parse::<u64>() {
+                Ok(number) => figment.merge(Serialized::default(setting.key, number)),
+                Err(_) => figment.merge(Serialized::default(setting.key, text)),
+            }
+        })
 }
 
 fn explain(error: &figment::Error) -> ConfigError {
     let key = error.path.last().cloned().unwrap_or_default();
     let name = format!("{PREFIX}{}", key.to_uppercase());
-    match &error.kind {
-        figment::error::Kind::UnknownField(field, _) => ConfigError(format!("{field} is no setting; see the README's table")),
-        figment::error::Kind::InvalidType(_, wanted) | figment::error::Kind::InvalidValue(_, wanted) => {
-            ConfigError(format!("{name} cannot be read: set it to {wanted}"))
-        }
-        // What else can be wrong names no value, which might be a secret.
-        _ => ConfigError(format!("{name} cannot be read: {}", about(&key))),
+    if let Kind::UnknownField(field, _) = &error.kind {
+        return ConfigError(format!("{field} is no setting; see the README's table"));
     }
+    if let Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) = &error.kind {
+        return ConfigError(format!("{name} cannot be read: set it to {wanted}"));
+    }
+    // What else can be wrong names no value, which might be a secret.
+    ConfigError(format!("{name} cannot be read: {}", about(&key)))
 }
 
 fn about(key: &str) -> &'static str {
-    SETTINGS.iter().find(|setting| setting.key == key).map_or("see the README's table", |setting| setting.about)
+    SETTINGS
+        .iter()
+        .find(|setting| setting.key == key)
+        .map_or("see the README's table", |setting| setting.about)
 }
 
 fn check(raw: Raw) -> Result<Settings, ConfigError> {
-    let missing = |key: &str| ConfigError(format!("{PREFIX}{} is not set: {}", key.to_uppercase(), about(key)));
+    let missing = |key: &str| {
+        ConfigError(format!(
+            "{PREFIX}{} is not set: {}",
+            key.to_uppercase(),
+            about(key)
+        ))
+    };
     let bounded = |key: &str, value: u64, from: u64, to: u64| {
         if (from..=to).contains(&value) {
             Ok(Duration::from_millis(value))
         } else {
-            Err(ConfigError(format!("{PREFIX}{} must be from {from} to {to}", key.to_uppercase())))
+            Err(ConfigError(format!(
+                "{PREFIX}{} must be from {from} to {to}",
+                key.to_uppercase()
+            )))
         }
     };
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
@@ -157,7 +240,12 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
     let sealer = Sealer::parse(&raw.sealing_key.ok_or_else(|| missing("sealing_key"))?)
         .map_err(|error| ConfigError(format!("{PREFIX}SEALING_KEY {error}")))?;
     bounded("database_connections", raw.database_connections.into(), 2, 1_000)?;
-    bounded("http_workers", raw.http_workers.try_into().unwrap_or(u64::MAX), 1, 256)?;
+    bounded(
+        "http_workers",
+        raw.http_workers.try_into().unwrap_or(u64::MAX),
+        1,
+        256,
+    )?;
     bounded("retry_divisor", raw.retry_divisor.into(), 1, 1_000_000)?;
     let provider_timeout = bounded("provider_timeout_ms", raw.provider_timeout_ms, 100, 60_000)?;
     let odoo_timeout = bounded("odoo_timeout_ms", raw.odoo_timeout_ms, 100, 600_000)?;
@@ -178,20 +266,30 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             retry_divisor: raw.retry_divisor,
         },
         provider_timeout,
-        provider_attempt_timeout: bounded("provider_attempt_timeout_ms", raw.provider_attempt_timeout_ms, 100, 60_000)?,
+        provider_attempt_timeout: bounded(
+            "provider_attempt_timeout_ms",
+            raw.provider_attempt_timeout_ms,
+            100,
+            60_000,
+        )?,
         odoo_timeout,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
-        shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600).map(|time| time * 1_000)?,
+        shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
+            .map(|time| time * 1_000)?,
     })
 }
 
 fn check_database_url(url: &SecretString) -> Result<(), ConfigError> {
     use secrecy::ExposeSecret;
-    let fits = Url::parse(url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+    let fits =
+        Url::parse(url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     if fits {
         Ok(())
     } else {
-        Err(ConfigError(format!("{PREFIX}DATABASE_URL is no Postgres URL: set it to {}", about("database_url"))))
+        Err(ConfigError(format!(
+            "{PREFIX}DATABASE_URL is no Postgres URL: set it to {}",
+            about("database_url")
+        )))
     }
 }
 
@@ -199,10 +297,20 @@ fn check_database_url(url: &SecretString) -> Result<(), ConfigError> {
 #[must_use]
 pub fn table() -> String {
     let mut table = String::from("| variable | default | what it is |\n|---|---|---|\n");
-    let _ = writeln!(table, "| `{FILE}` | | a TOML file with the settings below, in lower case and without the prefix; the environment wins |");
+    let _ = writeln!(
+        table,
+        "| `{FILE}` | | a TOML file with the settings below, in lower case and without the prefix; the environment wins |"
+    );
     for setting in SETTINGS {
-        let default = setting.default.map_or_else(|| "**required**".to_owned(), |text| format!("`{text}`"));
-        let _ = writeln!(table, "| `{PREFIX}{}` | {default} | {} |", setting.key.to_uppercase(), setting.about);
+        let default = setting
+            .default
+            .map_or_else(|| "**required**".to_owned(), |text| format!("`{text}`"));
+        let _ = writeln!(
+            table,
+            "| `{PREFIX}{}` | {default} | {} |",
+            setting.key.to_uppercase(),
+            setting.about
+        );
     }
     table
 }
@@ -214,7 +322,9 @@ mod tests {
     use super::*;
 
     fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let figment = pairs.iter().fold(defaults(), |figment, (key, value)| figment.merge(Serialized::default(key, value)));
+        let figment = pairs.iter().fold(defaults(), |figment, (key, value)| {
+            figment.merge(Serialized::default(key, value))
+        });
         check(figment.extract().map_err(|error| explain(&error))?)
     }
 
@@ -235,11 +345,26 @@ mod tests {
         let cases: &[(&[(&str, &str)], &str)] = &[
             (&[], "QUITTANCE_DATABASE_URL is not set"),
             (&GOOD[..1], "QUITTANCE_SEALING_KEY is not set"),
-            (&[("database_url", "mysql://x"), GOOD[1]], "QUITTANCE_DATABASE_URL is no Postgres URL"),
-            (&[GOOD[0], ("sealing_key", "hunter2")], "QUITTANCE_SEALING_KEY must be 32 bytes"),
-            (&[GOOD[0], GOOD[1], ("listen", "nowhere")], "QUITTANCE_LISTEN cannot be read"),
-            (&[GOOD[0], GOOD[1], ("log_format", "xml")], "QUITTANCE_LOG_FORMAT cannot be read"),
-            (&[GOOD[0], GOOD[1], ("listn", "127.0.0.1:1")], "listn is no setting"),
+            (
+                &[("database_url", "mysql://x"), GOOD[1]],
+                "QUITTANCE_DATABASE_URL is no Postgres URL",
+            ),
+            (
+                &[GOOD[0], ("sealing_key", "hunter2")],
+                "QUITTANCE_SEALING_KEY must be 32 bytes",
+            ),
+            (
+                &[GOOD[0], GOOD[1], ("listen", "nowhere")],
+                "QUITTANCE_LISTEN cannot be read",
+            ),
+            (
+                &[GOOD[0], GOOD[1], ("log_format", "xml")],
+                "QUITTANCE_LOG_FORMAT cannot be read",
+            ),
+            (
+                &[GOOD[0], GOOD[1], ("listn", "127.0.0.1:1")],
+                "listn is no setting",
+            ),
         ];
         for (pairs, wanted) in cases {
             let line = with(pairs).unwrap_err().to_string();

@@ -80,8 +80,10 @@ impl Sealer {
     /// # Errors
     /// [`CryptoError::Key`].
     pub fn parse(key: &SecretString) -> Result<Self, CryptoError> {
-        let bytes =
-            BASE64_STANDARD.decode(key.expose_secret().trim()).map(Zeroizing::new).map_err(|_| CryptoError::Key)?;
+        let bytes = BASE64_STANDARD
+            .decode(key.expose_secret().trim())
+            .map(Zeroizing::new)
+            .map_err(|_| CryptoError::Key)?;
         let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| CryptoError::Key)?;
         Ok(Self { cipher })
     }
@@ -94,7 +96,13 @@ impl Sealer {
         let nonce: [u8; NONCE_LEN] = random()?;
         let sealed = self
             .cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &place.aad() })
+            .encrypt(
+                &Nonce::from(nonce),
+                Payload {
+                    msg: plain,
+                    aad: &place.aad(),
+                },
+            )
             .map_err(|_| CryptoError::Seal)?;
         Ok([&[FORMAT], nonce.as_slice(), &sealed].concat())
     }
@@ -110,9 +118,18 @@ impl Sealer {
             return Err(CryptoError::Format);
         }
         self.cipher
-            .decrypt(&Nonce::from(*nonce), Payload { msg: ciphertext, aad: &place.aad() })
+            .decrypt(
+                &Nonce::from(*nonce),
+                Payload {
+                    msg: ciphertext,
+                    aad: &place.aad(),
+                },
+            )
             .map(Zeroizing::new)
-            .map_err(|_| CryptoError::Open { table: place.table, column: place.column })
+            .map_err(|_| CryptoError::Open {
+                table: place.table,
+                column: place.column,
+            })
     }
 
     /// Opens a text.
@@ -146,24 +163,44 @@ mod tests {
         Sealer::parse(&BASE64_STANDARD.encode([byte; 32]).into()).unwrap()
     }
 
-    const PLACE: Place =
-        Place { merchant: Uuid::from_u128(1), table: "provider_account", column: "secret_key", row: Uuid::from_u128(2) };
+    const PLACE: Place = Place {
+        merchant: Uuid::from_u128(1),
+        table: "provider_account",
+        column: "secret_key",
+        row: Uuid::from_u128(2),
+    };
 
     #[test]
     fn what_was_sealed_opens_in_its_place() {
         let sealed = sealer(1).seal(PLACE, b"sk_test_1").unwrap();
         assert_eq!(sealer(1).open(PLACE, &sealed).unwrap().as_slice(), b"sk_test_1");
-        assert_ne!(sealer(1).seal(PLACE, b"sk_test_1").unwrap(), sealed, "the nonce is new each time");
+        assert_ne!(
+            sealer(1).seal(PLACE, b"sk_test_1").unwrap(),
+            sealed,
+            "the nonce is new each time"
+        );
     }
 
     #[test]
     fn it_opens_in_no_other_row_column_table_or_merchant_and_with_no_other_key() {
         let sealed = sealer(1).seal(PLACE, b"sk_test_1").unwrap();
         let elsewhere = [
-            Place { row: Uuid::from_u128(3), ..PLACE },
-            Place { column: "publishable_key", ..PLACE },
-            Place { table: "odoo_instance", ..PLACE },
-            Place { merchant: Uuid::from_u128(9), ..PLACE },
+            Place {
+                row: Uuid::from_u128(3),
+                ..PLACE
+            },
+            Place {
+                column: "publishable_key",
+                ..PLACE
+            },
+            Place {
+                table: "odoo_instance",
+                ..PLACE
+            },
+            Place {
+                merchant: Uuid::from_u128(9),
+                ..PLACE
+            },
         ];
         for place in elsewhere {
             assert!(sealer(1).open(place, &sealed).is_err(), "{place:?}");
@@ -185,7 +222,11 @@ mod tests {
     #[test]
     fn a_key_of_another_length_is_refused() {
         for text in ["", "c2hvcnQ=", "not base64 at all!"] {
-            assert_eq!(Sealer::parse(&text.to_owned().into()).unwrap_err(), CryptoError::Key, "{text}");
+            assert_eq!(
+                Sealer::parse(&text.to_owned().into()).unwrap_err(),
+                CryptoError::Key,
+                "{text}"
+            );
         }
     }
 }

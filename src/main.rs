@@ -1,11 +1,10 @@
 //! The `quittance` command.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use quittance::app::{App, outbox, setup};
-use quittance::config;
+use quittance::config::{self, Settings};
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
 use quittance::provider::ProviderAccount;
 use quittance::sink::BooksRequest;
@@ -38,6 +37,17 @@ enum Command {
     Worker,
     /// Bring the database's schema up to this version.
     Migrate,
+    /// Print the API's contract, `OpenAPI` 3.1 in JSON.
+    Openapi,
+    /// Print the table of settings, in Markdown.
+    ConfigTable,
+    #[command(flatten)]
+    Administer(Administer),
+}
+
+/// What an operator sets up and looks at.
+#[derive(Subcommand)]
+enum Administer {
     /// Merchants.
     #[command(subcommand)]
     Merchant(MerchantCommand),
@@ -53,10 +63,6 @@ enum Command {
     /// News for Odoo.
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Print the API's contract, `OpenAPI` 3.1 in JSON.
-    Openapi,
-    /// Print the table of settings, in Markdown.
-    ConfigTable,
 }
 
 #[derive(Subcommand)]
@@ -169,42 +175,60 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Openapi => return say(&serde_json::to_string_pretty(&http::openapi_document())?),
-        Command::ConfigTable => return say(config::table().trim_end()),
-        _ => {}
-    }
-    let settings = config::load()?;
-    telemetry::init(&settings.log, settings.log_format).map_err(|error| anyhow::anyhow!("QUITTANCE_LOG {error}"))?;
-    let role = match command {
+        Command::Openapi => say(&serde_json::to_string_pretty(&http::openapi_document())?),
+        Command::ConfigTable => say(config::table().trim_end()),
+        Command::Serve { with_worker } => run_as(if with_worker { Role::Both } else { Role::Serve }).await?,
+        Command::Worker => run_as(Role::Work).await?,
         Command::Migrate => {
-            startup::migrate(&settings).await?;
-            return say(&json!({ "status": "migrated" }).to_string());
+            startup::migrate(&prepare()?).await?;
+            say(&json!({ "status": "migrated" }).to_string());
         }
-        Command::Serve { with_worker: true } => Role::Both,
-        Command::Serve { with_worker: false } => Role::Serve,
-        Command::Worker => Role::Work,
-        other => {
-            let app = startup::app(&settings).await?;
-            return say(&administer(&app, other).await?.to_string());
+        Command::Administer(command) => {
+            let app = startup::app(&prepare()?).await?;
+            say(&administer(&app, command).await?.to_string());
         }
-    };
-    Application::start(&settings, role).await?.run().await;
+    }
     Ok(())
 }
 
-async fn administer(app: &Arc<App>, command: Command) -> anyhow::Result<serde_json::Value> {
+/// Reads the settings and starts logging as they say.
+fn prepare() -> anyhow::Result<Settings> {
+    let settings = config::load()?;
+    telemetry::init(&settings.log, settings.log_format)
+        .map_err(|error| anyhow::anyhow!("QUITTANCE_LOG {error}"))?;
+    Ok(settings)
+}
+
+async fn run_as(role: Role) -> anyhow::Result<()> {
+    Application::start(&prepare()?, role).await?.run().await;
+    Ok(())
+}
+
+async fn administer(app: &App, command: Administer) -> anyhow::Result<serde_json::Value> {
     Ok(match command {
-        Command::Merchant(MerchantCommand::Add { name }) => json!({ "id": setup::add_merchant(app, &name).await? }),
-        Command::ProviderAccount(command) => provider_account(app, command).await?,
-        Command::OdooInstance(OdooInstanceCommand::Add { merchant, url, database, journal, fee_account, api_key }) => {
-            let request = BooksRequest { journal_code: journal, fee_account_code: fee_account };
+        Administer::Merchant(MerchantCommand::Add { name }) => {
+            json!({ "id": setup::add_merchant(app, &name).await? })
+        }
+        Administer::ProviderAccount(command) => provider_account(app, command).await?,
+        Administer::OdooInstance(OdooInstanceCommand::Add {
+            merchant,
+            url,
+            database,
+            journal,
+            fee_account,
+            api_key,
+        }) => {
+            let request = BooksRequest {
+                journal_code: journal,
+                fee_account_code: fee_account,
+            };
             json!({ "id": setup::add_odoo_instance(app, merchant, url, database, api_key, &request).await? })
         }
-        Command::ApiKey(ApiKeyCommand::Create { merchant, name, live }) => {
+        Administer::ApiKey(ApiKeyCommand::Create { merchant, name, live }) => {
             let (id, key) = setup::create_api_key(app, merchant, &name, live).await?;
             json!({ "id": id, "key": key.text.expose_secret() })
         }
-        Command::Outbox(OutboxCommand::List { merchant }) => {
+        Administer::Outbox(OutboxCommand::List { merchant }) => {
             let unsent = outbox::list_unsent(app, merchant).await?;
             let shown = unsent.iter().map(|message| {
                 json!({ "id": message.id, "payment": message.payment_id, "kind": message.posting.kind(),
@@ -213,7 +237,6 @@ async fn administer(app: &Arc<App>, command: Command) -> anyhow::Result<serde_js
             });
             json!({ "data": shown.collect::<Vec<_>>() })
         }
-        Command::Serve { .. } | Command::Worker | Command::Migrate | Command::Openapi | Command::ConfigTable => json!({}),
     })
 }
 
@@ -241,18 +264,20 @@ async fn provider_account(app: &App, command: ProviderAccountCommand) -> anyhow:
             setup::add_provider_account(app, &account, webhook_secret.as_ref()).await?;
             Ok(json!({ "id": account.id, "webhook_path": format!("/webhooks/stripe/{}", account.id) }))
         }
-        ProviderAccountCommand::AddWebhookSecret { merchant, provider_account, webhook_secret } => {
+        ProviderAccountCommand::AddWebhookSecret {
+            merchant,
+            provider_account,
+            webhook_secret,
+        } => {
             let id = setup::add_webhook_secret(app, merchant, provider_account, &webhook_secret).await?;
             Ok(json!({ "id": id }))
         }
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the last step of commands that can fail")]
 #[expect(clippy::print_stdout, reason = "the one place where commands answer")]
-fn say(answer: &str) -> anyhow::Result<()> {
+fn say(answer: &str) {
     println!("{answer}");
-    Ok(())
 }
 
 /// One line: what went wrong, and what beneath it.

@@ -29,7 +29,9 @@ pub enum StartupError {
     #[error("QUITTANCE_DATABASE_URL: the database cannot be reached: {0}")]
     Database(String),
     /// A commit would not be on disk when it returns.
-    #[error("the database has synchronous_commit off, which loses acknowledged events: set it to on for this role or database")]
+    #[error(
+        "the database has synchronous_commit off, which loses acknowledged events: set it to on for this role or database"
+    )]
     NotDurable,
     /// A migration failed.
     #[error("a migration failed: {0}")]
@@ -50,7 +52,11 @@ pub enum StartupError {
 /// Connects to Postgres, and refuses one that would lose what it has acknowledged.
 async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
     let unreachable = |error: sqlx::Error| StartupError::Database(error.to_string());
-    let options: PgConnectOptions = settings.database_url.expose_secret().parse().map_err(unreachable)?;
+    let options: PgConnectOptions = settings
+        .database_url
+        .expose_secret()
+        .parse()
+        .map_err(unreachable)?;
     let pool = PgPoolOptions::new()
         .max_connections(settings.database_connections)
         .acquire_timeout(Duration::from_secs(3))
@@ -61,7 +67,11 @@ async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
     let durability = store::health::synchronous_commit(&mut conn)
         .await
         .map_err(|error| StartupError::Database(error.to_string()))?;
-    if durability == "off" { Err(StartupError::NotDurable) } else { Ok(pool) }
+    if durability == "off" {
+        Err(StartupError::NotDurable)
+    } else {
+        Ok(pool)
+    }
 }
 
 /// Brings the schema up to this version. Safe to run by several at once.
@@ -87,7 +97,10 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
         .build()?;
-    let timeouts = Timeouts { per_attempt: settings.provider_attempt_timeout, total: settings.provider_timeout };
+    let timeouts = Timeouts {
+        per_attempt: settings.provider_attempt_timeout,
+        total: settings.provider_timeout,
+    };
     let stripe = Stripe::new(stripe::http_client()?, timeouts);
     let tasks = TaskTracker::new();
     let (inbox, writing) = Inbox::new(db.clone());
@@ -139,7 +152,10 @@ impl Application {
         let mut address = None;
         let mut server = None;
         if role != Role::Work {
-            let failed = |source| StartupError::Listen { address: settings.listen, source };
+            let failed = |source| StartupError::Listen {
+                address: settings.listen,
+                source,
+            };
             let listener = TcpListener::bind(settings.listen).map_err(failed)?;
             address = Some(listener.local_addr().map_err(failed)?);
             let shared = Arc::clone(&app);
@@ -153,9 +169,18 @@ impl Application {
             server = Some((running.handle(), app.runtime.spawn(running)));
             tracing::info!(address = ?address, "serving");
         }
-        let worker = (role != Role::Serve)
-            .then(|| app.runtime.spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone())));
-        Ok(Self { address, server, worker, stop, app, grace: settings.shutdown_grace })
+        let worker = (role != Role::Serve).then(|| {
+            app.runtime
+                .spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone()))
+        });
+        Ok(Self {
+            address,
+            server,
+            worker,
+            stop,
+            app,
+            grace: settings.shutdown_grace,
+        })
     }
 
     /// Where requests are served, where they are.

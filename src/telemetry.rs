@@ -32,8 +32,12 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // Whoever embeds this library may have set a subscriber of their own: theirs stays.
     let _ = match format {
-        LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(true)).try_init(),
+        LogFormat::Text => registry
+            .with(lines.with_ansi(std::io::stderr().is_terminal()))
+            .try_init(),
+        LogFormat::Json => registry
+            .with(lines.json().flatten_event(true).with_current_span(true))
+            .try_init(),
     };
     Ok(())
 }

@@ -25,30 +25,45 @@ fn src() -> PathBuf {
 /// The modules in the order in which `lib.rs` declares them.
 fn order() -> Vec<String> {
     let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
-    lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
+    lib.lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Which module of the crate a file belongs to.
 fn module_of(path: &Path) -> String {
     let first = path.strip_prefix(src()).unwrap().components().next().unwrap();
-    Path::new(first.as_os_str()).file_stem().unwrap().to_string_lossy().into_owned()
+    Path::new(first.as_os_str())
+        .file_stem()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The part of a file that is built into the service: without its tests and comments.
 fn code(text: &str) -> String {
     let body = text.split("#[cfg(test)]").next().unwrap();
-    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    body.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The modules of the crate that a text names, also within `use crate::{…}`.
 fn named(text: &str, modules: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for piece in text.split("crate::").skip(1) {
-        let group = piece.strip_prefix('{').map(|rest| rest.split('}').next().unwrap());
+        let group = piece
+            .strip_prefix('{')
+            .map(|rest| rest.split('}').next().unwrap());
         let names = group.map_or_else(|| vec![piece], |group| group.split(',').collect());
         for name in names {
-            let name: String =
-                name.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            let name: String = name
+                .trim()
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect();
             if modules.contains(&name) {
                 found.insert(name);
             }
@@ -110,8 +125,18 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
 fn handlers_know_nothing_of_the_store_beneath_the_use_cases() {
     for (path, text) in sources(&src().join("http")) {
         let text = code(&text);
-        let reads = ["store::payments", "store::operations", "store::refunds", "PgConnection", "PgPool"];
-        assert!(!reads.iter().any(|call| text.contains(call)), "{} reaches into the store", path.display());
+        let reads = [
+            "store::payments",
+            "store::operations",
+            "store::refunds",
+            "PgConnection",
+            "PgPool",
+        ];
+        assert!(
+            !reads.iter().any(|call| text.contains(call)),
+            "{} reaches into the store",
+            path.display()
+        );
     }
 }
 

@@ -1,6 +1,10 @@
 //! The one test binary: each module proves sentences about a part of the service.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed unwrap is a failed sentence")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test, a failed unwrap is a failed sentence"
+)]
 
 mod api;
 mod architecture;

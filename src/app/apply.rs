@@ -98,7 +98,10 @@ async fn apply_charge(
     };
     push(app, conn, payment, &paid).await?;
     if let Some(line) = &charge.balance_transaction {
-        let posting = Posting::ChargeLine { charge: charge.id.clone(), balance_transaction: line.clone() };
+        let posting = Posting::ChargeLine {
+            charge: charge.id.clone(),
+            balance_transaction: line.clone(),
+        };
         keep_line(app, conn, payment, line, &posting).await?;
     }
     for refund in &charge.refunds {
@@ -114,7 +117,9 @@ async fn apply_refund(
     said: &RefundSnapshot,
 ) -> Result<(), AppError> {
     let mut refunds = store::refunds::list(conn, payment.merchant_id, payment.id).await?;
-    let held = refunds.iter_mut().find(|refund| refund.provider_reference == said.provider_reference);
+    let held = refunds
+        .iter_mut()
+        .find(|refund| refund.provider_reference == said.provider_reference);
     let (before, refund) = if let Some(refund) = held {
         let before = refund.state;
         if refund.apply(said) {
@@ -128,23 +133,50 @@ async fn apply_refund(
             operation_id: said.operation,
             amount_minor: said.amount.minor,
             // A word that we do not know counts as on its way: money may have left.
-            state: if let Said::Known(state) = said.state { state } else { RefundState::Pending },
+            state: if let Said::Known(state) = said.state {
+                state
+            } else {
+                RefundState::Pending
+            },
             provider_reference: said.provider_reference.clone(),
         };
         let now = app.clock.now();
-        store::refunds::insert(conn, payment.merchant_id, payment.provider_account_id, &refund, now).await?;
+        store::refunds::insert(
+            conn,
+            payment.merchant_id,
+            payment.provider_account_id,
+            &refund,
+            now,
+        )
+        .await?;
         refunds.push(refund.clone());
         (None, refund)
     };
-    let refunded_minor = refunds.iter().filter(|refund| refund.state.counts()).map(|refund| refund.amount_minor).sum();
+    let refunded_minor = refunds
+        .iter()
+        .filter(|refund| refund.state.counts())
+        .map(|refund| refund.amount_minor)
+        .sum();
     if before != Some(refund.state) || payment.refunded_minor != refunded_minor {
         payment.refunded_minor = refunded_minor;
         payment.touch(app.clock.now());
         store::payments::update(conn, &app.sealer, payment).await?;
     }
     if before == Some(RefundState::Succeeded) && !refund.state.counts() {
-        let detail = format!("{} of {} came back", said.provider_reference, payment.money(refund.amount_minor));
-        open_exception(app, conn, payment, ExceptionKind::RefundFailed, &said.provider_reference, &detail).await?;
+        let detail = format!(
+            "{} of {} came back",
+            said.provider_reference,
+            payment.money(refund.amount_minor)
+        );
+        open_exception(
+            app,
+            conn,
+            payment,
+            ExceptionKind::RefundFailed,
+            &said.provider_reference,
+            &detail,
+        )
+        .await?;
     }
     post_refund(app, conn, payment, &refund, said).await
 }
@@ -168,9 +200,13 @@ async fn post_refund(
         settles: payment.settles.clone(),
     };
     push(app, conn, payment, &returned).await?;
-    let Some(line) = &said.balance_transaction else { return Ok(()) };
-    let posting =
-        Posting::RefundLine { refund: said.provider_reference.clone(), balance_transaction: line.clone() };
+    let Some(line) = &said.balance_transaction else {
+        return Ok(());
+    };
+    let posting = Posting::RefundLine {
+        refund: said.provider_reference.clone(),
+        balance_transaction: line.clone(),
+    };
     keep_line(app, conn, payment, line, &posting).await
 }
 
@@ -187,13 +223,41 @@ async fn keep_line(
     if line.amount.currency == payment.amount.currency() {
         return push(app, conn, payment, posting).await;
     }
-    let detail = format!("{} settles as {}, the payment is in {}", line.id, line.amount, payment.amount.currency());
-    open_exception(app, conn, payment, ExceptionKind::SettlementCurrencyDiffers, &line.id, &detail).await
+    let detail = format!(
+        "{} settles as {}, the payment is in {}",
+        line.id,
+        line.amount,
+        payment.amount.currency()
+    );
+    open_exception(
+        app,
+        conn,
+        payment,
+        ExceptionKind::SettlementCurrencyDiffers,
+        &line.id,
+        &detail,
+    )
+    .await
 }
 
-async fn push(app: &App, conn: &mut PgConnection, payment: &Payment, posting: &Posting) -> Result<(), AppError> {
-    let Some(instance) = payment.odoo_instance_id else { return Ok(()) };
-    store::outbox::push(conn, payment.merchant_id, instance, payment.id, posting, app.clock.now()).await?;
+async fn push(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &Payment,
+    posting: &Posting,
+) -> Result<(), AppError> {
+    let Some(instance) = payment.odoo_instance_id else {
+        return Ok(());
+    };
+    store::outbox::push(
+        conn,
+        payment.merchant_id,
+        instance,
+        payment.id,
+        posting,
+        app.clock.now(),
+    )
+    .await?;
     Ok(())
 }
 

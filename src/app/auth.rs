@@ -22,5 +22,9 @@ pub struct Caller {
 pub async fn authenticate(app: &App, key: &SecretString) -> Result<Option<Caller>, AppError> {
     let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
     let found = store::api_keys::find(&mut conn, &api_key::hash_presented(key)).await?;
-    Ok(found.map(|key| Caller { merchant_id: key.merchant_id, key_id: key.id, live: key.live }))
+    Ok(found.map(|key| Caller {
+        merchant_id: key.merchant_id,
+        key_id: key.id,
+        live: key.live,
+    }))
 }

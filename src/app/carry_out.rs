@@ -48,11 +48,15 @@ pub(super) async fn carry_out(
         let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
         let payment = store::payments::get(&mut conn, &app.sealer, merchant, leased.payment_id).await?;
         let account =
-            store::provider_accounts::get(&mut conn, &app.sealer, merchant, leased.provider_account_id).await?;
+            store::provider_accounts::get(&mut conn, &app.sealer, merchant, leased.provider_account_id)
+                .await?;
         (payment, account)
     };
     let provider = app.provider(&account.provider)?;
-    let call = Call { payment: &payment, operation: &leased };
+    let call = Call {
+        payment: &payment,
+        operation: &leased,
+    };
     let started = Instant::now();
     let result = if leased.may_repeat(app.clock.now()) {
         provider.execute(&account, call).await.map(Some)
@@ -64,12 +68,18 @@ pub(super) async fn carry_out(
     if settled.read_again {
         // The outcome is written; a read that fails here is made up for by events and sweeps.
         if let Err(error) = refresh(&app, merchant, leased.payment_id, None).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the payment could not be read after its operation");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the payment could not be read after its operation"
+            );
         }
     }
     app.bell.notify_waiters();
     Ok(match settled.state {
-        Some(state) if state.is_final() => Attempted::Decided { answer: settled.answer, provider_time },
+        Some(state) if state.is_final() => Attempted::Decided {
+            answer: settled.answer,
+            provider_time,
+        },
         Some(OperationState::Retryable) => match settled.error {
             Some(error) => Attempted::NotTaken(error),
             None => Attempted::Undecided,
@@ -102,7 +112,11 @@ async fn settle(
     if operation.fence != leased.fence || operation.state.is_final() {
         return Ok(Settled::default());
     }
-    let authority = if payment.version == as_of { Authority::Fresh } else { Authority::Hint };
+    let authority = if payment.version == as_of {
+        Authority::Fresh
+    } else {
+        Authority::Hint
+    };
     let mut settled = Settled::default();
     let mut due_at = None;
     match result {
@@ -110,7 +124,8 @@ async fn settle(
             let (state, snapshot) = decide_by(&mut operation, outcome);
             operation.state = state;
             if let Some(snapshot) = snapshot {
-                settled.read_again = apply(app, &mut tx, &mut payment, &snapshot, authority).await? == Applied::Ask;
+                settled.read_again =
+                    apply(app, &mut tx, &mut payment, &snapshot, authority).await? == Applied::Ask;
             }
         }
         Err(ProviderError::Invalid { code, message, .. }) => {
@@ -122,13 +137,23 @@ async fn settle(
                 fail(app, &mut tx, &mut payment, PaymentState::Failed).await?;
             }
         }
-        Err(error) if was_not_taken(&operation, &error) && is_waiting(app, &mut tx, merchant, keyed).await? => {
+        Err(error)
+            if was_not_taken(&operation, &error) && is_waiting(app, &mut tx, merchant, keyed).await? =>
+        {
             operation.state = OperationState::Retryable;
             settled.error = Some(error);
         }
-        Ok(None) => due_at = seek_again(app, &mut tx, &mut payment, &mut operation, "nothing was found").await?,
+        Ok(None) => {
+            due_at = seek_again(app, &mut tx, &mut payment, &mut operation, "nothing was found").await?;
+        }
         Err(error) => {
-            let stored = matches!(error, ProviderError::Ambiguous { ambiguity: Ambiguity::Stored, .. });
+            let stored = matches!(
+                error,
+                ProviderError::Ambiguous {
+                    ambiguity: Ambiguity::Stored,
+                    ..
+                }
+            );
             operation.look_up |= stored;
             due_at = seek_again(app, &mut tx, &mut payment, &mut operation, &error.to_string()).await?;
         }
@@ -196,7 +221,15 @@ async fn seek_again(
     let Some(delay) = delay_before_attempt(operation.attempts) else {
         let subject = operation.id.to_string();
         let detail = format!("{:?} {subject}: {reason}", operation.kind);
-        open_exception(app, conn, payment, ExceptionKind::OutcomeUnknown, &subject, &detail).await?;
+        open_exception(
+            app,
+            conn,
+            payment,
+            ExceptionKind::OutcomeUnknown,
+            &subject,
+            &detail,
+        )
+        .await?;
         return Ok(None);
     };
     operation.attempts += 1;

@@ -61,7 +61,11 @@ pub enum AppError {
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::NotFound) { Self::NotFound("resource") } else { Self::Store(error) }
+        if matches!(error, StoreError::NotFound) {
+            Self::NotFound("resource")
+        } else {
+            Self::Store(error)
+        }
     }
 }
 

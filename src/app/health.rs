@@ -24,7 +24,9 @@ pub enum Unready {
 /// [`Unready`] says what is missing.
 pub async fn check(app: &App) -> Result<(), Unready> {
     let mut conn = app.db.acquire().await.map_err(|_| Unready::Database)?;
-    let applied = health::latest_migration(&mut conn).await.map_err(|_| Unready::Migrations)?;
+    let applied = health::latest_migration(&mut conn)
+        .await
+        .map_err(|_| Unready::Migrations)?;
     let wanted = MIGRATOR.iter().map(|migration| migration.version).max();
     if applied < wanted {
         return Err(Unready::Migrations);

@@ -69,7 +69,11 @@ impl Keyed {
         let mut hasher = Sha256::new();
         hasher.update(caller.key_id.uuid().as_bytes());
         hasher.update(key.as_str().as_bytes());
-        Self { hash: hasher.finalize().into(), fingerprint, render }
+        Self {
+            hash: hasher.finalize().into(),
+            fingerprint,
+            render,
+        }
     }
 
     /// Claims the key for an operation that is about to be written; the record where it was claimed before.
@@ -99,14 +103,21 @@ impl Keyed {
             return Err(AppError::KeyReused);
         }
         if record.answer.is_none() && record.serving_until > now {
-            let retry_after = (record.serving_until - now).try_into().unwrap_or(Duration::from_secs(1));
+            let retry_after = (record.serving_until - now)
+                .try_into()
+                .unwrap_or(Duration::from_secs(1));
             return Err(AppError::InFlight { retry_after });
         }
         Ok(Some(record))
     }
 
     /// Marks that a caller is being served again.
-    pub(super) async fn serve(&self, app: &App, conn: &mut PgConnection, merchant: MerchantId) -> Result<(), AppError> {
+    pub(super) async fn serve(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        merchant: MerchantId,
+    ) -> Result<(), AppError> {
         let until = app.clock.now() + SERVING;
         Ok(store::idempotency_records::serve_until(conn, merchant, &self.hash, until).await?)
     }
@@ -139,7 +150,15 @@ impl Keyed {
     ) -> Result<Answer, AppError> {
         let answer = (self.render)(detail, operation);
         let merchant = detail.payment.merchant_id;
-        store::idempotency_records::finish(conn, &app.sealer, merchant, &self.hash, answer.status, &answer.body).await?;
+        store::idempotency_records::finish(
+            conn,
+            &app.sealer,
+            merchant,
+            &self.hash,
+            answer.status,
+            &answer.body,
+        )
+        .await?;
         Ok(answer)
     }
 }

@@ -33,7 +33,6 @@ pub struct Inbox {
 
 impl Inbox {
     /// An inbox, and the work that must be spawned for it to write. The work ends when the last inbox is dropped.
-    #[must_use]
     pub fn new(db: PgPool) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (waiting, queue) = mpsc::channel(WAITING);
         (Self { waiting }, write(db, queue))
@@ -45,7 +44,9 @@ impl Inbox {
     /// [`NotKept`]: the sender must come back.
     pub async fn keep(&self, event: SealedEvent) -> Result<(), NotKept> {
         let (kept, done) = oneshot::channel();
-        self.waiting.try_send(Waiting { event, kept }).map_err(|_| NotKept)?;
+        self.waiting
+            .try_send(Waiting { event, kept })
+            .map_err(|_| NotKept)?;
         done.await.map_err(|_| NotKept)?
     }
 }
@@ -55,16 +56,23 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Waiting>) {
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let (events, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|each| (each.event, each.kept)).unzip();
         let together = insert(&db, &events).await;
-        let may_split = events.len() > 1 && matches!(&together, Err(StoreError::Database(sqlx::Error::Database(_))));
+        let may_split =
+            events.len() > 1 && matches!(&together, Err(StoreError::Database(sqlx::Error::Database(_))));
         for (index, kept) in waiting.into_iter().enumerate() {
             // One event that Postgres refuses must not turn its neighbours away.
-            let result =
-                if may_split { insert(&db, &events[index..=index]).await.is_ok() } else { together.is_ok() };
+            let result = if may_split {
+                insert(&db, &events[index..=index]).await.is_ok()
+            } else {
+                together.is_ok()
+            };
             // A receiver that is gone has hung up: the event is kept all the same.
             let _ = kept.send(if result { Ok(()) } else { Err(NotKept) });
         }
         if let Err(error) = together {
-            tracing::error!(error = &error as &dyn std::error::Error, "events could not be kept");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "events could not be kept"
+            );
         }
     }
 }

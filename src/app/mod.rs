@@ -51,7 +51,7 @@ impl Default for Timing {
             answer_within: Duration::from_millis(7_500),
             operation_lease: Duration::from_secs(30),
             event_lease: Duration::from_secs(55),
-            message_lease: Duration::from_secs(120),
+            message_lease: Duration::from_mins(2),
             retry_divisor: 1,
         }
     }
@@ -96,7 +96,9 @@ impl App {
     }
 
     fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, AppError> {
-        self.providers.find(name).ok_or_else(|| AppError::UnknownProvider(name.to_owned()))
+        self.providers
+            .find(name)
+            .ok_or_else(|| AppError::UnknownProvider(name.to_owned()))
     }
 
     /// Lets work go on without its caller.

@@ -36,7 +36,10 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
         .for_each_concurrent(AT_ONCE, |(merchant, message)| async move {
             if let Err(error) = send(app, merchant, &message).await {
                 // The lease runs out by itself, and then it is sent again.
-                tracing::error!(error = &error as &dyn std::error::Error, "a message could not be settled");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a message could not be settled"
+                );
             }
         })
         .await;
@@ -58,13 +61,21 @@ async fn send(app: &App, merchant: MerchantId, message: &OutboxMessage) -> Resul
     };
     // Ended before the lease is, so that two workers rarely send the same; the sink stands it if they do.
     let sending = app.sink.send(&instance, &message.posting, app.clock.now());
-    let sent = tokio::time::timeout(app.timing.message_lease, sending).await.unwrap_or_else(|_| {
-        Err(SinkError::Unreachable { message: "it did not answer in time".to_owned() })
-    });
+    let sent = tokio::time::timeout(app.timing.message_lease, sending)
+        .await
+        .unwrap_or_else(|_| {
+            Err(SinkError::Unreachable {
+                message: "it did not answer in time".to_owned(),
+            })
+        });
     match sent {
         Ok(posted) => acknowledge(app, merchant, message, &posted).await,
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, attempts = message.attempts, "odoo does not have a posting yet");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                attempts = message.attempts,
+                "odoo does not have a posting yet"
+            );
             match error {
                 SinkError::Unauthorized { .. } | SinkError::Unreachable { .. } => {
                     rest(app, merchant, message, &error.to_string()).await
@@ -110,7 +121,8 @@ async fn refused(
 ) -> Result<(), AppError> {
     let attempts = message.attempts + 1;
     let now = app.clock.now();
-    let again = (!hopeless && attempts < MAX_ATTEMPTS).then(|| now + app.timing.scaled(delay_after_refusal(attempts)));
+    let again = (!hopeless && attempts < MAX_ATTEMPTS)
+        .then(|| now + app.timing.scaled(delay_after_refusal(attempts)));
     let mut tx = app.begin().await?;
     let held = store::outbox::put_back(&mut tx, merchant, message, attempts, again, error).await?;
     if held && again.is_none() {
@@ -128,7 +140,16 @@ async fn open_exception(
 ) -> Result<(), AppError> {
     let (kind, subject) = (ExceptionKind::MessageDead, message.id.to_string());
     let detail = format!("{} {}: {error}", message.posting.kind(), message.posting.key());
-    store::exceptions::open(conn, merchant, kind, Some(message.payment_id), &subject, &detail, now).await?;
+    store::exceptions::open(
+        conn,
+        merchant,
+        kind,
+        Some(message.payment_id),
+        &subject,
+        &detail,
+        now,
+    )
+    .await?;
     tracing::error!("a message is dead");
     Ok(())
 }

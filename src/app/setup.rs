@@ -36,7 +36,8 @@ pub async fn add_provider_account(
     store::provider_accounts::insert(&mut tx, &app.sealer, account, now).await?;
     if let Some(secret) = webhook_secret {
         let (merchant, id) = (account.merchant_id, account.id);
-        store::provider_accounts::insert_webhook_secret(&mut tx, &app.sealer, merchant, id, secret, now).await?;
+        store::provider_accounts::insert_webhook_secret(&mut tx, &app.sealer, merchant, id, secret, now)
+            .await?;
     }
     commit(tx).await
 }
@@ -50,7 +51,15 @@ pub async fn add_webhook_secret(
 ) -> Result<WebhookSecretId, AppError> {
     let now = app.clock.now();
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::provider_accounts::insert_webhook_secret(&mut conn, &app.sealer, merchant, account, secret, now).await?)
+    Ok(store::provider_accounts::insert_webhook_secret(
+        &mut conn,
+        &app.sealer,
+        merchant,
+        account,
+        secret,
+        now,
+    )
+    .await?)
 }
 
 /// Adds an Odoo instance, once its journal and accounts are found and can balance.
@@ -66,7 +75,14 @@ pub async fn add_odoo_instance(
     request: &BooksRequest,
 ) -> Result<OdooInstanceId, AppError> {
     let books = app.sink.set_up(&url, &database, &api_key, request).await?;
-    let instance = OdooInstance { merchant_id: merchant, id: OdooInstanceId::generate(), url, database, api_key, books };
+    let instance = OdooInstance {
+        merchant_id: merchant,
+        id: OdooInstanceId::generate(),
+        url,
+        database,
+        api_key,
+        books,
+    };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now()).await?;
     Ok(instance.id)
@@ -80,7 +96,11 @@ pub async fn create_api_key(
     live: bool,
 ) -> Result<(ApiKeyId, NewApiKey), AppError> {
     let key = NewApiKey::new(live, &random()?);
-    let entry = ApiKey { merchant_id: merchant, id: ApiKeyId::generate(), live };
+    let entry = ApiKey {
+        merchant_id: merchant,
+        id: ApiKeyId::generate(),
+        live,
+    };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now()).await?;
     Ok((entry.id, key))

@@ -58,16 +58,31 @@ pub struct Accounts(RwLock<HashMap<ProviderAccountId, Arc<WebhookAccount>>>);
 
 impl Accounts {
     async fn find(&self, app: &App, id: ProviderAccountId) -> Result<Option<Arc<WebhookAccount>>, AppError> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned();
         if let Some(known) = known.filter(|known| known.read_at.elapsed() < REMEMBERED) {
             return Ok(Some(known));
         }
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let Some(merchant) = store::provider_accounts::find_merchant(&mut conn, id).await? else { return Ok(None) };
+        let Some(merchant) = store::provider_accounts::find_merchant(&mut conn, id).await? else {
+            return Ok(None);
+        };
         let account = store::provider_accounts::get(&mut conn, &app.sealer, merchant, id).await?;
-        let secrets = store::provider_accounts::list_webhook_secrets(&mut conn, &app.sealer, merchant, id).await?;
-        let read = Arc::new(WebhookAccount { account, secrets, read_at: Instant::now() });
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&read));
+        let secrets =
+            store::provider_accounts::list_webhook_secrets(&mut conn, &app.sealer, merchant, id).await?;
+        let read = Arc::new(WebhookAccount {
+            account,
+            secrets,
+            read_at: Instant::now(),
+        });
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::clone(&read));
         Ok(Some(read))
     }
 }
@@ -87,10 +102,15 @@ pub async fn receive<'a>(
         Err(AppError::Store(StoreError::Database(_))) => return Ok(Received::NotKept),
         Err(error) => return Err(error),
     };
-    let Some(known) = found else { return Ok(Received::Unknown) };
+    let Some(known) = found else {
+        return Ok(Received::Unknown);
+    };
     let account = &known.account;
     let provider = app.provider(&account.provider)?;
-    let delivery = Delivery { signature: header(provider.signature_header()), body };
+    let delivery = Delivery {
+        signature: header(provider.signature_header()),
+        body,
+    };
     let webhook = match provider.verify(&delivery, &known.secrets, app.clock.now()) {
         Ok(webhook) => webhook,
         Err(error) => return Ok(Received::Refused(error)),
@@ -117,14 +137,18 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
         store::webhook_events::lease(&mut conn, &app.sealer, now, now + app.timing.event_lease, BATCH).await?
     };
     let taken = events.len();
-    let mut by_object: HashMap<(ProviderAccountId, String), Vec<(WebhookEvent, Interpretation)>> = HashMap::new();
+    let mut by_object: HashMap<(ProviderAccountId, String), Vec<(WebhookEvent, Interpretation)>> =
+        HashMap::new();
     for event in events {
         let interpretation = interpret(app, &event).await?;
         let object = match &interpretation {
             Interpretation::Payment { reference, .. } => reference.clone(),
             Interpretation::NotFollowed => event.event_id.clone(),
         };
-        by_object.entry((event.provider_account_id, object)).or_default().push((event, interpretation));
+        by_object
+            .entry((event.provider_account_id, object))
+            .or_default()
+            .push((event, interpretation));
     }
     stream::iter(by_object.into_values())
         .for_each_concurrent(AT_ONCE, |events| async {
@@ -145,16 +169,35 @@ async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, Ap
 #[tracing::instrument(name = "app.webhook.apply", skip_all,
     fields(merchant_id = %event.merchant_id, event_id = %event.event_id))]
 async fn work_one(app: &App, event: &WebhookEvent, interpretation: Interpretation) {
-    let Err(error) = apply_event(app, event, interpretation).await else { return };
-    tracing::warn!(error = &error as &dyn std::error::Error, attempts = event.attempts, "an event could not be applied");
+    let Err(error) = apply_event(app, event, interpretation).await else {
+        return;
+    };
+    tracing::warn!(
+        error = &error as &dyn std::error::Error,
+        attempts = event.attempts,
+        "an event could not be applied"
+    );
     if let Err(error) = put_back(app, event, &error.to_string()).await {
         // The lease runs out by itself, and then it is tried again.
-        tracing::error!(error = &error as &dyn std::error::Error, "an event could not be put back");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "an event could not be put back"
+        );
     }
 }
 
-async fn apply_event(app: &App, event: &WebhookEvent, interpretation: Interpretation) -> Result<(), AppError> {
-    let Interpretation::Payment { reference, payment: named, snapshot, .. } = interpretation else {
+async fn apply_event(
+    app: &App,
+    event: &WebhookEvent,
+    interpretation: Interpretation,
+) -> Result<(), AppError> {
+    let Interpretation::Payment {
+        reference,
+        payment: named,
+        snapshot,
+        ..
+    } = interpretation
+    else {
         return end(app, event, Ended::Ignored).await;
     };
     let Some(id) = find_payment(app, event, &reference, named).await? else {
@@ -166,7 +209,11 @@ async fn apply_event(app: &App, event: &WebhookEvent, interpretation: Interpreta
         let applied = apply(app, &mut tx, &mut payment, &said, Authority::Hint).await?;
         if applied == Applied::Done {
             // Where the lease was lost, whoever holds it now applies the event: nothing of this transaction may count.
-            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? { commit(tx).await } else { Ok(()) };
+            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
+                commit(tx).await
+            } else {
+                Ok(())
+            };
         }
     }
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
@@ -188,7 +235,9 @@ async fn find_payment(
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    if let Some(id) = store::payments::find_by_provider_reference(&mut conn, merchant, account, reference).await? {
+    if let Some(id) =
+        store::payments::find_by_provider_reference(&mut conn, merchant, account, reference).await?
+    {
         return Ok(Some(id));
     }
     let Some(id) = named else { return Ok(None) };
@@ -227,8 +276,13 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
     let ended = if attempts >= MAX_ATTEMPTS {
         Ended::Dead { error }
     } else {
-        let delay = app.timing.scaled(crate::domain::outbox::delay_after_refusal(attempts));
-        Ended::Again { at: database_now(&mut conn).await? + delay, error }
+        let delay = app
+            .timing
+            .scaled(crate::domain::outbox::delay_after_refusal(attempts));
+        Ended::Again {
+            at: database_now(&mut conn).await? + delay,
+            error,
+        }
     };
     store::webhook_events::end(&mut conn, event, ended).await?;
     Ok(())

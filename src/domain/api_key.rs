@@ -24,7 +24,11 @@ impl NewApiKey {
     pub fn new(live: bool, random: &[u8; 32]) -> Self {
         let mode = if live { "live" } else { "test" };
         let text = format!("qk_{mode}_{}", BASE64_URL_SAFE_NO_PAD.encode(random));
-        Self { prefix: text[..12].to_owned(), hash: hash(&text), text: SecretString::from(text) }
+        Self {
+            prefix: text[..12].to_owned(),
+            hash: hash(&text),
+            text: SecretString::from(text),
+        }
     }
 }
 

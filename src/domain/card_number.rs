@@ -34,7 +34,8 @@ fn digit_runs(text: &str) -> impl Iterator<Item = Vec<u8>> {
         }
         let mut digits = Vec::new();
         while at < bytes.len() {
-            let parted = matches!(bytes[at], b' ' | b'-') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+            let parted =
+                matches!(bytes[at], b' ' | b'-') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
             if bytes[at].is_ascii_digit() {
                 digits.push(bytes[at] - b'0');
             } else if !parted {
@@ -47,7 +48,12 @@ fn digit_runs(text: &str) -> impl Iterator<Item = Vec<u8>> {
 }
 
 fn is_card_number(digits: &[u8]) -> bool {
-    let prefix = |length: usize| digits.iter().take(length).fold(0_u32, |n, d| n * 10 + u32::from(*d));
+    let prefix = |length: usize| {
+        digits
+            .iter()
+            .take(length)
+            .fold(0_u32, |n, d| n * 10 + u32::from(*d))
+    };
     let issued = ISSUERS.iter().any(|(from, to, lengths)| {
         let width = from.to_string().len();
         lengths.contains(&digits.len()) && (*from..=*to).contains(&prefix(width))
@@ -91,7 +97,14 @@ mod tests {
 
     #[test]
     fn other_digit_runs_are_let_through() {
-        for text in ["", "INV/2026/00042", "4242424242424241", "+49 170 1234567", "1234567890123452", "4242 4242"] {
+        for text in [
+            "",
+            "INV/2026/00042",
+            "4242424242424241",
+            "+49 170 1234567",
+            "1234567890123452",
+            "4242 4242",
+        ] {
             assert!(!holds_card_number(text), "{text}");
         }
     }

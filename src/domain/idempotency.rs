@@ -17,9 +17,17 @@ impl IdempotencyKey {
     /// Takes a header's value, quoted or bare, for a key.
     pub fn parse(header: &str) -> Result<Self, IdempotencyKeyError> {
         let text = header.trim();
-        let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-        let fits = (1..=255).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
-        if fits { Ok(Self(bare.to_owned())) } else { Err(IdempotencyKeyError) }
+        let bare = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(text);
+        let fits = (1..=255).contains(&bare.len())
+            && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+        if fits {
+            Ok(Self(bare.to_owned()))
+        } else {
+            Err(IdempotencyKeyError)
+        }
     }
 
     /// The key itself, without quotes.
@@ -62,7 +70,10 @@ mod tests {
 
     #[test]
     fn the_quoted_and_the_bare_form_are_the_same_key() {
-        assert_eq!(IdempotencyKey::parse("\"k-1\"").unwrap(), IdempotencyKey::parse(" k-1 ").unwrap());
+        assert_eq!(
+            IdempotencyKey::parse("\"k-1\"").unwrap(),
+            IdempotencyKey::parse(" k-1 ").unwrap()
+        );
     }
 
     #[test]
@@ -76,11 +87,17 @@ mod tests {
     fn the_order_of_fields_does_not_change_a_fingerprint_and_their_values_do() {
         let one: serde_json::Value = serde_json::from_str(r#"{"a":1,"b":2}"#).unwrap();
         let two: serde_json::Value = serde_json::from_str(r#"{"b":2,"a":1}"#).unwrap();
-        assert_eq!(Fingerprint::of("POST", "/v1/payments", &one), Fingerprint::of("POST", "/v1/payments", &two));
+        assert_eq!(
+            Fingerprint::of("POST", "/v1/payments", &one),
+            Fingerprint::of("POST", "/v1/payments", &two)
+        );
         assert_ne!(
             Fingerprint::of("POST", "/v1/payments", &one),
             Fingerprint::of("POST", "/v1/payments", &json!({"a": 1, "b": 3}))
         );
-        assert_ne!(Fingerprint::of("POST", "/v1/p", &one), Fingerprint::of("POST", "/v1/", &one));
+        assert_ne!(
+            Fingerprint::of("POST", "/v1/p", &one),
+            Fingerprint::of("POST", "/v1/", &one)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Typed ids: a prefix that says what a thing is, and a `UUIDv7` that sorts by age.
 //!
 //! In text an id is a `TypeID` (`pay_01h455vb4pex5vsknk084sn02q`: prefix, `_`, 26 characters of Crockford's
-//! base 32 in lower case), in Postgres a plain `uuid`. Source of the format: the TypeID specification 0.3.
+//! base 32 in lower case), in Postgres a plain `uuid`. Source of the format: the `TypeID` specification 0.3.
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;

@@ -52,6 +52,9 @@ mod tests {
     #[test]
     fn a_refused_message_is_tried_for_a_long_weekend() {
         let total: Duration = (1..MAX_ATTEMPTS).map(delay_after_refusal).sum();
-        assert!(total > Duration::hours(70) && total < Duration::hours(80), "{total}");
+        assert!(
+            total > Duration::hours(70) && total < Duration::hours(80),
+            "{total}"
+        );
     }
 }

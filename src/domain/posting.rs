@@ -77,9 +77,12 @@ impl Posting {
         match self {
             Self::CustomerPayment { charge, .. } => charge,
             Self::CustomerRefund { refund, .. } => refund,
-            Self::ChargeLine { balance_transaction, .. } | Self::RefundLine { balance_transaction, .. } => {
-                &balance_transaction.id
+            Self::ChargeLine {
+                balance_transaction, ..
             }
+            | Self::RefundLine {
+                balance_transaction, ..
+            } => &balance_transaction.id,
         }
     }
 

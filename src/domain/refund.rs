@@ -4,7 +4,9 @@ use super::ids::{OperationId, PaymentId, RefundId};
 use super::snapshot::{RefundSnapshot, Said};
 
 /// Where a refund stands. Providers may fail one even after it succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, sqlx::Type, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum RefundState {

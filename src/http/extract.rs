@@ -26,8 +26,12 @@ impl FromRequest for Caller {
         let app = request.app_data::<web::Data<Arc<App>>>().cloned();
         let key = bearer(request);
         Box::pin(async move {
-            let (Some(app), Some(key)) = (app, key) else { return Err(Problem::unauthenticated()) };
-            let caller = auth::authenticate(&app, &key).await?.ok_or_else(Problem::unauthenticated)?;
+            let (Some(app), Some(key)) = (app, key) else {
+                return Err(Problem::unauthenticated());
+            };
+            let caller = auth::authenticate(&app, &key)
+                .await?
+                .ok_or_else(Problem::unauthenticated)?;
             tracing::Span::current().record("merchant_id", tracing::field::display(caller.merchant_id));
             Ok(caller)
         })
@@ -37,7 +41,9 @@ impl FromRequest for Caller {
 fn bearer(request: &HttpRequest) -> Option<SecretString> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| SecretString::from(key.trim().to_owned()))
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| SecretString::from(key.trim().to_owned()))
 }
 
 /// The `Idempotency-Key` header, which every request that moves money must have.
@@ -51,17 +57,26 @@ impl FromRequest for RequiredKey {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         const FIELD: &str = "Idempotency-Key";
         let required = || {
-            Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_required", "send an Idempotency-Key header").at(FIELD)
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "idempotency_key_required",
+                "send an Idempotency-Key header",
+            )
+            .at(FIELD)
         };
-        let key = request.headers().get(FIELD).ok_or_else(required).and_then(|value| {
-            value
-                .to_str()
-                .map_err(|_| Problem::invalid(FIELD, "idempotency_key_invalid", "must be visible ASCII"))
-                .and_then(|text| {
-                    IdempotencyKey::parse(text)
-                        .map_err(|error| Problem::invalid(FIELD, "idempotency_key_invalid", error))
-                })
-        });
+        let key = request
+            .headers()
+            .get(FIELD)
+            .ok_or_else(required)
+            .and_then(|value| {
+                value
+                    .to_str()
+                    .map_err(|_| Problem::invalid(FIELD, "idempotency_key_invalid", "must be visible ASCII"))
+                    .and_then(|text| {
+                        IdempotencyKey::parse(text)
+                            .map_err(|error| Problem::invalid(FIELD, "idempotency_key_invalid", error))
+                    })
+            });
         ready(key.map(RequiredKey))
     }
 }
@@ -84,11 +99,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             let bytes = bytes.await.map_err(|error| body_problem(&error))?;
             let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
             let value: serde_json::Value = serde_json::from_slice(text).map_err(|error| {
-                Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "malformed_json",
+                    format!("the body is not JSON: {error}"),
+                )
             })?;
             let mut json = serde_json::Deserializer::from_slice(text);
             let body = serde_path_to_error::deserialize(&mut json).map_err(|error| field_problem(&error))?;
-            Ok(Self { body, fingerprint: Fingerprint::of(&method, &route, &value) })
+            Ok(Self {
+                body,
+                fingerprint: Fingerprint::of(&method, &route, &value),
+            })
         })
     }
 }
@@ -101,13 +123,21 @@ pub(super) fn body_problem(error: &actix_web::Error) -> Problem {
             format!("the body may have {} bytes at most", super::BODY_LIMIT),
         );
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body did not arrive whole")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "body_unreadable",
+        "the body did not arrive whole",
+    )
 }
 
 /// Names the field that a typed reading stumbled over.
 fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let message = error.inner().to_string();
-    let quoted = |prefix: &str| message.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+    let quoted = |prefix: &str| {
+        message
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.split('`').next())
+    };
     if let Some(field) = quoted("unknown field `") {
         return Problem::invalid(field, "unknown_field", "is not known here");
     }

@@ -24,7 +24,8 @@ pub(super) async fn readyz(app: web::Data<Arc<App>>) -> HttpResponse {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": "ok" })),
         Err(unready) => {
             tracing::warn!(%unready, "not ready");
-            HttpResponse::ServiceUnavailable().json(json!({ "status": "unready", "reason": unready.to_string() }))
+            HttpResponse::ServiceUnavailable()
+                .json(json!({ "status": "unready", "reason": unready.to_string() }))
         }
     }
 }

@@ -63,5 +63,9 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(actix_web::http::StatusCode::NOT_FOUND, "not_found", "no such route; see /docs"))
+    Err(Problem::new(
+        actix_web::http::StatusCode::NOT_FOUND,
+        "not_found",
+        "no such route; see /docs",
+    ))
 }

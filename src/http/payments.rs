@@ -66,7 +66,11 @@ pub(super) struct SettlesBody {
 
 impl From<&Settles> for SettlesBody {
     fn from(settles: &Settles) -> Self {
-        Self { model: settles.model.clone(), id: settles.id, amount_minor: settles.amount_minor }
+        Self {
+            model: settles.model.clone(),
+            id: settles.id,
+            amount_minor: settles.amount_minor,
+        }
     }
 }
 
@@ -143,7 +147,7 @@ pub(super) async fn get(
     path: web::Path<String>,
     query: Result<web::Query<GetQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(query_problem)?;
+    let query = query.map_err(|error| query_problem(&error))?;
     let detail = payments::get(&app, &caller, payment_id(&path)?, query.refresh).await?;
     Ok(HttpResponse::Ok().json(PaymentView::from(&detail)))
 }
@@ -164,7 +168,7 @@ pub(super) async fn list(
     caller: Caller,
     query: Result<web::Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(query_problem)?;
+    let query = query.map_err(|error| query_problem(&error))?;
     // What can be no reference is nobody's.
     let found = match Reference::parse(query.reference.as_str()) {
         Ok(reference) => payments::list_by_reference(&app, &caller, reference.as_str()).await?,
@@ -225,8 +229,10 @@ operation!(
 
 impl CreateBody {
     fn parse(self) -> Result<payments::NewPayment, Problem> {
-        let currency: Currency =
-            self.currency.parse().map_err(|error| Problem::invalid("currency", "unknown_currency", error))?;
+        let currency: Currency = self
+            .currency
+            .parse()
+            .map_err(|error| Problem::invalid("currency", "unknown_currency", error))?;
         let amount = Amount::parse(self.amount_minor, currency)
             .map_err(|error| Problem::invalid("amount_minor", "invalid_amount", error))?;
         let reference = Reference::parse(self.reference)
@@ -260,12 +266,20 @@ fn parse_id<T: std::str::FromStr<Err: std::fmt::Display>>(
     field: &'static str,
     text: Option<&str>,
 ) -> Result<Option<T>, Problem> {
-    text.map(|text| text.parse().map_err(|error| Problem::invalid(field, "invalid_id", error))).transpose()
+    text.map(|text| {
+        text.parse()
+            .map_err(|error| Problem::invalid(field, "invalid_id", error))
+    })
+    .transpose()
 }
 
 fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>, Problem> {
     if settles.len() > 100 {
-        return Err(Problem::invalid("settles", "too_many", "may name 100 documents at most"));
+        return Err(Problem::invalid(
+            "settles",
+            "too_many",
+            "may name 100 documents at most",
+        ));
     }
     let mut rest = amount.minor();
     settles
@@ -274,7 +288,11 @@ fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>
         .map(|(index, document)| {
             check_model(&format!("settles[{index}].model"), &document.model)?;
             if document.id < 1 {
-                return Err(Problem::invalid(format!("settles[{index}].id"), "invalid_id", "must be at least 1"));
+                return Err(Problem::invalid(
+                    format!("settles[{index}].id"),
+                    "invalid_id",
+                    "must be at least 1",
+                ));
             }
             let field = format!("settles[{index}].amount_minor");
             if document.amount_minor < 1 || document.amount_minor > rest {
@@ -282,20 +300,38 @@ fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>
                 return Err(Problem::invalid(field, "invalid_amount", message));
             }
             rest -= document.amount_minor;
-            Ok(Settles { model: document.model.clone(), id: document.id, amount_minor: document.amount_minor })
+            Ok(Settles {
+                model: document.model.clone(),
+                id: document.id,
+                amount_minor: document.amount_minor,
+            })
         })
         .collect()
 }
 
 fn check_model(field: &str, model: &str) -> Result<(), Problem> {
     let fits = (1..=64).contains(&model.len())
-        && model.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte));
-    if fits { Ok(()) } else { Err(Problem::invalid(field, "invalid_model", "must be a model of Odoo, such as account.move")) }
+        && model
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte));
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::invalid(
+            field,
+            "invalid_model",
+            "must be a model of Odoo, such as account.move",
+        ))
+    }
 }
 
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
     if metadata.len() > 40 {
-        return Err(Problem::invalid("metadata", "too_many", "may have 40 keys at most"));
+        return Err(Problem::invalid(
+            "metadata",
+            "too_many",
+            "may have 40 keys at most",
+        ));
     }
     for (key, value) in metadata {
         if key.is_empty() || key.starts_with("quittance_") || key.contains(['[', ']']) {
@@ -311,39 +347,75 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
 /// Free text: bounded, printable, and no place for a card number.
 fn check_text(field: &str, text: &str, limit: usize) -> Result<(), Problem> {
     if text.chars().count() > limit {
-        return Err(Problem::invalid(field, "too_long", format!("may have {limit} characters at most")));
+        return Err(Problem::invalid(
+            field,
+            "too_long",
+            format!("may have {limit} characters at most"),
+        ));
     }
     if text.contains('\0') {
-        return Err(Problem::invalid(field, "invalid_text", "must not hold NUL characters"));
+        return Err(Problem::invalid(
+            field,
+            "invalid_text",
+            "must not hold NUL characters",
+        ));
     }
     if holds_card_number(text) {
-        return Err(Problem::invalid(field, "card_number", "holds what looks like a card number, which must never come here"));
+        return Err(Problem::invalid(
+            field,
+            "card_number",
+            "holds what looks like a card number, which must never come here",
+        ));
     }
     Ok(())
 }
 
 fn check_token(field: &str, text: &str) -> Result<(), Problem> {
-    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if fits { Ok(()) } else { Err(Problem::invalid(field, "invalid_id", "must be an id of the provider, such as pm_…")) }
+    let fits = (1..=255).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::invalid(
+            field,
+            "invalid_id",
+            "must be an id of the provider, such as pm_…",
+        ))
+    }
 }
 
 fn check_url(field: &str, text: &str) -> Result<(), Problem> {
-    let fits = text.len() <= 2_048 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if fits { Ok(()) } else { Err(Problem::invalid(field, "invalid_url", "must be an absolute http or https URL")) }
+    let fits =
+        text.len() <= 2_048 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::invalid(
+            field,
+            "invalid_url",
+            "must be an absolute http or https URL",
+        ))
+    }
 }
 
 /// What can be no payment's id is no payment's.
 fn payment_id(text: &str) -> Result<PaymentId, Problem> {
-    text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such payment"))
+    text.parse()
+        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such payment"))
 }
 
-fn query_problem(error: actix_web::Error) -> Problem {
+fn query_problem(error: &actix_web::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string())
 }
 
 fn respond(request: &HttpRequest, served: Served) -> HttpResponse {
     let (answer, replayed) = match served {
-        Served::Fresh { answer, provider_time } => {
+        Served::Fresh {
+            answer,
+            provider_time,
+        } => {
             request.extensions_mut().insert(ProviderTime(provider_time));
             (answer, false)
         }
@@ -358,7 +430,11 @@ fn respond(request: &HttpRequest, served: Served) -> HttpResponse {
         }
     };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let content = if status.is_success() { "application/json" } else { "application/problem+json" };
+    let content = if status.is_success() {
+        "application/json"
+    } else {
+        "application/problem+json"
+    };
     let mut response = HttpResponse::build(status);
     if replayed {
         response.insert_header(("Idempotency-Replayed", "true"));

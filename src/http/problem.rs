@@ -58,7 +58,11 @@ impl Problem {
     #[must_use]
     pub fn invalid(field: impl Into<String>, code: &'static str, message: impl std::fmt::Display) -> Self {
         let field = field.into();
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, format!("{field} {message}"));
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            code,
+            format!("{field} {message}"),
+        );
         problem.field = Some(field);
         problem
     }
@@ -109,8 +113,12 @@ impl Problem {
     }
 
     fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database cannot be reached; come back later")
-            .retry_after(2)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the database cannot be reached; come back later",
+        )
+        .retry_after(2)
     }
 
     fn of_provider(error: &ProviderError) -> Self {
@@ -144,35 +152,48 @@ impl Problem {
 impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
         // The one place where a failed request is logged: by what we can do about it.
-        match &error {
-            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
-            }
-            _ => tracing::info!(error = &error as &dyn std::error::Error, "a request was turned away"),
+        let ours = matches!(
+            error,
+            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_)
+        );
+        if ours {
+            tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+        } else {
+            tracing::info!(
+                error = &error as &dyn std::error::Error,
+                "a request was turned away"
+            );
         }
         let conflict = |code, detail: String| Self::new(StatusCode::CONFLICT, code, detail);
         match error {
-            AppError::NotFound(what) => Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}")),
+            AppError::NotFound(what) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
+            }
             AppError::Invalid { field, code, message } => Self::invalid(field, code, message),
             AppError::Rule(rule) => of_rule(&rule),
             AppError::ReferenceInUse { payment } => {
                 let detail = format!("{payment} has this reference; use it, or cancel it first");
-                Self { payment: Some(payment.to_string()), ..conflict("reference_in_use", detail) }
+                Self {
+                    payment: Some(payment.to_string()),
+                    ..conflict("reference_in_use", detail)
+                }
             }
             AppError::KeyReused => Self::invalid(
                 "Idempotency-Key",
                 "idempotency_key_reused",
                 "was used for another request; use a new key for a new request",
             ),
-            AppError::InFlight { retry_after } => {
-                conflict("in_flight", "a request with this key or reference is being served; repeat it".to_owned())
-                    .retry_after(retry_after.as_secs().max(1))
-            }
+            AppError::InFlight { retry_after } => conflict(
+                "in_flight",
+                "a request with this key or reference is being served; repeat it".to_owned(),
+            )
+            .retry_after(retry_after.as_secs().max(1)),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
-            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_) | AppError::Sink(_) => {
-                Self::internal()
-            }
+            AppError::Store(_)
+            | AppError::Interrupted(_)
+            | AppError::UnknownProvider(_)
+            | AppError::Sink(_) => Self::internal(),
         }
     }
 }
@@ -202,6 +223,8 @@ impl ResponseError for Problem {
         }
         let mut shown = self.clone();
         shown.request_id = super::request_id::current();
-        response.content_type("application/problem+json").body(shown.to_bytes().1)
+        response
+            .content_type("application/problem+json")
+            .body(shown.to_bytes().1)
     }
 }

@@ -34,16 +34,25 @@ pub(super) async fn middleware(
     let route = request.match_pattern().unwrap_or_default();
     let span = tracing::info_span!("http.request", request_id = %id, method = %request.method(), route,
         merchant_id = tracing::field::Empty, status = tracing::field::Empty);
-    let served = CURRENT.scope(id, next.call(request)).instrument(span.clone()).await;
+    let served = CURRENT
+        .scope(id, next.call(request))
+        .instrument(span.clone())
+        .await;
     served.map(|mut response| {
         let total = started.elapsed();
-        let provider = response.request().extensions().get::<ProviderTime>().map(|time| time.0);
+        let provider = response
+            .request()
+            .extensions()
+            .get::<ProviderTime>()
+            .map(|time| time.0);
         note(&span, &response, total);
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
             headers.insert(X_REQUEST_ID, value);
         }
-        let provider = provider.map(|time| format!("provider;dur={}, ", milliseconds(time))).unwrap_or_default();
+        let provider = provider
+            .map(|time| format!("provider;dur={}, ", milliseconds(time)))
+            .unwrap_or_default();
         if let Ok(value) = HeaderValue::from_str(&format!("{provider}total;dur={}", milliseconds(total))) {
             headers.insert(SERVER_TIMING, value);
         }

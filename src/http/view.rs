@@ -111,7 +111,10 @@ struct PostingView {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
     /// When it is tried next.
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     due_at: Option<OffsetDateTime>,
     /// What it became in Odoo, such as `account.payment,12`.
     records: Vec<String>,
@@ -134,7 +137,9 @@ pub(super) struct PaymentList {
 
 impl PaymentList {
     pub(super) fn new(payments: &[PaymentDetail]) -> Self {
-        Self { data: payments.iter().map(PaymentView::from).collect() }
+        Self {
+            data: payments.iter().map(PaymentView::from).collect(),
+        }
     }
 }
 
@@ -182,7 +187,10 @@ impl From<&PaymentDetail> for PaymentView {
             exceptions: detail
                 .exceptions
                 .iter()
-                .map(|(kind, detail)| ExceptionView { kind: *kind, detail: detail.clone() })
+                .map(|(kind, detail)| ExceptionView {
+                    kind: *kind,
+                    detail: detail.clone(),
+                })
                 .collect(),
             version: payment.version,
             created_at: payment.created_at,
@@ -206,7 +214,11 @@ impl From<&Operation> for OperationView {
 
 impl From<&OutboxEntry> for PostingView {
     fn from(entry: &OutboxEntry) -> Self {
-        let records = entry.result.as_ref().map(|posted| posted.records.as_slice()).unwrap_or_default();
+        let records = entry
+            .result
+            .as_ref()
+            .map(|posted| posted.records.as_slice())
+            .unwrap_or_default();
         Self {
             id: entry.id.to_string(),
             kind: entry.posting.kind(),
@@ -215,7 +227,10 @@ impl From<&OutboxEntry> for PostingView {
             attempts: entry.attempts,
             last_error: entry.last_error.clone(),
             due_at: entry.due_at,
-            records: records.iter().map(|record| format!("{},{}", record.model, record.id)).collect(),
+            records: records
+                .iter()
+                .map(|record| format!("{},{}", record.model, record.id))
+                .collect(),
         }
     }
 }
@@ -226,7 +241,8 @@ pub(super) fn render(detail: &PaymentDetail, operation: &Operation) -> Answer {
         let code = operation.error_code.as_deref().unwrap_or_default();
         let message = operation.error_message.as_deref().unwrap_or_default();
         let refusal = format!("the provider refused the request: {code}: {message}");
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", refusal).of(&detail.payment);
+        let problem =
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_refused", refusal).of(&detail.payment);
         let (status, body) = problem.to_bytes();
         return Answer { status, body };
     }
@@ -234,5 +250,8 @@ pub(super) fn render(detail: &PaymentDetail, operation: &Operation) -> Answer {
         OperationKind::Authorize | OperationKind::Refund => StatusCode::CREATED,
         OperationKind::Capture | OperationKind::Cancel => StatusCode::OK,
     };
-    Answer { status: status.as_u16(), body: serde_json::to_vec(&PaymentView::from(detail)).unwrap_or_default() }
+    Answer {
+        status: status.as_u16(),
+        body: serde_json::to_vec(&PaymentView::from(detail)).unwrap_or_default(),
+    }
 }

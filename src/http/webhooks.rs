@@ -30,16 +30,28 @@ pub(super) async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let body = body.map_err(|error| super::extract::body_problem(&error))?;
     let (provider, account) = path.into_inner();
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown_account", "no such provider account");
+    let unknown = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown_account",
+            "no such provider account",
+        )
+    };
     let account = account.parse().map_err(|_| unknown())?;
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     match take_in(&app, &provider, account, header, &body).await? {
         Received::Kept | Received::NotOurs => Ok(HttpResponse::Ok().finish()),
         Received::Unknown => Err(unknown()),
-        Received::Refused(why) => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_signature", why.to_string())),
-        Received::NotKept => {
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the event was not kept; send it again")
-                .retry_after(2))
-        }
+        Received::Refused(why) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_signature",
+            why.to_string(),
+        )),
+        Received::NotKept => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the event was not kept; send it again",
+        )
+        .retry_after(2)),
     }
 }

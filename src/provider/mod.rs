@@ -97,7 +97,8 @@ pub trait Provider: Send + Sync {
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError>;
 
     /// Looks up what became of an operation, without repeating it. `None` proves nothing.
-    async fn find(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Option<Outcome>, ProviderError>;
+    async fn find(&self, account: &ProviderAccount, call: Call<'_>)
+    -> Result<Option<Outcome>, ProviderError>;
 
     /// Reads an object as it stands now.
     async fn fetch(&self, account: &ProviderAccount, object: &ObjectRef) -> Result<Snapshot, ProviderError>;

@@ -92,9 +92,17 @@ pub enum VerifyError {
 /// Every candidate is compared with every secret, in time that depends on neither's contents, so that a secret can
 /// be rolled while both are in use. A blank secret is none: anybody could sign with it.
 #[must_use]
-pub fn verify_hmac_sha256(parts: &[&[u8]], candidates: &[[u8; 32]], secrets: &[SecretString]) -> Option<Proof> {
+pub fn verify_hmac_sha256(
+    parts: &[&[u8]],
+    candidates: &[[u8; 32]],
+    secrets: &[SecretString],
+) -> Option<Proof> {
     let mut matched = subtle::Choice::from(0);
-    for secret in secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| !secret.trim().is_empty()) {
+    for secret in secrets
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .filter(|secret| !secret.trim().is_empty())
+    {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
         for part in parts {
             mac.update(part);

@@ -44,8 +44,10 @@ pub async fn insert(
 
 /// The key with that hash, unless it was revoked.
 pub async fn find(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-    Ok(sqlx::query_as("select merchant_id, id, live from api_key where hash = $1 and revoked_at is null")
-        .bind(hash.as_slice())
-        .fetch_optional(conn)
-        .await?)
+    Ok(
+        sqlx::query_as("select merchant_id, id, live from api_key where hash = $1 and revoked_at is null")
+            .bind(hash.as_slice())
+            .fetch_optional(conn)
+            .await?,
+    )
 }

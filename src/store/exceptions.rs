@@ -39,9 +39,11 @@ pub async fn list(
     merchant: MerchantId,
     payment: PaymentId,
 ) -> Result<Vec<(ExceptionKind, String)>, StoreError> {
-    Ok(sqlx::query_as("select kind, detail from exception where merchant_id = $1 and payment_id = $2 order by id")
-        .bind(merchant)
-        .bind(payment)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "select kind, detail from exception where merchant_id = $1 and payment_id = $2 order by id",
+    )
+    .bind(merchant)
+    .bind(payment)
+    .fetch_all(conn)
+    .await?)
 }

@@ -8,14 +8,22 @@ use crate::domain::ids::{MerchantId, ProviderAccountId};
 
 /// The newest migration that is applied.
 pub async fn latest_migration(conn: &mut PgConnection) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(conn).await?)
+    Ok(
+        sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 /// Whether a sealed value that is there opens; `true` where there is none.
 pub async fn key_opens(conn: &mut PgConnection, sealer: &Sealer) -> Result<bool, StoreError> {
     let some: Option<(MerchantId, ProviderAccountId)> =
-        sqlx::query_as("select merchant_id, id from provider_account limit 1").fetch_optional(&mut *conn).await?;
-    let Some((merchant, id)) = some else { return Ok(true) };
+        sqlx::query_as("select merchant_id, id from provider_account limit 1")
+            .fetch_optional(&mut *conn)
+            .await?;
+    let Some((merchant, id)) = some else {
+        return Ok(true);
+    };
     match super::provider_accounts::get(conn, sealer, merchant, id).await {
         Ok(_) => Ok(true),
         Err(StoreError::Crypto(_)) => Ok(false),
@@ -25,5 +33,7 @@ pub async fn key_opens(conn: &mut PgConnection, sealer: &Sealer) -> Result<bool,
 
 /// How a commit is made durable, as this connection has it.
 pub async fn synchronous_commit(conn: &mut PgConnection) -> Result<String, StoreError> {
-    Ok(sqlx::query_scalar("show synchronous_commit").fetch_one(conn).await?)
+    Ok(sqlx::query_scalar("show synchronous_commit")
+        .fetch_one(conn)
+        .await?)
 }

@@ -35,7 +35,12 @@ struct Row {
 }
 
 fn body_place(merchant: MerchantId, id: Uuid) -> Place {
-    Place { merchant: merchant.uuid(), table: "idempotency_record", column: "body_sealed", row: id }
+    Place {
+        merchant: merchant.uuid(),
+        table: "idempotency_record",
+        column: "body_sealed",
+        row: id,
+    }
 }
 
 /// Claims a key for an operation. `false` where it was claimed before; the row is then not touched.
@@ -82,10 +87,10 @@ pub async fn lock(
     .fetch_one(conn)
     .await?;
     let answer = match (row.status, row.body_sealed) {
-        (Some(status), Some(sealed)) => {
-            let body = sealer.open(body_place(merchant, row.id), &sealed)?.to_vec();
+        (Some(status), Some(ciphertext)) => {
+            let body = sealer.open(body_place(merchant, row.id), &ciphertext)?.to_vec();
             let status =
-                u16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", error))?;
+                u16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", &error))?;
             Some((status, body))
         }
         _ => None,
@@ -124,17 +129,18 @@ pub async fn finish(
     status: u16,
     body: &[u8],
 ) -> Result<(), StoreError> {
-    let id: Uuid = sqlx::query_scalar("select id from idempotency_record where merchant_id = $1 and key_hash = $2")
-        .bind(merchant)
-        .bind(key_hash.as_slice())
-        .fetch_one(&mut *conn)
-        .await?;
-    let sealed = sealer.seal(body_place(merchant, id), body)?;
+    let id: Uuid =
+        sqlx::query_scalar("select id from idempotency_record where merchant_id = $1 and key_hash = $2")
+            .bind(merchant)
+            .bind(key_hash.as_slice())
+            .fetch_one(&mut *conn)
+            .await?;
+    let ciphertext = sealer.seal(body_place(merchant, id), body)?;
     sqlx::query("update idempotency_record set status = $3, body_sealed = $4 where merchant_id = $1 and key_hash = $2")
         .bind(merchant)
         .bind(key_hash.as_slice())
-        .bind(i16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", error))?)
-        .bind(sealed)
+        .bind(i16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", &error))?)
+        .bind(ciphertext)
         .execute(conn)
         .await?;
     Ok(())
@@ -142,7 +148,7 @@ pub async fn finish(
 
 /// Drops keys older than `before`, `limit` at most; how many.
 pub async fn purge(conn: &mut PgConnection, before: OffsetDateTime, limit: i64) -> Result<u64, StoreError> {
-    let done = sqlx::query(
+    let purged = sqlx::query(
         "delete from idempotency_record where (merchant_id, key_hash) in
              (select merchant_id, key_hash from idempotency_record where created_at < $1 limit $2)",
     )
@@ -150,5 +156,5 @@ pub async fn purge(conn: &mut PgConnection, before: OffsetDateTime, limit: i64) 
     .bind(limit)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected())
+    Ok(purged.rows_affected())
 }

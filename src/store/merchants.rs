@@ -7,7 +7,12 @@ use super::StoreError;
 use crate::domain::ids::MerchantId;
 
 /// Adds a merchant.
-pub async fn insert(conn: &mut PgConnection, id: MerchantId, name: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: MerchantId,
+    name: &str,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     sqlx::query("insert into merchant (merchant_id, name, created_at) values ($1, $2, $3)")
         .bind(id)
         .bind(name)

@@ -52,19 +52,27 @@ pub enum StoreError {
 
 impl StoreError {
     /// A row of `table` that cannot be read.
-    pub(crate) fn corrupt(table: &'static str, what: impl ToString) -> Self {
-        Self::Corrupt { table, what: what.to_string() }
+    pub(crate) fn corrupt(table: &'static str, what: &impl ToString) -> Self {
+        Self::Corrupt {
+            table,
+            what: what.to_string(),
+        }
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::RowNotFound => Self::NotFound,
-            sqlx::Error::Database(database) if database.is_unique_violation() => {
-                Self::Conflict { constraint: database.constraint().unwrap_or_default().to_owned() }
-            }
-            _ => Self::Database(error),
+        if matches!(error, sqlx::Error::RowNotFound) {
+            return Self::NotFound;
+        }
+        match error
+            .as_database_error()
+            .filter(|database| database.is_unique_violation())
+        {
+            Some(database) => Self::Conflict {
+                constraint: database.constraint().unwrap_or_default().to_owned(),
+            },
+            None => Self::Database(error),
         }
     }
 }

@@ -11,7 +11,12 @@ use crate::domain::ids::{MerchantId, OdooInstanceId};
 use crate::sink::{Books, OdooInstance};
 
 fn key_place(merchant: MerchantId, id: OdooInstanceId) -> Place {
-    Place { merchant: merchant.uuid(), table: "odoo_instance", column: "api_key_sealed", row: id.uuid() }
+    Place {
+        merchant: merchant.uuid(),
+        table: "odoo_instance",
+        column: "api_key_sealed",
+        row: id.uuid(),
+    }
 }
 
 /// Adds an instance.
@@ -63,7 +68,10 @@ pub async fn get(
     Ok(OdooInstance {
         merchant_id: merchant,
         id,
-        url: row.url.parse().map_err(|error| StoreError::corrupt("odoo_instance", error))?,
+        url: row
+            .url
+            .parse()
+            .map_err(|error| StoreError::corrupt("odoo_instance", &error))?,
         database: row.database,
         api_key: sealer.open_text(key_place(merchant, id), &row.api_key_sealed)?,
         books: row.books.0,
@@ -72,10 +80,12 @@ pub async fn get(
 
 /// The ids of a merchant's instances, oldest first, two at most: enough to see whether there is one.
 pub async fn list(conn: &mut PgConnection, merchant: MerchantId) -> Result<Vec<OdooInstanceId>, StoreError> {
-    Ok(sqlx::query_scalar("select id from odoo_instance where merchant_id = $1 order by id limit 2")
-        .bind(merchant)
-        .fetch_all(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("select id from odoo_instance where merchant_id = $1 order by id limit 2")
+            .bind(merchant)
+            .fetch_all(conn)
+            .await?,
+    )
 }
 
 /// Stops sending to an instance until `until`. No message spends an attempt.
@@ -86,18 +96,24 @@ pub async fn pause(
     until: OffsetDateTime,
     reason: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("update odoo_instance set paused_until = $3, paused_reason = $4 where merchant_id = $1 and id = $2")
-        .bind(merchant)
-        .bind(id)
-        .bind(until)
-        .bind(reason)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "update odoo_instance set paused_until = $3, paused_reason = $4 where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(until)
+    .bind(reason)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 /// Forgets a pause: the instance answered.
-pub async fn resume(conn: &mut PgConnection, merchant: MerchantId, id: OdooInstanceId) -> Result<(), StoreError> {
+pub async fn resume(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+) -> Result<(), StoreError> {
     sqlx::query(
         "update odoo_instance set paused_until = null, paused_reason = null
          where merchant_id = $1 and id = $2 and paused_until is not null",

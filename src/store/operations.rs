@@ -107,24 +107,38 @@ pub async fn update(
 }
 
 /// One operation.
-pub async fn get(conn: &mut PgConnection, merchant: MerchantId, id: OperationId) -> Result<Operation, StoreError> {
-    let row: Row =
-        sqlx::query_as(concat!("select ", columns!(), " from operation where merchant_id = $1 and id = $2"))
-            .bind(merchant)
-            .bind(id)
-            .fetch_one(conn)
-            .await?;
+pub async fn get(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OperationId,
+) -> Result<Operation, StoreError> {
+    let row: Row = sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from operation where merchant_id = $1 and id = $2"
+    ))
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
     Ok(row.into())
 }
 
 /// One operation, held until the transaction ends.
-pub async fn lock(conn: &mut PgConnection, merchant: MerchantId, id: OperationId) -> Result<Operation, StoreError> {
-    let row: Row =
-        sqlx::query_as(concat!("select ", columns!(), " from operation where merchant_id = $1 and id = $2 for update"))
-            .bind(merchant)
-            .bind(id)
-            .fetch_one(conn)
-            .await?;
+pub async fn lock(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OperationId,
+) -> Result<Operation, StoreError> {
+    let row: Row = sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from operation where merchant_id = $1 and id = $2 for update"
+    ))
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
     Ok(row.into())
 }
 
@@ -178,9 +192,11 @@ pub async fn list_due(
     now: OffsetDateTime,
     limit: i64,
 ) -> Result<Vec<(MerchantId, OperationId)>, StoreError> {
-    Ok(sqlx::query_as("select merchant_id, id from operation where due_at <= $1 order by due_at limit $2")
-        .bind(now)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?)
+    Ok(
+        sqlx::query_as("select merchant_id, id from operation where due_at <= $1 order by due_at limit $2")
+            .bind(now)
+            .bind(limit)
+            .fetch_all(conn)
+            .await?,
+    )
 }

@@ -30,7 +30,12 @@ macro_rules! select {
 }
 
 fn secret_place(merchant: MerchantId, id: PaymentId) -> Place {
-    Place { merchant: merchant.uuid(), table: TABLE, column: "client_secret_sealed", row: id.uuid() }
+    Place {
+        merchant: merchant.uuid(),
+        table: TABLE,
+        column: "client_secret_sealed",
+        row: id.uuid(),
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -62,16 +67,24 @@ struct Row {
 
 impl Row {
     fn open(self, sealer: &Sealer) -> Result<Payment, StoreError> {
-        let currency = self.currency.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
+        let currency = self
+            .currency
+            .parse()
+            .map_err(|error| StoreError::corrupt(TABLE, &error))?;
         let place = secret_place(self.merchant_id, self.id);
-        let secret = self.client_secret_sealed.map(|sealed| sealer.open_text(place, &sealed)).transpose()?;
+        let secret = self
+            .client_secret_sealed
+            .map(|sealed| sealer.open_text(place, &sealed))
+            .transpose()?;
         Ok(Payment {
             merchant_id: self.merchant_id,
             id: self.id,
             provider_account_id: self.provider_account_id,
             odoo_instance_id: self.odoo_instance_id,
-            reference: Reference::parse(self.reference).map_err(|error| StoreError::corrupt(TABLE, error))?,
-            amount: Amount::parse(self.amount_minor, currency).map_err(|error| StoreError::corrupt(TABLE, error))?,
+            reference: Reference::parse(self.reference)
+                .map_err(|error| StoreError::corrupt(TABLE, &error))?,
+            amount: Amount::parse(self.amount_minor, currency)
+                .map_err(|error| StoreError::corrupt(TABLE, &error))?,
             capture_method: self.capture_method,
             state: self.state,
             authorized_minor: self.authorized_minor,
@@ -170,7 +183,9 @@ pub async fn get(
 
 /// When a read of the payment may begin, by the database's clock, to be noted with [`note_read`] once it is applied.
 pub async fn read_begins(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> {
-    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?)
+    Ok(sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(conn)
+        .await?)
 }
 
 /// Notes that a read which began then is applied.
@@ -196,12 +211,14 @@ pub async fn read_since(
     id: PaymentId,
     moment: OffsetDateTime,
 ) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("select coalesce(read_at > $3, false) from payment where merchant_id = $1 and id = $2")
-        .bind(merchant)
-        .bind(id)
-        .bind(moment)
-        .fetch_one(conn)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "select coalesce(read_at > $3, false) from payment where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(moment)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// One payment, held until the transaction ends.

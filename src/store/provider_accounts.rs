@@ -10,11 +10,21 @@ use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
 use crate::provider::ProviderAccount;
 
 fn key_place(merchant: MerchantId, id: ProviderAccountId) -> Place {
-    Place { merchant: merchant.uuid(), table: "provider_account", column: "secret_key_sealed", row: id.uuid() }
+    Place {
+        merchant: merchant.uuid(),
+        table: "provider_account",
+        column: "secret_key_sealed",
+        row: id.uuid(),
+    }
 }
 
 fn secret_place(merchant: MerchantId, id: WebhookSecretId) -> Place {
-    Place { merchant: merchant.uuid(), table: "webhook_secret", column: "secret_sealed", row: id.uuid() }
+    Place {
+        merchant: merchant.uuid(),
+        table: "webhook_secret",
+        column: "secret_sealed",
+        row: id.uuid(),
+    }
 }
 
 /// Adds an account and the route that leads webhooks to its merchant.
@@ -63,7 +73,10 @@ impl Row {
     fn open(self, sealer: &Sealer) -> Result<ProviderAccount, StoreError> {
         Ok(ProviderAccount {
             secret_key: sealer.open_text(key_place(self.merchant_id, self.id), &self.secret_key_sealed)?,
-            api_base: self.api_base.parse().map_err(|error| StoreError::corrupt("provider_account", error))?,
+            api_base: self
+                .api_base
+                .parse()
+                .map_err(|error| StoreError::corrupt("provider_account", &error))?,
             merchant_id: self.merchant_id,
             id: self.id,
             provider: self.provider,
@@ -98,11 +111,13 @@ pub async fn list_of_mode(
     merchant: MerchantId,
     live: bool,
 ) -> Result<Vec<ProviderAccountId>, StoreError> {
-    Ok(sqlx::query_scalar("select id from provider_account where merchant_id = $1 and live = $2 order by id limit 2")
-        .bind(merchant)
-        .bind(live)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "select id from provider_account where merchant_id = $1 and live = $2 order by id limit 2",
+    )
+    .bind(merchant)
+    .bind(live)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Whose account it is.
@@ -110,10 +125,12 @@ pub async fn find_merchant(
     conn: &mut PgConnection,
     id: ProviderAccountId,
 ) -> Result<Option<MerchantId>, StoreError> {
-    Ok(sqlx::query_scalar("select merchant_id from provider_account_route where provider_account_id = $1")
-        .bind(id)
-        .fetch_optional(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("select merchant_id from provider_account_route where provider_account_id = $1")
+            .bind(id)
+            .fetch_optional(conn)
+            .await?,
+    )
 }
 
 /// Adds a secret that the account's webhooks may be signed with.
@@ -154,5 +171,7 @@ pub async fn list_webhook_secrets(
     .bind(account)
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(|(id, sealed)| Ok(sealer.open_text(secret_place(merchant, id), &sealed)?)).collect()
+    rows.into_iter()
+        .map(|(id, sealed)| Ok(sealer.open_text(secret_place(merchant, id), &sealed)?))
+        .collect()
 }

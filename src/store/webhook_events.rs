@@ -45,7 +45,12 @@ pub struct SealedEvent {
 }
 
 fn payload_place(merchant: MerchantId, id: Uuid) -> Place {
-    Place { merchant: merchant.uuid(), table: "webhook_event", column: "payload_sealed", row: id }
+    Place {
+        merchant: merchant.uuid(),
+        table: "webhook_event",
+        column: "payload_sealed",
+        row: id,
+    }
 }
 
 impl SealedEvent {
@@ -83,7 +88,10 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let objects: Vec<Option<&str>> = events.iter().map(|event| event.object_id.as_deref()).collect();
     let versions: Vec<Option<&str>> = events.iter().map(|event| event.api_version.as_deref()).collect();
-    let payloads: Vec<&[u8]> = events.iter().map(|event| event.payload_sealed.as_slice()).collect();
+    let payloads: Vec<&[u8]> = events
+        .iter()
+        .map(|event| event.payload_sealed.as_slice())
+        .collect();
     sqlx::query(
         "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
              api_version, payload_sealed)
@@ -144,7 +152,9 @@ pub async fn lease(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let payload = sealer.open(payload_place(row.merchant_id, row.id), &row.payload_sealed)?.to_vec();
+            let payload = sealer
+                .open(payload_place(row.merchant_id, row.id), &row.payload_sealed)?
+                .to_vec();
             Ok(WebhookEvent {
                 merchant_id: row.merchant_id,
                 provider_account_id: row.provider_account_id,
@@ -181,7 +191,11 @@ pub enum Ended<'a> {
 }
 
 /// Notes what became of an event. `false` where the lease was lost: then nothing of this transaction may count.
-pub async fn end(conn: &mut PgConnection, event: &WebhookEvent, ended: Ended<'_>) -> Result<bool, StoreError> {
+pub async fn end(
+    conn: &mut PgConnection,
+    event: &WebhookEvent,
+    ended: Ended<'_>,
+) -> Result<bool, StoreError> {
     let (state, due_at, error, attempts) = match ended {
         Ended::Applied => ("applied", None, None, event.attempts),
         Ended::Ignored => ("ignored", None, None, event.attempts),

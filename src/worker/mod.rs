@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, AppError, outbox, sweep, webhooks};
 
 /// How often old idempotency keys are looked for.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
 /// Works until `stop`, and returns once what was begun is ended. `poll` is the longest pause between two looks.
 pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
@@ -32,15 +32,19 @@ async fn every(
     name: &'static str,
     pause: Duration,
     stop: &CancellationToken,
-    step: impl AsyncFn(&Arc<App>) -> Result<usize, AppError>,
+    work: impl AsyncFn(&Arc<App>) -> Result<usize, AppError>,
 ) {
     while !stop.is_cancelled() {
         let bell = app.bell.notified();
-        match step(app).await {
+        match work(app).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, step = name, "a step failed and is tried again");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    step = name,
+                    "a step failed and is tried again"
+                );
             }
         }
         tokio::select! {

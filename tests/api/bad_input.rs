@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Reply, TestApp, payment};
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[tokio::test]
 async fn each_wrong_field_is_named_with_a_stable_code() {
     let test = TestApp::spawn().await;
@@ -13,30 +14,88 @@ async fn each_wrong_field_is_named_with_a_stable_code() {
         (json!({ "amount_minor": -1 }), "amount_minor", "invalid_amount"),
         (json!({ "amount_minor": 12.5 }), "amount_minor", "invalid_field"),
         (json!({ "amount_minor": "12" }), "amount_minor", "invalid_field"),
-        (json!({ "amount_minor": 1_000_000_000_000_i64 }), "amount_minor", "invalid_amount"),
+        (
+            json!({ "amount_minor": 1_000_000_000_000_i64 }),
+            "amount_minor",
+            "invalid_amount",
+        ),
         (json!({ "currency": "EURO" }), "currency", "unknown_currency"),
         (json!({ "currency": "XAU" }), "currency", "unknown_currency"),
         (json!({ "reference": "" }), "reference", "invalid_reference"),
-        (json!({ "reference": "a\u{0}b" }), "reference", "invalid_reference"),
+        (
+            json!({ "reference": "a\u{0}b" }),
+            "reference",
+            "invalid_reference",
+        ),
         (json!({ "reference": null }), "reference", "invalid_field"),
         (json!({ "refernce": "S1" }), "refernce", "unknown_field"),
-        (json!({ "capture_method": "later" }), "capture_method", "invalid_field"),
-        (json!({ "description": "card 4242 4242 4242 4242" }), "description", "card_number"),
+        (
+            json!({ "capture_method": "later" }),
+            "capture_method",
+            "invalid_field",
+        ),
+        (
+            json!({ "description": "card 4242 4242 4242 4242" }),
+            "description",
+            "card_number",
+        ),
         (json!({ "description": "a\u{0}b" }), "description", "invalid_text"),
-        (json!({ "metadata": { "note": "5555555555554444" } }), "metadata.note", "card_number"),
-        (json!({ "metadata": { "quittance_payment": "x" } }), "metadata", "invalid_key"),
-        (json!({ "return_url": "javascript:alert(1)" }), "return_url", "invalid_url"),
-        (json!({ "payment_method": "pm/../x" }), "payment_method", "invalid_id"),
-        (json!({ "provider_account": "acc_1" }), "provider_account", "invalid_id"),
-        (json!({ "settles": [{ "model": "account.move", "id": 1, "amount_minor": 99_999 }] }), "settles[0].amount_minor", "invalid_amount"),
-        (json!({ "settles": [{ "model": "account move", "id": 1, "amount_minor": 1 }] }), "settles[0].model", "invalid_model"),
-        (json!({ "settles": [{ "model": "account.move", "id": 0, "amount_minor": 1 }] }), "settles[0].id", "invalid_id"),
+        (
+            json!({ "metadata": { "note": "5555555555554444" } }),
+            "metadata.note",
+            "card_number",
+        ),
+        (
+            json!({ "metadata": { "quittance_payment": "x" } }),
+            "metadata",
+            "invalid_key",
+        ),
+        (
+            json!({ "return_url": "javascript:alert(1)" }),
+            "return_url",
+            "invalid_url",
+        ),
+        (
+            json!({ "payment_method": "pm/../x" }),
+            "payment_method",
+            "invalid_id",
+        ),
+        (
+            json!({ "provider_account": "acc_1" }),
+            "provider_account",
+            "invalid_id",
+        ),
+        (
+            json!({ "settles": [{ "model": "account.move", "id": 1, "amount_minor": 99_999 }] }),
+            "settles[0].amount_minor",
+            "invalid_amount",
+        ),
+        (
+            json!({ "settles": [{ "model": "account move", "id": 1, "amount_minor": 1 }] }),
+            "settles[0].model",
+            "invalid_model",
+        ),
+        (
+            json!({ "settles": [{ "model": "account.move", "id": 0, "amount_minor": 1 }] }),
+            "settles[0].id",
+            "invalid_id",
+        ),
     ];
     for (wrong, field, code) in cases {
-        let problem = test.create("S1", wrong.clone()).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!((&problem["field"], &problem["code"]), (&json!(field), &json!(code)), "{wrong}");
+        let problem = test
+            .create("S1", wrong.clone())
+            .await
+            .expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(
+            (&problem["field"], &problem["code"]),
+            (&json!(field), &json!(code)),
+            "{wrong}"
+        );
     }
-    assert_eq!(test.count("payment").await + test.count("idempotency_record").await, 0);
+    assert_eq!(
+        test.count("payment").await + test.count("idempotency_record").await,
+        0
+    );
     assert!(test.stripe.payment_intents().is_empty());
 }
 
@@ -44,17 +103,34 @@ async fn each_wrong_field_is_named_with_a_stable_code() {
 async fn what_is_no_json_or_too_large_or_has_no_key_is_refused() {
     let test = TestApp::spawn().await;
     let post = || test.request(Method::POST, "/v1/payments");
-    let problem = async |request: reqwest::RequestBuilder, status| -> Value { Reply::of(request).await.expect(status) };
+    let problem =
+        async |request: reqwest::RequestBuilder, status| -> Value { Reply::of(request).await.expect(status) };
 
-    let malformed = problem(post().header("Idempotency-Key", "k").body("{\"reference\":"), StatusCode::BAD_REQUEST).await;
+    let malformed = problem(
+        post().header("Idempotency-Key", "k").body("{\"reference\":"),
+        StatusCode::BAD_REQUEST,
+    )
+    .await;
     assert_eq!(malformed["code"], "malformed_json");
     let large = format!("{{\"description\":\"{}\"}}", "x".repeat(256 * 1024));
-    let large = problem(post().header("Idempotency-Key", "k").body(large), StatusCode::PAYLOAD_TOO_LARGE).await;
+    let large = problem(
+        post().header("Idempotency-Key", "k").body(large),
+        StatusCode::PAYLOAD_TOO_LARGE,
+    )
+    .await;
     assert_eq!(large["code"], "body_too_large");
     let keyless = problem(post().json(&payment("S1", json!({}))), StatusCode::BAD_REQUEST).await;
-    assert_eq!((&keyless["code"], &keyless["field"]), (&json!("idempotency_key_required"), &json!("Idempotency-Key")));
-    let long = post().header("Idempotency-Key", "x".repeat(256)).json(&payment("S1", json!({})));
-    assert_eq!(problem(long, StatusCode::UNPROCESSABLE_ENTITY).await["code"], "idempotency_key_invalid");
+    assert_eq!(
+        (&keyless["code"], &keyless["field"]),
+        (&json!("idempotency_key_required"), &json!("Idempotency-Key"))
+    );
+    let long = post()
+        .header("Idempotency-Key", "x".repeat(256))
+        .json(&payment("S1", json!({})));
+    assert_eq!(
+        problem(long, StatusCode::UNPROCESSABLE_ENTITY).await["code"],
+        "idempotency_key_invalid"
+    );
     assert_eq!(test.count("payment").await, 0);
 }
 
@@ -64,24 +140,40 @@ async fn nobody_without_a_valid_key_gets_in_and_nobody_sees_another_merchants_pa
     let created = test.create("S1", json!({})).await.expect(StatusCode::CREATED);
     let path = format!("/v1/payments/{}", created["id"].as_str().unwrap());
     let http = reqwest::Client::builder().build().unwrap();
-    for key in ["", "qk_test_wrong", test.key.trim_end_matches(|_| true), &test.key[..test.key.len() - 1]] {
+    for key in [
+        "",
+        "qk_test_wrong",
+        test.key.trim_end_matches(|_| true),
+        &test.key[..test.key.len() - 1],
+    ] {
         let reply = Reply::of(http.get(format!("{}{path}", test.url)).bearer_auth(key)).await;
         assert_eq!(reply.expect(StatusCode::UNAUTHORIZED)["code"], "unauthenticated");
         assert_eq!(reply.header("WWW-Authenticate"), Some("Bearer"));
     }
     let app = test.application().app();
-    let stranger = quittance::app::setup::add_merchant(app, "Stranger").await.unwrap();
+    let stranger = quittance::app::setup::add_merchant(app, "Stranger")
+        .await
+        .unwrap();
     let live = (test.merchant, true);
     for (merchant, live) in [(stranger, false), live] {
-        let (_, key) = quittance::app::setup::create_api_key(app, merchant, "other", live).await.unwrap();
+        let (_, key) = quittance::app::setup::create_api_key(app, merchant, "other", live)
+            .await
+            .unwrap();
         let key = secrecy::ExposeSecret::expose_secret(&key.text).to_owned();
         let read = Reply::of(http.get(format!("{}{path}", test.url)).bearer_auth(&key)).await;
         assert_eq!(read.expect(StatusCode::NOT_FOUND)["code"], "not_found");
         for what in ["capture", "cancel", "refunds"] {
-            let post = http.post(format!("{}{path}/{what}", test.url)).bearer_auth(&key).header("Idempotency-Key", what);
+            let post = http
+                .post(format!("{}{path}/{what}", test.url))
+                .bearer_auth(&key)
+                .header("Idempotency-Key", what);
             Reply::of(post).await.expect(StatusCode::NOT_FOUND);
         }
-        let list = Reply::of(http.get(format!("{}/v1/payments?reference=S1", test.url)).bearer_auth(&key)).await;
+        let list = Reply::of(
+            http.get(format!("{}/v1/payments?reference=S1", test.url))
+                .bearer_auth(&key),
+        )
+        .await;
         assert_eq!(list.expect(StatusCode::OK)["data"], json!([]));
     }
 }
@@ -89,11 +181,28 @@ async fn nobody_without_a_valid_key_gets_in_and_nobody_sees_another_merchants_pa
 #[tokio::test]
 async fn unknown_ids_routes_and_queries_are_told_apart() {
     let test = TestApp::spawn().await;
-    for path in ["/v1/payments/pay_01h455vb4pex5vsknk084sn02q", "/v1/payments/nonsense", "/v1/nothing", "/"] {
-        assert_eq!(test.get(path).await.expect(StatusCode::NOT_FOUND)["code"], "not_found", "{path}");
+    for path in [
+        "/v1/payments/pay_01h455vb4pex5vsknk084sn02q",
+        "/v1/payments/nonsense",
+        "/v1/nothing",
+        "/",
+    ] {
+        assert_eq!(
+            test.get(path).await.expect(StatusCode::NOT_FOUND)["code"],
+            "not_found",
+            "{path}"
+        );
     }
-    for path in ["/v1/payments", "/v1/payments?refrence=S1", "/v1/payments/pay_01h455vb4pex5vsknk084sn02q?refresh=maybe"] {
-        assert_eq!(test.get(path).await.expect(StatusCode::BAD_REQUEST)["code"], "invalid_query", "{path}");
+    for path in [
+        "/v1/payments",
+        "/v1/payments?refrence=S1",
+        "/v1/payments/pay_01h455vb4pex5vsknk084sn02q?refresh=maybe",
+    ] {
+        assert_eq!(
+            test.get(path).await.expect(StatusCode::BAD_REQUEST)["code"],
+            "invalid_query",
+            "{path}"
+        );
     }
 }
 
@@ -104,14 +213,26 @@ async fn a_webhook_that_is_not_proven_leaves_nothing_and_one_of_the_other_mode_i
     let unsigned = Reply::of(http.post(test.webhook_url()).body("{}")).await;
     assert_eq!(unsigned.expect(StatusCode::BAD_REQUEST)["code"], "bad_signature");
     let nowhere = format!("{}/webhooks/stripe/acc_01h455vb4pex5vsknk084sn02q", test.url);
-    assert_eq!(Reply::of(http.post(nowhere).body("{}")).await.expect(StatusCode::NOT_FOUND)["code"], "unknown_account");
+    assert_eq!(
+        Reply::of(http.post(nowhere).body("{}"))
+            .await
+            .expect(StatusCode::NOT_FOUND)["code"],
+        "unknown_account"
+    );
     let elsewhere = format!("{}/webhooks/other/{}", test.url, test.account);
-    Reply::of(http.post(elsewhere).body("{}")).await.expect(StatusCode::NOT_FOUND);
+    Reply::of(http.post(elsewhere).body("{}"))
+        .await
+        .expect(StatusCode::NOT_FOUND);
     let large = Reply::of(http.post(test.webhook_url()).body("x".repeat(300_000))).await;
     large.expect(StatusCode::PAYLOAD_TOO_LARGE);
 
     let live = signed(&json!({ "id": "evt_1", "type": "charge.succeeded", "created": 1, "livemode": true }));
-    let reply = Reply::of(http.post(test.webhook_url()).header("Stripe-Signature", live.0).body(live.1)).await;
+    let reply = Reply::of(
+        http.post(test.webhook_url())
+            .header("Stripe-Signature", live.0)
+            .body(live.1),
+    )
+    .await;
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(test.count("webhook_event").await, 0);
 }
@@ -120,9 +241,16 @@ async fn a_webhook_that_is_not_proven_leaves_nothing_and_one_of_the_other_mode_i
 fn signed(event: &Value) -> (String, String) {
     use hmac::{Hmac, KeyInit, Mac};
     let body = event.to_string();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(crate::support::WEBHOOK_SECRET.as_bytes()).unwrap();
     mac.update(format!("{now}.{body}").as_bytes());
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    (format!("t={now},v1={hex}"), body)
+    let hex = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .fold(format!("t={now},v1="), |text, byte| format!("{text}{byte:02x}"));
+    (hex, body)
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use quittance_sandbox::faults::{Fault, Matcher};
 use quittance_sandbox::merchant::{Merchant, OdooAccess, StripeAccess};
-use quittance_sandbox::odoo::PretendOdoo;
+use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
 use quittance_sandbox::service::Quittance;
-use quittance_sandbox::stripe::{DeliveryPlan, PretendStripe, WebhookEndpoint};
+use quittance_sandbox::stripe::{DeliveryPlan, Options as StripeOptions, PretendStripe, WebhookEndpoint};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use time::macros::date;
 
 use crate::support::{Reply, WEBHOOK_SECRET, database, eventually_within, payment};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 struct Shop {
     quittance: Quittance,
@@ -35,8 +35,8 @@ impl Shop {
             .with("QUITTANCE_ODOO_TIMEOUT_MS", "1000")
             .with("QUITTANCE_RETRY_DIVISOR", "100");
         quittance.run(&["migrate"], &[]).await.unwrap();
-        let stripe = PretendStripe::start(Default::default()).await.unwrap();
-        let odoo = PretendOdoo::start(Default::default()).await.unwrap();
+        let stripe = PretendStripe::start(StripeOptions::default()).await.unwrap();
+        let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
         let merchant = Merchant::add(
             &quittance,
             &StripeAccess {
@@ -57,7 +57,7 @@ impl Shop {
         .unwrap();
         let endpoint = format!("{}{}", quittance.url(), merchant.webhook_path());
         stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
-        Self { quittance, merchant, stripe, odoo, http: Client::new() }
+        Self { quittance, merchant, stripe, odoo, http: Client::builder().build().unwrap() }
     }
 
     async fn create(&self, reference: &str, invoice: i64) -> reqwest::Result<Reply> {

@@ -14,7 +14,7 @@ use quittance::sink::BooksRequest;
 use quittance::startup::{Application, Role};
 use quittance::store;
 use quittance::telemetry::LogFormat;
-use quittance_sandbox::odoo::PretendOdoo;
+use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
 use quittance_sandbox::postgres;
 use quittance_sandbox::stripe::{Options as StripeOptions, PretendStripe, WebhookEndpoint};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -22,16 +22,16 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-pub use wait::{eventually, eventually_within};
+pub(crate) use wait::{eventually, eventually_within};
 
 /// What every pretend webhook endpoint is signed with.
-pub const WEBHOOK_SECRET: &str = "whsec_test_of_quittance";
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_of_quittance";
 
 /// 32 bytes that seal the secrets of tests.
-pub const SEALING_KEY: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
+pub(crate) const SEALING_KEY: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
 
 /// A database of its own, migrated.
-pub async fn database() -> String {
+pub(crate) async fn database() -> String {
     let cluster = postgres::shared().await.unwrap();
     let migrate = async |url: String| {
         let pool = PgPool::connect(&url).await?;
@@ -43,7 +43,7 @@ pub async fn database() -> String {
 }
 
 /// Settings for a database, quick enough for tests.
-pub fn settings(database_url: &str) -> Settings {
+pub(crate) fn settings(database_url: &str) -> Settings {
     Settings {
         database_url: database_url.to_owned().into(),
         database_connections: 8,
@@ -52,7 +52,10 @@ pub fn settings(database_url: &str) -> Settings {
         http_workers: 1,
         log: "info".to_owned(),
         log_format: LogFormat::Text,
-        timing: Timing { retry_divisor: 100, ..Timing::default() },
+        timing: Timing {
+            retry_divisor: 100,
+            ..Timing::default()
+        },
         provider_timeout: Duration::from_secs(25),
         provider_attempt_timeout: Duration::from_secs(10),
         odoo_timeout: Duration::from_secs(10),
@@ -62,28 +65,27 @@ pub fn settings(database_url: &str) -> Settings {
 }
 
 /// The service and all that it talks to.
-pub struct TestApp {
-    pub url: String,
-    pub key: String,
-    pub merchant: MerchantId,
-    pub account: ProviderAccountId,
-    pub stripe: PretendStripe,
-    pub odoo: Option<PretendOdoo>,
-    pub db: PgPool,
-    pub settings: Settings,
+pub(crate) struct TestApp {
+    pub(crate) url: String,
+    pub(crate) key: String,
+    pub(crate) merchant: MerchantId,
+    pub(crate) account: ProviderAccountId,
+    pub(crate) stripe: PretendStripe,
+    pub(crate) odoo: Option<PretendOdoo>,
+    pub(crate) db: PgPool,
     application: Option<Application>,
     http: reqwest::Client,
 }
 
 /// What a test wants different.
-pub struct Wishes {
-    pub role: Role,
-    pub stripe: StripeOptions,
-    pub odoo: bool,
-    pub webhooks: bool,
-    pub timing: Timing,
-    pub provider_timeout: Duration,
-    pub provider_attempt_timeout: Duration,
+pub(crate) struct Wishes {
+    pub(crate) role: Role,
+    pub(crate) stripe: StripeOptions,
+    pub(crate) odoo: bool,
+    pub(crate) webhooks: bool,
+    pub(crate) timing: Timing,
+    pub(crate) provider_timeout: Duration,
+    pub(crate) provider_attempt_timeout: Duration,
 }
 
 impl Default for Wishes {
@@ -103,17 +105,21 @@ impl Default for Wishes {
 
 impl TestApp {
     /// The service with a worker and a pretend Stripe that tells it what happens.
-    pub async fn spawn() -> Self {
+    pub(crate) async fn spawn() -> Self {
         Self::spawn_with(Wishes::default()).await
     }
 
     /// The same, with a pretend Odoo to post to.
-    pub async fn spawn_with_odoo() -> Self {
-        Self::spawn_with(Wishes { odoo: true, ..Wishes::default() }).await
+    pub(crate) async fn spawn_with_odoo() -> Self {
+        Self::spawn_with(Wishes {
+            odoo: true,
+            ..Wishes::default()
+        })
+        .await
     }
 
     /// The service as a test wants it.
-    pub async fn spawn_with(wishes: Wishes) -> Self {
+    pub(crate) async fn spawn_with(wishes: Wishes) -> Self {
         let url = database().await;
         let settings = Settings {
             timing: wishes.timing,
@@ -136,18 +142,28 @@ impl TestApp {
             publishable_key: Some(stripe.publishable_key().to_owned()),
         };
         let secret = WEBHOOK_SECRET.to_owned().into();
-        setup::add_provider_account(app, &account, Some(&secret)).await.unwrap();
+        setup::add_provider_account(app, &account, Some(&secret))
+            .await
+            .unwrap();
         let (_, key) = setup::create_api_key(app, merchant, "test", false).await.unwrap();
         let odoo = if wishes.odoo {
-            let odoo = PretendOdoo::start(Default::default()).await.unwrap();
-            let request = BooksRequest { journal_code: "STRP".to_owned(), fee_account_code: "621000".to_owned() };
-            let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().to_owned().into());
-            setup::add_odoo_instance(app, merchant, url, odoo.database().to_owned(), key, &request).await.unwrap();
+            let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
+            let request = BooksRequest {
+                journal_code: "STRP".to_owned(),
+                fee_account_code: "621000".to_owned(),
+            };
+            let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().into());
+            setup::add_odoo_instance(app, merchant, url, odoo.database(), key, &request)
+                .await
+                .unwrap();
             Some(odoo)
         } else {
             None
         };
-        let address = application.address().map(|address| format!("http://{address}")).unwrap_or_default();
+        let address = application
+            .address()
+            .map(|address| format!("http://{address}"))
+            .unwrap_or_default();
         let test = Self {
             url: address,
             key: key.text.expose_secret().to_owned(),
@@ -156,115 +172,147 @@ impl TestApp {
             stripe,
             odoo,
             db: app.db.clone(),
-            settings,
             application: Some(application),
             http: reqwest::Client::new_for_tests(),
         };
         if wishes.webhooks {
-            test.stripe.add_endpoint(WebhookEndpoint::new(test.webhook_url(), WEBHOOK_SECRET));
+            test.stripe
+                .add_endpoint(WebhookEndpoint::new(test.webhook_url(), WEBHOOK_SECRET));
         }
         test
     }
 
     /// The service's own parts, for what cannot be seen from the outside.
-    pub fn application(&self) -> &Application {
+    pub(crate) fn application(&self) -> &Application {
         self.application.as_ref().unwrap()
     }
 
     /// Where the pretend Stripe's webhooks go.
-    pub fn webhook_url(&self) -> String {
+    pub(crate) fn webhook_url(&self) -> String {
         format!("{}/webhooks/stripe/{}", self.url, self.account)
     }
 
     /// A request with this merchant's key.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.key)
     }
 
     /// A request that changes something, under an idempotency key.
-    pub async fn post(&self, path: &str, key: &str, body: &Value) -> Reply {
-        Reply::of(self.request(Method::POST, path).header("Idempotency-Key", key).json(body)).await
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Reply {
+        Reply::of(
+            self.request(Method::POST, path)
+                .header("Idempotency-Key", key)
+                .json(body),
+        )
+        .await
     }
 
     /// A request that reads.
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         Reply::of(self.request(Method::GET, path)).await
     }
 
     /// A payment of EUR 121.00, asked for under a key of its own.
-    pub async fn create(&self, reference: &str, more: Value) -> Reply {
-        self.post("/v1/payments", &format!("create-{reference}"), &payment(reference, more)).await
+    pub(crate) async fn create(&self, reference: &str, more: Value) -> Reply {
+        self.post(
+            "/v1/payments",
+            &format!("create-{reference}"),
+            &payment(reference, more),
+        )
+        .await
     }
 
     /// A payment as the API shows it.
-    pub async fn payment(&self, id: &str) -> Value {
-        self.get(&format!("/v1/payments/{id}")).await.expect(StatusCode::OK)
+    pub(crate) async fn payment(&self, id: &str) -> Value {
+        self.get(&format!("/v1/payments/{id}"))
+            .await
+            .expect(StatusCode::OK)
     }
 
     /// Waits until a payment is in a state, and shows it.
-    pub async fn until(&self, id: &str, state: &str) -> Value {
+    pub(crate) async fn until(&self, id: &str, state: &str) -> Value {
         eventually(async || {
             let payment = self.payment(id).await;
-            if payment["state"] == state { Ok(payment) } else { Err(format!("{payment:#}")) }
+            if payment["state"] == state {
+                Ok(payment)
+            } else {
+                Err(format!("{payment:#}"))
+            }
         })
         .await
     }
 
     /// Pays as a customer does in a browser, with a test payment method.
-    pub async fn pay(&self, payment: &Value, method: &str) -> Value {
+    pub(crate) async fn pay(&self, payment: &Value, method: &str) -> Value {
         let intent = payment["provider_reference"].as_str().unwrap();
         let secret = payment["client_secret"].as_str().unwrap();
-        self.stripe.customer().confirm(intent, secret, method).await.unwrap()
+        self.stripe
+            .customer()
+            .confirm(intent, secret, method)
+            .await
+            .unwrap()
     }
 
     /// How many rows a condition finds.
-    pub async fn count(&self, table_and_condition: &str) -> i64 {
+    pub(crate) async fn count(&self, table_and_condition: &str) -> i64 {
         let sql = format!("select count(*) from {table_and_condition}");
-        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&self.db).await.unwrap()
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&self.db)
+            .await
+            .unwrap()
     }
 
     /// Stops the service in an orderly way.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.application.take().unwrap().stop().await;
     }
 }
 
 /// A request for EUR 121.00, with what a test wants different.
-pub fn payment(reference: &str, more: Value) -> Value {
+pub(crate) fn payment(reference: &str, more: Value) -> Value {
     let mut body = json!({ "reference": reference, "amount_minor": 12_100, "currency": "EUR" });
-    body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+    }
     body
 }
 
 /// An answer, whole.
 #[derive(Debug, Clone)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub bytes: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Reply {
     /// Sends a request and takes in the whole answer.
-    pub async fn of(request: RequestBuilder) -> Self {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+        Self {
+            status,
+            headers,
+            bytes: response.bytes().await.unwrap().to_vec(),
+        }
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_else(|_| panic!("{:?}", String::from_utf8_lossy(&self.bytes)))
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|_| panic!("{:?}", String::from_utf8_lossy(&self.bytes)))
     }
 
     /// The body of an answer that must have this status.
-    pub fn expect(&self, status: StatusCode) -> Value {
+    pub(crate) fn expect(&self, status: StatusCode) -> Value {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
         self.json()
     }
 
     /// A header's text.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
@@ -275,6 +323,10 @@ trait NewForTests {
 
 impl NewForTests for reqwest::Client {
     fn new_for_tests() -> Self {
-        Self::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(60)).build().unwrap()
+        Self::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_mins(1))
+            .build()
+            .unwrap()
     }
 }

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 /// Asks until the answer is `Ok`, and gives it; fails with the last `Err` after 20 seconds.
-pub async fn eventually<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
+pub(crate) async fn eventually<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
     eventually_within(Duration::from_secs(20), ask).await
 }
 
 /// The same with another deadline.
-pub async fn eventually_within<T>(deadline: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
+pub(crate) async fn eventually_within<T>(deadline: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
     let started = Instant::now();
     loop {
         match ask().await {

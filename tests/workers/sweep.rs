@@ -104,3 +104,24 @@ async fn a_worker_whose_lease_was_taken_over_writes_nothing() {
     assert_eq!(listed["data"][0]["state"], "captured");
     assert_eq!(test.stripe.charges_made(), 1);
 }
+
+#[tokio::test]
+async fn an_orderly_stop_finishes_what_was_begun() {
+    let wishes = Wishes { webhooks: false, ..Wishes::default() };
+    let mut test = TestApp::spawn_with(wishes).await;
+    let slow = Fault::Delay(Duration::from_millis(500));
+    test.stripe.faults().next(Matcher::method_path("POST", "/v1/payment_intents"), slow);
+    let request = test
+        .request(reqwest::Method::POST, "/v1/payments")
+        .header("Idempotency-Key", "k")
+        .json(&crate::support::payment("S1", json!({ "payment_method": "pm_card_visa" })));
+    let (answer, ()) = tokio::join!(crate::support::Reply::of(request), async {
+        eventually(async || match test.stripe.faults().fired().len() {
+            0 => Err("nothing was sent".to_owned()),
+            _ => Ok(()),
+        })
+        .await;
+        test.stop().await;
+    });
+    assert_eq!(answer.expect(StatusCode::CREATED)["state"], "captured");
+}

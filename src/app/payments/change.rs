@@ -16,17 +16,37 @@ use crate::store;
 ///
 /// # Errors
 /// [`AppError::Rule`] where nothing is held.
-pub async fn capture(app: &Arc<App>, caller: &Caller, keyed: Keyed, id: PaymentId) -> Result<Served, AppError> {
-    change(app, caller, keyed, id, OperationKind::Capture, Payment::capturable_minor).await
+pub async fn capture(
+    app: &Arc<App>,
+    caller: &Caller,
+    keyed: Keyed,
+    id: PaymentId,
+) -> Result<Served, AppError> {
+    change(
+        app,
+        caller,
+        keyed,
+        id,
+        OperationKind::Capture,
+        Payment::capturable_minor,
+    )
+    .await
 }
 
 /// Calls a payment off.
 ///
 /// # Errors
 /// [`AppError::Rule`] where its end is reached.
-pub async fn cancel(app: &Arc<App>, caller: &Caller, keyed: Keyed, id: PaymentId) -> Result<Served, AppError> {
+pub async fn cancel(
+    app: &Arc<App>,
+    caller: &Caller,
+    keyed: Keyed,
+    id: PaymentId,
+) -> Result<Served, AppError> {
     let amount_of = |payment: &Payment, operations: &[Operation]| {
-        payment.check_cancelable(operations).map(|()| payment.amount.minor())
+        payment
+            .check_cancelable(operations)
+            .map(|()| payment.amount.minor())
     };
     change(app, caller, keyed, id, OperationKind::Cancel, amount_of).await
 }
@@ -35,8 +55,21 @@ pub async fn cancel(app: &Arc<App>, caller: &Caller, keyed: Keyed, id: PaymentId
 ///
 /// # Errors
 /// [`AppError::Rule`] where nothing is left to give back.
-pub async fn refund(app: &Arc<App>, caller: &Caller, keyed: Keyed, id: PaymentId) -> Result<Served, AppError> {
-    change(app, caller, keyed, id, OperationKind::Refund, Payment::refundable_minor).await
+pub async fn refund(
+    app: &Arc<App>,
+    caller: &Caller,
+    keyed: Keyed,
+    id: PaymentId,
+) -> Result<Served, AppError> {
+    change(
+        app,
+        caller,
+        keyed,
+        id,
+        OperationKind::Refund,
+        Payment::refundable_minor,
+    )
+    .await
 }
 
 #[tracing::instrument(name = "app.payment.change", skip_all,

@@ -46,7 +46,12 @@ pub struct NewPayment {
 /// # Errors
 /// [`AppError::ReferenceInUse`] names the living payment that has the reference.
 #[tracing::instrument(name = "app.payment.create", skip_all, fields(merchant_id = %caller.merchant_id))]
-pub async fn create(app: &Arc<App>, caller: &Caller, keyed: Keyed, new: NewPayment) -> Result<Served, AppError> {
+pub async fn create(
+    app: &Arc<App>,
+    caller: &Caller,
+    keyed: Keyed,
+    new: NewPayment,
+) -> Result<Served, AppError> {
     let merchant = caller.merchant_id;
     let operation_id = OperationId::generate();
     let mut tx = app.begin().await?;
@@ -90,7 +95,13 @@ pub async fn create(app: &Arc<App>, caller: &Caller, keyed: Keyed, new: NewPayme
     let operation = Operation {
         payment_method: new.payment_method,
         return_url: new.return_url,
-        ..new_operation(operation_id, &payment, OperationKind::Authorize, payment.amount.minor(), now)
+        ..new_operation(
+            operation_id,
+            &payment,
+            OperationKind::Authorize,
+            payment.amount.minor(),
+            now,
+        )
     };
     store::operations::insert(&mut tx, merchant, &operation, now + app.timing.operation_lease).await?;
     commit(tx).await?;
@@ -130,7 +141,9 @@ async fn name_the_living(app: &App, payment: &Payment) -> Result<AppError, AppEr
     let living = store::payments::find_living(&mut conn, merchant, account, &payment.reference).await?;
     // Between the two statements it may have ended: then the caller may simply repeat.
     Ok(living.map_or(
-        AppError::InFlight { retry_after: std::time::Duration::from_secs(1) },
+        AppError::InFlight {
+            retry_after: std::time::Duration::from_secs(1),
+        },
         |payment| AppError::ReferenceInUse { payment },
     ))
 }
@@ -149,7 +162,10 @@ async fn choose_account(
             Err(error) => Err(error.into()),
         };
     }
-    match store::provider_accounts::list_of_mode(conn, caller.merchant_id, caller.live).await?.as_slice() {
+    match store::provider_accounts::list_of_mode(conn, caller.merchant_id, caller.live)
+        .await?
+        .as_slice()
+    {
         [only] => Ok(*only),
         [] => Err(AppError::Invalid {
             field: "provider_account",
@@ -179,7 +195,10 @@ async fn choose_instance(
             Err(error) => Err(error.into()),
         };
     }
-    match store::odoo_instances::list(conn, caller.merchant_id).await?.as_slice() {
+    match store::odoo_instances::list(conn, caller.merchant_id)
+        .await?
+        .as_slice()
+    {
         [] => Ok(None),
         [only] => Ok(Some(*only)),
         _ => Err(AppError::Invalid {

@@ -29,7 +29,11 @@ pub struct PaymentDetail {
 
 impl PaymentDetail {
     /// Reads what belongs to a payment.
-    pub(in crate::app) async fn load(conn: &mut PgConnection, app: &App, payment: Payment) -> Result<Self, AppError> {
+    pub(in crate::app) async fn load(
+        conn: &mut PgConnection,
+        app: &App,
+        payment: Payment,
+    ) -> Result<Self, AppError> {
         let (merchant, id) = (payment.merchant_id, payment.id);
         let account =
             store::provider_accounts::get(conn, &app.sealer, merchant, payment.provider_account_id).await?;

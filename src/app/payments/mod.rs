@@ -20,13 +20,26 @@ pub use detail::PaymentDetail;
 pub use read::{get, list_by_reference, refresh};
 
 /// Carries out an operation that was just claimed, and waits for its outcome as long as a caller can wait.
-async fn serve(app: &Arc<App>, merchant: MerchantId, operation: Operation, keyed: Keyed) -> Result<Served, AppError> {
+async fn serve(
+    app: &Arc<App>,
+    merchant: MerchantId,
+    operation: Operation,
+    keyed: Keyed,
+) -> Result<Served, AppError> {
     let payment = operation.payment_id;
     let work = app.spawn(carry_out(Arc::clone(app), merchant, operation, Some(keyed)));
     match tokio::time::timeout(app.timing.answer_within, work).await {
         Ok(attempted) => match attempted?? {
-            Attempted::Decided { answer: Some(answer), provider_time } => Ok(Served::Fresh { answer, provider_time }),
-            Attempted::Decided { answer: None, .. } | Attempted::Undecided => accept(app, merchant, payment, keyed).await,
+            Attempted::Decided {
+                answer: Some(answer),
+                provider_time,
+            } => Ok(Served::Fresh {
+                answer,
+                provider_time,
+            }),
+            Attempted::Decided { answer: None, .. } | Attempted::Undecided => {
+                accept(app, merchant, payment, keyed).await
+            }
             Attempted::NotTaken(error) => {
                 keyed.release(app, merchant).await?;
                 Err(AppError::Provider(error))
@@ -37,11 +50,18 @@ async fn serve(app: &Arc<App>, merchant: MerchantId, operation: Operation, keyed
     }
 }
 
-async fn accept(app: &App, merchant: MerchantId, payment: PaymentId, keyed: Keyed) -> Result<Served, AppError> {
+async fn accept(
+    app: &App,
+    merchant: MerchantId,
+    payment: PaymentId,
+    keyed: Keyed,
+) -> Result<Served, AppError> {
     keyed.release(app, merchant).await?;
     let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
     let payment = store::payments::get(&mut conn, &app.sealer, merchant, payment).await?;
-    Ok(Served::Accepted(Box::new(PaymentDetail::load(&mut conn, app, payment).await?)))
+    Ok(Served::Accepted(Box::new(
+        PaymentDetail::load(&mut conn, app, payment).await?,
+    )))
 }
 
 /// Serves a request whose key was claimed before: the kept answer, or the operation taken up where it was left.
@@ -67,15 +87,13 @@ async fn resume(
     }
     let now = app.clock.now();
     let until = now + app.timing.operation_lease;
-    match store::operations::lease(&mut tx, merchant, operation.id, now, until).await? {
-        Some(operation) => {
-            keyed.serve(app, &mut tx, merchant).await?;
-            commit(tx).await?;
-            serve(app, merchant, operation, keyed).await
-        }
-        None => {
-            commit(tx).await?;
-            accept(app, merchant, payment, keyed).await
-        }
+    let leased = store::operations::lease(&mut tx, merchant, operation.id, now, until).await?;
+    if leased.is_some() {
+        keyed.serve(app, &mut tx, merchant).await?;
+    }
+    commit(tx).await?;
+    match leased {
+        Some(operation) => serve(app, merchant, operation, keyed).await,
+        None => accept(app, merchant, payment, keyed).await,
     }
 }

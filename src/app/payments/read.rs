@@ -1,6 +1,5 @@
 //! Reads payments: as we hold them, or as the provider does.
 
-
 use sqlx::PgConnection;
 
 use super::PaymentDetail;
@@ -23,7 +22,9 @@ const READS: usize = 5;
 /// One payment as we hold it; `fresh` reads it from the provider first.
 pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Result<PaymentDetail, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let mut payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id).await.map_err(no_payment)?;
+    let mut payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id)
+        .await
+        .map_err(no_payment)?;
     check_mode(&mut conn, app, caller, &payment).await?;
     if fresh && payment.provider_reference.is_some() {
         drop(conn);
@@ -42,7 +43,8 @@ pub async fn list_by_reference(
 ) -> Result<Vec<PaymentDetail>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let found = store::payments::list_by_reference(&mut conn, &app.sealer, merchant, live, reference, PAGE).await?;
+    let found =
+        store::payments::list_by_reference(&mut conn, &app.sealer, merchant, live, reference, PAGE).await?;
     let mut details = Vec::with_capacity(found.len());
     for payment in found {
         details.push(PaymentDetail::load(&mut conn, app, payment).await?);
@@ -64,13 +66,20 @@ pub async fn refresh(
     for _ in 0..READS {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let began_at = store::payments::read_begins(&mut conn).await?;
-        let held = store::payments::get(&mut conn, &app.sealer, merchant, id).await.map_err(no_payment)?;
+        let held = store::payments::get(&mut conn, &app.sealer, merchant, id)
+            .await
+            .map_err(no_payment)?;
         let account =
             store::provider_accounts::get(&mut conn, &app.sealer, merchant, held.provider_account_id).await?;
         drop(conn);
-        let Some(reference) = held.provider_reference else { return Ok(()) };
+        let Some(reference) = held.provider_reference else {
+            return Ok(());
+        };
         let provider = app.provider(&account.provider)?;
-        let said = provider.fetch(&account, &ObjectRef::Payment(reference)).await.map_err(AppError::Provider)?;
+        let said = provider
+            .fetch(&account, &ObjectRef::Payment(reference))
+            .await
+            .map_err(AppError::Provider)?;
 
         let mut tx = app.begin().await?;
         let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
@@ -86,7 +95,9 @@ pub async fn refresh(
         }
         return commit(tx).await;
     }
-    Err(AppError::InFlight { retry_after: std::time::Duration::from_secs(1) })
+    Err(AppError::InFlight {
+        retry_after: std::time::Duration::from_secs(1),
+    })
 }
 
 /// A payment that the caller may change, held until the transaction ends.
@@ -96,18 +107,38 @@ pub(super) async fn lock_of_mode(
     caller: &Caller,
     id: PaymentId,
 ) -> Result<Payment, AppError> {
-    let payment = store::payments::lock(conn, &app.sealer, caller.merchant_id, id).await.map_err(no_payment)?;
+    let payment = store::payments::lock(conn, &app.sealer, caller.merchant_id, id)
+        .await
+        .map_err(no_payment)?;
     check_mode(conn, app, caller, &payment).await?;
     Ok(payment)
 }
 
 /// Test keys see test payments, live keys live ones.
-async fn check_mode(conn: &mut PgConnection, app: &App, caller: &Caller, payment: &Payment) -> Result<(), AppError> {
-    let account =
-        store::provider_accounts::get(conn, &app.sealer, payment.merchant_id, payment.provider_account_id).await?;
-    if account.live == caller.live { Ok(()) } else { Err(AppError::NotFound("payment")) }
+async fn check_mode(
+    conn: &mut PgConnection,
+    app: &App,
+    caller: &Caller,
+    payment: &Payment,
+) -> Result<(), AppError> {
+    let account = store::provider_accounts::get(
+        conn,
+        &app.sealer,
+        payment.merchant_id,
+        payment.provider_account_id,
+    )
+    .await?;
+    if account.live == caller.live {
+        Ok(())
+    } else {
+        Err(AppError::NotFound("payment"))
+    }
 }
 
 fn no_payment(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) { AppError::NotFound("payment") } else { error.into() }
+    if matches!(error, StoreError::NotFound) {
+        AppError::NotFound("payment")
+    } else {
+        error.into()
+    }
 }

@@ -1,5 +1,7 @@
 //! What to do with what a provider says of a payment: the whole table, in one place.
 
+use std::cmp::Ordering;
+
 use super::{Payment, PaymentState};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::snapshot::{PaymentSnapshot, Said};
@@ -62,16 +64,16 @@ pub fn decide(held: &Payment, said: &PaymentSnapshot, authority: Authority) -> D
     if state == held.state && same_details(held, said) {
         return Decision::AlreadySo;
     }
-    match (authority, from.cmp(&to)) {
-        (_, std::cmp::Ordering::Less) => Decision::Apply,
-        (Authority::Hint, std::cmp::Ordering::Greater) => Decision::Stale,
-        (Authority::Fresh, std::cmp::Ordering::Greater) => Decision::Impossible(ExceptionKind::ImpossibleState),
-        (_, std::cmp::Ordering::Equal) if captures_more(held, said, state) => Decision::Apply,
-        (Authority::Hint, std::cmp::Ordering::Equal) => Decision::Ask,
-        (Authority::Fresh, std::cmp::Ordering::Equal) if held.state.is_final() && state != held.state => {
+    let contradicts = held.state.is_final() && state != held.state;
+    match (from.cmp(&to), authority) {
+        (Ordering::Less, _) => Decision::Apply,
+        (Ordering::Equal, _) if captures_more(held, said, state) => Decision::Apply,
+        (Ordering::Equal, Authority::Hint) => Decision::Ask,
+        (Ordering::Equal, Authority::Fresh) if !contradicts => Decision::Apply,
+        (Ordering::Greater, Authority::Hint) => Decision::Stale,
+        (Ordering::Equal | Ordering::Greater, Authority::Fresh) => {
             Decision::Impossible(ExceptionKind::ImpossibleState)
         }
-        (Authority::Fresh, std::cmp::Ordering::Equal) => Decision::Apply,
     }
 }
 
@@ -92,10 +94,14 @@ fn captures_more(held: &Payment, said: &PaymentSnapshot, state: PaymentState) ->
 
 /// Whether a snapshot of the same state tells nothing that we do not hold.
 fn same_details(held: &Payment, said: &PaymentSnapshot) -> bool {
-    let charge_known = said.charge.as_ref().is_none_or(|charge| Some(&charge.id) == held.charge_reference.as_ref());
+    let charge_known = said
+        .charge
+        .as_ref()
+        .is_none_or(|charge| Some(&charge.id) == held.charge_reference.as_ref());
     // A charge, an action or a decline on an open payment can be of an earlier attempt as well as of a later one.
     said.captured_minor == held.captured_minor
-        && (held.state != PaymentState::Authorized || said.capturable_minor == held.authorized_minor - held.captured_minor)
+        && (held.state != PaymentState::Authorized
+            || said.capturable_minor == held.authorized_minor - held.captured_minor)
         && said.next_action == held.next_action
         && (held.state.is_final() || said.decline == held.decline)
         && charge_known

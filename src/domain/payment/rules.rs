@@ -102,9 +102,10 @@ impl Payment {
     /// [`RuleBroken`] where nothing is held, or another operation must end first.
     pub fn capturable_minor(&self, operations: &[Operation]) -> Result<i64, RuleBroken> {
         none_in_progress(operations)?;
-        match self.state {
-            PaymentState::Authorized => Ok(self.authorized_minor - self.captured_minor),
-            state => Err(RuleBroken::NothingToCapture(state)),
+        if self.state == PaymentState::Authorized {
+            Ok(self.authorized_minor - self.captured_minor)
+        } else {
+            Err(RuleBroken::NothingToCapture(self.state))
         }
     }
 
@@ -114,7 +115,11 @@ impl Payment {
     /// [`RuleBroken`] where its end is reached, or another operation must end first.
     pub fn check_cancelable(&self, operations: &[Operation]) -> Result<(), RuleBroken> {
         none_in_progress(operations)?;
-        if self.state.is_final() { Err(RuleBroken::NotCancelable(self.state)) } else { Ok(()) }
+        if self.state.is_final() {
+            Err(RuleBroken::NotCancelable(self.state))
+        } else {
+            Ok(())
+        }
     }
 
     /// How much a refund asked for now would give back, in minor units. Refunds on their way reserve theirs.
@@ -122,24 +127,40 @@ impl Payment {
     /// # Errors
     /// [`RuleBroken`] where nothing is left to give back, or a capture or cancel must end first.
     pub fn refundable_minor(&self, operations: &[Operation]) -> Result<i64, RuleBroken> {
-        let (refunds, others): (Vec<&Operation>, Vec<&Operation>) =
-            operations.iter().filter(|operation| !operation.state.is_final()).partition(|op| op.kind == OperationKind::Refund);
+        let (refunds, others): (Vec<&Operation>, Vec<&Operation>) = operations
+            .iter()
+            .filter(|operation| !operation.state.is_final())
+            .partition(|op| op.kind == OperationKind::Refund);
         if let Some(operation) = others.first() {
             return Err(in_progress(operation));
         }
-        let taken_minor = self.refunded_minor + refunds.iter().map(|operation| operation.amount_minor).sum::<i64>();
+        let taken_minor = self.refunded_minor
+            + refunds
+                .iter()
+                .map(|operation| operation.amount_minor)
+                .sum::<i64>();
         if taken_minor < self.captured_minor {
             Ok(self.captured_minor - taken_minor)
         } else {
-            Err(RuleBroken::NothingToRefund { captured_minor: self.captured_minor, taken_minor })
+            Err(RuleBroken::NothingToRefund {
+                captured_minor: self.captured_minor,
+                taken_minor,
+            })
         }
     }
 }
 
 fn none_in_progress(operations: &[Operation]) -> Result<(), RuleBroken> {
-    operations.iter().find(|operation| !operation.state.is_final()).map_or(Ok(()), |operation| Err(in_progress(operation)))
+    operations
+        .iter()
+        .find(|operation| !operation.state.is_final())
+        .map_or(Ok(()), |operation| Err(in_progress(operation)))
 }
 
 const fn in_progress(operation: &Operation) -> RuleBroken {
-    RuleBroken::OperationInProgress { id: operation.id, kind: operation.kind, state: operation.state }
+    RuleBroken::OperationInProgress {
+        id: operation.id,
+        kind: operation.kind,
+        state: operation.state,
+    }
 }
