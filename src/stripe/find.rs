@@ -45,11 +45,16 @@ pub(super) async fn find(
         },
         (None, _) => return Ok(None),
     };
-    let captured_by_it = intent.metadata.as_ref().and_then(Metadata::capture) == Some(operation.id);
+    let captured_by = intent.metadata.as_ref().and_then(Metadata::capture);
     let said = PaymentSnapshot::try_from(intent).map_err(unreadable)?;
     Ok(match operation.kind {
         OperationKind::Authorize => Some(authorized(said, operation)),
-        OperationKind::Capture if captured_by_it || said.state == Said::Known(PaymentState::Captured) => {
+        // The mark is set with the capture or not at all. One of another operation says that this one took nothing;
+        // without any, someone else took the money, which is what was asked for.
+        OperationKind::Capture if captured_by == Some(operation.id) => Some(done(said)),
+        OperationKind::Capture
+            if captured_by.is_none() && said.state == Said::Known(PaymentState::Captured) =>
+        {
             Some(done(said))
         }
         OperationKind::Cancel if said.state == Said::Known(PaymentState::Canceled) => Some(done(said)),

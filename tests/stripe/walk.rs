@@ -1,11 +1,11 @@
 //! The walk of a payment: what each operation ends in.
 
-use quittance::domain::ids::OperationId;
 use quittance::domain::operation::{Operation, OperationKind};
-use quittance::domain::payment::{CaptureMethod, PaymentState};
+use quittance::domain::payment::{CaptureMethod, Payment, PaymentState};
 use quittance::domain::refund::RefundState;
 use quittance::domain::snapshot::{Said, Snapshot};
 use quittance::provider::{Outcome, ProviderError};
+use quittance::stripe::http_client;
 
 use super::{
     Test, authorize, confirmed_with, known, operation, payment, payment_said, refund_said, snapshot,
@@ -171,25 +171,72 @@ async fn what_stripe_finds_wrong_is_told_in_its_words() {
     assert!(message.contains("pm_of_someone_else"));
 }
 
+/// Captures as someone else would, past us: a person in Stripe's dashboard, or Stripe having forgotten our key.
+async fn captured_past_us(test: &Test, payment: &Payment, mark: Option<&Operation>) {
+    let intent = payment.provider_reference.as_ref().unwrap();
+    let mark = mark.map(|operation| ("metadata[quittance_capture]", operation.id.to_string()));
+    let answer = http_client()
+        .unwrap()
+        .post(format!(
+            "{}/v1/payment_intents/{intent}/capture",
+            test.pretend.url()
+        ))
+        .bearer_auth(test.pretend.secret_key())
+        .form(&Vec::from_iter(mark))
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.status().is_success());
+}
+
 #[tokio::test]
-async fn what_someone_else_did_first_is_refused_and_what_we_did_is_not() {
+async fn a_capture_that_was_already_done_is_done_unless_another_operation_did_it() {
     let test = Test::new().await;
-    let payment = test.paid(CaptureMethod::Manual, "pm_card_visa").await;
-    let ours = operation(&payment, OperationKind::Capture, 12_100);
-    snapshot(test.execute(&payment, &ours).await);
+    let mut payments = Vec::new();
+    for _ in 0..3 {
+        payments.push(test.paid(CaptureMethod::Manual, "pm_card_visa").await);
+    }
+    let capture = |payment| operation(payment, OperationKind::Capture, 12_100);
 
-    // As where Stripe lost the key, but not the capture: the intent still bears the operation's id.
-    let under_another_key = Operation {
-        id: OperationId::generate(),
-        ..ours.clone()
-    };
-    let late = test.execute(&payment, &under_another_key).await.unwrap();
-    assert!(matches!(late, Outcome::Done(_)), "captured is captured: {late:?}");
+    let ours = capture(&payments[0]);
+    captured_past_us(&test, &payments[0], Some(&ours)).await;
+    let outcome = test.execute(&payments[0], &ours).await;
+    assert!(
+        matches!(outcome, Ok(Outcome::Done(_))),
+        "Stripe forgot the key: {outcome:?}"
+    );
 
+    captured_past_us(&test, &payments[1], None).await;
+    let outcome = test.execute(&payments[1], &capture(&payments[1])).await;
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "by hand: {outcome:?}");
+
+    captured_past_us(&test, &payments[2], Some(&ours)).await;
+    let error = test
+        .execute(&payments[2], &capture(&payments[2]))
+        .await
+        .unwrap_err();
+    assert!(is_unexpected_state(&error), "by another operation: {error}");
+}
+
+#[tokio::test]
+async fn what_can_no_longer_be_done_is_refused() {
+    let test = Test::new().await;
+    let payment = test.paid(CaptureMethod::Automatic, "pm_card_visa").await;
     let cancel = operation(&payment, OperationKind::Cancel, 12_100);
     let error = test.execute(&payment, &cancel).await.unwrap_err();
+    assert!(is_unexpected_state(&error), "{error}");
+
+    test.pretend.settle();
+    let [first, second] = [(); 2].map(|()| operation(&payment, OperationKind::Refund, 12_100));
+    snapshot(test.execute(&payment, &first).await);
+    let error = test.execute(&payment, &second).await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::Invalid { code, .. } if code == "payment_intent_unexpected_state"),
+        matches!(&error, ProviderError::Invalid { code, .. } if code == "charge_already_refunded"),
         "{error}"
     );
+    assert_eq!(test.pretend.refunds().len(), 1);
+}
+
+fn is_unexpected_state(error: &ProviderError) -> bool {
+    matches!(error, ProviderError::Invalid { code, .. } if code == "payment_intent_unexpected_state")
 }
