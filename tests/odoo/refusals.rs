@@ -90,6 +90,24 @@ async fn a_draft_invoice_is_refused_and_leaves_no_row() {
 }
 
 #[tokio::test]
+async fn another_currency_and_another_model_are_refused_and_leave_no_row() {
+    let odoo = Odoo::open().await;
+    let sale = odoo.sale().await;
+    let (mut dollars, mut order) = (sale.payment(), sale.payment());
+    if let Posting::CustomerPayment { amount, .. } = &mut dollars {
+        amount.currency = "USD".parse().unwrap();
+    }
+    if let Posting::CustomerPayment { settles, .. } = &mut order {
+        settles[0].model = "sale.order".to_owned();
+    }
+
+    is_refused(&odoo.send(&dollars).await, "the journal holds EUR");
+    is_refused(&odoo.send(&order).await, "sale.order");
+
+    assert_eq!(odoo.balances(&sale).await.payments, 0);
+}
+
+#[tokio::test]
 async fn a_charge_line_before_its_payment_is_refused_and_leaves_no_row() {
     let odoo = Odoo::open().await;
     let sale = odoo.sale().await;
