@@ -24,7 +24,7 @@ pub struct OdooSink {
 
 impl OdooSink {
     /// Over a pooled client, which should not follow redirects: the API never sends one. `timeout` is for one call; a
-    /// posting is up to eight.
+    /// posting is four to six of them.
     #[must_use]
     pub fn new(http: reqwest::Client, timeout: Duration) -> Self {
         Self { http, timeout }
