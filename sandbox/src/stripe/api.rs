@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use serde_json::Value;
 
 use super::errors::ApiError;
 use super::fields::Fields;
@@ -117,7 +118,7 @@ impl Service {
             Ok(value)
         });
         let (mut answer, mut stored) = match result {
-            Ok(value) => (self.written(&call.seen, StatusCode::OK, &value), true),
+            Ok(value) => (Answer::new(&call.seen, StatusCode::OK, &value), true),
             Err(error) => {
                 let stored = error.stored;
                 (self.failed(&call.seen, error), stored)
@@ -136,26 +137,26 @@ impl Service {
     /// An error as an answer.
     fn failed(&self, seen: &SeenRequest, error: ApiError) -> Answer {
         let status = error.status;
-        self.written(
+        Answer::new(
             seen,
             status,
             &error.body(&self.settings.account_id, &seen.request_id),
         )
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as the other two do")]
-    fn written(&self, seen: &SeenRequest, status: StatusCode, value: &serde_json::Value) -> Answer {
+impl Answer {
+    fn new(seen: &SeenRequest, status: StatusCode, value: &Value) -> Self {
+        // A tree of strings and numbers: there is nothing that could fail.
         let body = serde_json::to_vec(value).unwrap_or_default().into();
-        Answer {
+        Self {
             status,
             body,
             original: seen.request_id.clone(),
             replayed: false,
         }
     }
-}
 
-impl Answer {
     /// The answer with the headers that Stripe sends with it.
     fn response(self, service: &Service, seen: &SeenRequest) -> Response {
         let mut response = server::json(self.status, self.body);

@@ -1,4 +1,4 @@
-//! Test cards: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
+//! Test cards, and a bank account or two: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
 
 /// Why a bank says no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,29 @@ pub(crate) enum RefundCourse {
     Fails,
 }
 
-/// A card, and what happens when it is used.
+/// What money moves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rail {
+    /// The bank answers at once.
+    Card,
+    /// The bank answers days later.
+    UsBankAccount,
+}
+
+impl Rail {
+    /// The payment method's type.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::UsBankAccount => "us_bank_account",
+        }
+    }
+}
+
+/// A card or an account, and what happens when it is used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Card {
+    pub(crate) rail: Rail,
     pub(crate) brand: &'static str,
     pub(crate) last4: &'static str,
     /// Whether the bank wants to see its customer first.
@@ -41,6 +61,7 @@ pub(crate) const AUTHENTICATION_REQUIRED: Decline = Decline {
 const INSUFFICIENT_FUNDS: Decline = declined("insufficient_funds", "Your card has insufficient funds.");
 
 const VISA: Card = Card {
+    rail: Rail::Card,
     brand: "visa",
     last4: "4242",
     challenge: false,
@@ -152,12 +173,41 @@ const CARDS: [(&str, Card); 21] = [
     ),
 ];
 
+const ACCOUNT: Card = Card {
+    rail: Rail::UsBankAccount,
+    brand: "STRIPE TEST BANK",
+    last4: "6789",
+    ..VISA
+};
+
+/// Every test account, by its name after `pm_usBankAccount_`.
+const ACCOUNTS: [(&str, Card); 2] = [
+    ("success", ACCOUNT),
+    (
+        "insufficientFunds",
+        Card {
+            last4: "2222",
+            decline: Some(wrong(
+                "payment_intent_payment_attempt_failed",
+                "The customer's account has insufficient funds to cover this payment.",
+            )),
+            ..ACCOUNT
+        },
+    ),
+];
+
 const DECLINED: &str = "Your card was declined.";
 
-/// The card behind a static payment method (`pm_card_visa`) or a token (`tok_visa`).
+/// What stands behind a static payment method (`pm_card_visa`) or a token (`tok_visa`).
 pub(crate) fn find(id: &str) -> Option<Card> {
-    let name = id.strip_prefix("pm_card_").or_else(|| id.strip_prefix("tok_"))?;
-    CARDS
+    let (names, name) = match id.strip_prefix("pm_usBankAccount_") {
+        Some(name) => (ACCOUNTS.as_slice(), name),
+        None => (
+            CARDS.as_slice(),
+            id.strip_prefix("pm_card_").or_else(|| id.strip_prefix("tok_"))?,
+        ),
+    };
+    names
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, card)| *card)

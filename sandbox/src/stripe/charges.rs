@@ -3,14 +3,35 @@
 use serde_json::{Value, json};
 
 use super::balance::LineKind;
-use super::cards::{Card, Decline};
+use super::cards::{Card, Decline, Rail};
 use super::fields::{Checked, Fields, Metadata};
 use super::lists::Page;
 use super::payment_intents::{CaptureMethod, PaymentIntent};
 use super::payment_methods::{billing_details, fingerprint};
 use super::state::{Later, Row, State, new_id, now};
 
-/// One attempt to charge a card.
+/// How far a charge has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The bank has not answered yet.
+    Pending,
+    /// The bank agreed.
+    Succeeded,
+    /// The bank refused.
+    Failed(Decline),
+}
+
+impl Progress {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// One attempt to move money.
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
     pub(crate) id: String,
@@ -19,8 +40,7 @@ pub(crate) struct Charge {
     pub(crate) amount_captured: i64,
     pub(crate) amount_refunded: i64,
     pub(crate) currency: String,
-    /// Why it failed, if it did.
-    failure: Option<Decline>,
+    progress: Progress,
     pub(crate) balance_transaction: Option<String>,
     pub(crate) payment_intent: String,
     payment_method: String,
@@ -37,7 +57,14 @@ pub(crate) struct Charge {
 impl Charge {
     /// Whether the bank said yes.
     pub(crate) fn paid(&self) -> bool {
-        self.failure.is_none()
+        self.progress == Progress::Succeeded
+    }
+
+    fn failure(&self) -> Option<Decline> {
+        match self.progress {
+            Progress::Failed(decline) => Some(decline),
+            Progress::Pending | Progress::Succeeded => None,
+        }
     }
 
     /// What may still be refunded.
@@ -51,7 +78,7 @@ impl Charge {
     }
 
     fn outcome(&self) -> Value {
-        match self.failure {
+        match self.failure() {
             None => json!({
                 "advice_code": null,
                 "network_advice_code": null,
@@ -69,6 +96,25 @@ impl Charge {
                 "reason": decline.reason.unwrap_or(decline.code),
                 "seller_message": "The bank did not return any further details with this decline.",
                 "type": "issuer_declined",
+            }),
+        }
+    }
+
+    fn method_details(&self) -> Value {
+        match self.card.rail {
+            Rail::Card => json!({ "card": self.card_details(), "type": "card" }),
+            Rail::UsBankAccount => json!({
+                "type": "us_bank_account",
+                "us_bank_account": {
+                    "account_holder_type": "individual",
+                    "account_type": "checking",
+                    "bank_name": self.card.brand,
+                    "fingerprint": fingerprint(self.card),
+                    "last4": self.card.last4,
+                    "mandate": null,
+                    "payment_reference": null,
+                    "routing_number": "110000000",
+                },
             }),
         }
     }
@@ -142,8 +188,8 @@ impl Row for Charge {
             "description": self.description,
             "disputed": false,
             "failure_balance_transaction": null,
-            "failure_code": self.failure.map(|decline| decline.code),
-            "failure_message": self.failure.map(|decline| decline.message),
+            "failure_code": self.failure().map(|decline| decline.code),
+            "failure_message": self.failure().map(|decline| decline.message),
             "fraud_details": {},
             "livemode": false,
             "metadata": self.metadata,
@@ -152,7 +198,7 @@ impl Row for Charge {
             "paid": self.paid(),
             "payment_intent": self.payment_intent,
             "payment_method": self.payment_method,
-            "payment_method_details": { "card": self.card_details(), "type": "card" },
+            "payment_method_details": self.method_details(),
             "receipt_email": self.receipt_email,
             "receipt_number": null,
             "receipt_url": self.paid().then(|| format!("https://pay.stripe.com/receipts/payment/{}", self.id)),
@@ -163,7 +209,7 @@ impl Row for Charge {
             "source_transfer": null,
             "statement_descriptor": null,
             "statement_descriptor_suffix": self.statement_descriptor_suffix,
-            "status": if self.paid() { "succeeded" } else { "failed" },
+            "status": self.progress.word(),
             "transfer_data": null,
             "transfer_group": null,
         })
@@ -176,11 +222,11 @@ impl State {
         &mut self,
         intent: &PaymentIntent,
         (payment_method, card): (String, Card),
-        failure: Option<Decline>,
+        progress: Progress,
         authenticated: bool,
     ) -> String {
         let id = new_id("ch");
-        let captured = failure.is_none() && intent.capture_method != CaptureMethod::Manual;
+        let captured = progress == Progress::Succeeded && intent.capture_method != CaptureMethod::Manual;
         self.charges.insert(Charge {
             id: id.clone(),
             created: now(),
@@ -188,7 +234,7 @@ impl State {
             amount_captured: if captured { intent.amount } else { 0 },
             amount_refunded: 0,
             currency: intent.currency.clone(),
-            failure,
+            progress,
             balance_transaction: None,
             payment_intent: intent.id.clone(),
             payment_method,
@@ -225,6 +271,17 @@ impl State {
         );
         if let Some(charge) = self.charges.find_mut(id) {
             charge.balance_transaction = Some(line);
+        }
+    }
+
+    /// Enters the bank's late answer on a pending charge.
+    pub(crate) fn end_charge(&mut self, id: &str, progress: Progress) {
+        if let Some(charge) = self.charges.find_mut(id) {
+            charge.progress = progress;
+            if progress == Progress::Succeeded {
+                charge.amount_captured = charge.amount;
+                self.book_charge(id);
+            }
         }
     }
 

@@ -59,19 +59,22 @@ pub(crate) async fn press(
     let Some(intent) = service.linked(&id, &link) else {
         return unknown();
     };
-    let succeeded = {
+    let paid = {
         let mut state = service.state();
         state.origin = Origin::default();
+        // A page may be pressed twice: the intent knows how it ended.
+        let _ = state.authenticated(&id, pressed.outcome == Outcome::Succeed);
         state
-            .authenticated(&id, pressed.outcome == Outcome::Succeed)
-            .is_ok()
+            .payment_intents
+            .find(&id)
+            .is_some_and(PaymentIntent::is_paid)
     };
     let Some(return_url) = &intent.return_url else {
         return Html("<!doctype html><title>Sandbox bank</title><p>You may close this page.</p>")
             .into_response();
     };
     let join = if return_url.contains('?') { '&' } else { '?' };
-    let status = if succeeded { "succeeded" } else { "failed" };
+    let status = if paid { "succeeded" } else { "failed" };
     Redirect::to(&format!(
         "{return_url}{join}payment_intent={id}&payment_intent_client_secret={}&redirect_status={status}",
         intent.client_secret

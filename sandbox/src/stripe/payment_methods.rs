@@ -1,14 +1,14 @@
-//! Payment methods: cards that were saved, most of them made from a test card's name.
+//! Payment methods: cards and accounts that were saved, most of them made from a test name.
 
 use serde_json::{Value, json};
 
-use super::cards::{self, Card};
+use super::cards::{self, Card, Rail};
 use super::errors::ApiError;
 use super::fields::{Checked, Fields, Metadata, merge};
 use super::lists::Page;
 use super::state::{Row, State, new_id, now};
 
-/// A card as it was saved.
+/// A card or an account as it was saved.
 #[derive(Clone, Debug)]
 pub(crate) struct PaymentMethod {
     id: String,
@@ -27,39 +27,58 @@ impl Row for PaymentMethod {
     }
 
     fn view(&self) -> Value {
-        json!({
+        let rail = self.card.rail.word();
+        let mut view = json!({
             "id": self.id,
             "object": "payment_method",
             "allow_redisplay": "unspecified",
             "billing_details": billing_details(),
-            "card": {
-                "brand": self.card.brand,
-                "checks": {
-                    "address_line1_check": null,
-                    "address_postal_code_check": null,
-                    "cvc_check": "pass",
-                },
-                "country": "US",
-                "display_brand": self.card.brand,
-                "exp_month": 8,
-                "exp_year": 2030,
-                "fingerprint": fingerprint(self.card),
-                "funding": "credit",
-                "generated_from": null,
-                "last4": self.card.last4,
-                "networks": { "available": [self.card.brand], "preferred": null },
-                "regulated_status": "unregulated",
-                "three_d_secure_usage": { "supported": true },
-                "wallet": null,
-            },
             "created": self.created,
             "customer": self.customer,
             "customer_account": null,
             "livemode": false,
             "metadata": self.metadata,
-            "type": "card",
-        })
+            "type": rail,
+        });
+        view[rail] = match self.card.rail {
+            Rail::Card => card_details(self.card),
+            Rail::UsBankAccount => account_details(self.card),
+        };
+        view
     }
+}
+
+fn card_details(card: Card) -> Value {
+    json!({
+        "brand": card.brand,
+        "checks": { "address_line1_check": null, "address_postal_code_check": null, "cvc_check": "pass" },
+        "country": "US",
+        "display_brand": card.brand,
+        "exp_month": 8,
+        "exp_year": 2030,
+        "fingerprint": fingerprint(card),
+        "funding": "credit",
+        "generated_from": null,
+        "last4": card.last4,
+        "networks": { "available": [card.brand], "preferred": null },
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": { "supported": true },
+        "wallet": null,
+    })
+}
+
+fn account_details(account: Card) -> Value {
+    json!({
+        "account_holder_type": "individual",
+        "account_type": "checking",
+        "bank_name": account.brand,
+        "financial_connections_account": null,
+        "fingerprint": fingerprint(account),
+        "last4": account.last4,
+        "networks": { "preferred": "ach", "supported": ["ach"] },
+        "routing_number": "110000000",
+        "status_details": {},
+    })
 }
 
 /// Who pays: nothing is known of a test card's holder.

@@ -54,6 +54,8 @@ pub(crate) struct Origin {
 pub(crate) enum Later {
     /// Books a charge that was captured asynchronously.
     SettleCharge(String),
+    /// Brings the bank's answer to a debit.
+    EndDebit(String),
     /// Brings a refund to its end.
     FinishRefund(String),
 }
@@ -113,6 +115,7 @@ impl State {
             }
             match work {
                 Later::SettleCharge(id) => self.settle_charge(&id),
+                Later::EndDebit(id) => self.end_debit(&id),
                 Later::FinishRefund(id) => self.finish_refund(&id),
             }
         }

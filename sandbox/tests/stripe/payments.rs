@@ -147,10 +147,14 @@ async fn a_customer_says_yes_or_no_on_the_banks_page() {
     assert_eq!(paid.body["status"], "succeeded");
     let details = &paid.body["latest_charge"]["payment_method_details"]["card"];
     assert_eq!(details["three_d_secure"]["result"], "authenticated");
-    assert!(
-        desk.stripe.customer().authenticate_at(page, true).await.is_ok(),
-        "a page may be pressed twice"
-    );
+    let pressed_twice = desk
+        .stripe
+        .customer()
+        .authenticate_at(page, true)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(pressed_twice, back);
     assert_eq!(desk.stripe.charges_made(), 1);
     let events = [
         "payment_intent.created",
@@ -172,6 +176,46 @@ async fn a_bank_that_wants_its_customer_declines_without_one() {
         declined.body["error"]["payment_intent"]["status"],
         "requires_payment_method"
     );
+}
+
+#[tokio::test]
+async fn a_debit_is_processing_until_the_bank_has_answered() {
+    let desk = Desk::open().await;
+    let form =
+        "amount=12100&currency=usd&payment_method_types[]=us_bank_account&confirm=true&payment_method=";
+    let ends = [
+        (
+            "success",
+            "succeeded",
+            ["charge.succeeded", "payment_intent.succeeded"],
+        ),
+        (
+            "insufficientFunds",
+            "requires_payment_method",
+            ["charge.failed", "payment_intent.payment_failed"],
+        ),
+    ];
+    for (account, status, last) in ends {
+        let debit = desk
+            .post(INTENTS, &format!("{form}pm_usBankAccount_{account}"))
+            .await;
+        assert_eq!(debit.body["status"], "processing");
+        assert!(
+            desk.kinds()
+                .ends_with(&["charge.pending", "payment_intent.processing"].map(str::to_owned))
+        );
+        assert_eq!(desk.stripe.charges().pop().unwrap()["status"], "pending");
+        desk.stripe.settle();
+        let ended = desk.get(&format!("{INTENTS}/{}", debit.id())).await;
+        assert_eq!(ended.body["status"], status);
+        assert!(desk.kinds().ends_with(&last.map(str::to_owned)));
+    }
+    assert_eq!(
+        (desk.stripe.charges_made(), desk.stripe.balance("usd")),
+        (1, 11_893)
+    );
+    let refused = desk.post(INTENTS, &format!("{form}pm_card_visa")).await;
+    assert_eq!(refused.body["error"]["param"], "payment_method");
 }
 
 #[tokio::test]

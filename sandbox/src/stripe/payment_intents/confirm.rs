@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::cards::{AUTHENTICATION_REQUIRED, Card, Decline};
+use super::super::cards::{AUTHENTICATION_REQUIRED, Card, Decline, Rail};
+use super::super::charges::Progress;
 use super::super::errors::{ApiError, doc_url};
 use super::super::fields::{Checked, Fields, merge};
-use super::super::state::{Row, State};
+use super::super::state::{Later, Row, State};
 use super::{Asker, CaptureMethod, PaymentIntent, Status, create};
 
 const CONFIRMABLE: [Status; 3] = [
@@ -34,10 +35,10 @@ pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fie
     ]);
     fields.finish()?;
     check_confirmable(&intent)?;
-    if asker == Asker::Merchant && !off_session {
+    intent.off_session = off_session;
+    if asker == Asker::Merchant {
         check_return_url(&intent)?;
     }
-    intent.off_session = off_session;
     let method = intent.payment_method.as_deref().unwrap_or_default();
     intent.payment_method = Some(state.use_payment_method(method)?);
     *state.payment_intents.get_mut(id)? = intent;
@@ -46,7 +47,7 @@ pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fie
 }
 
 fn check_confirmable(intent: &PaymentIntent) -> Checked<()> {
-    if intent.status == Status::Succeeded || intent.status == Status::RequiresCapture {
+    if intent.is_paid() {
         let message = "You cannot confirm this PaymentIntent because it has already succeeded after being previously \
                        confirmed.";
         let error = ApiError::state("payment_intent_unexpected_state", message);
@@ -82,16 +83,26 @@ impl State {
     pub(super) fn try_to_pay(&mut self, id: &str) -> Checked<()> {
         let intent = self.payment_intents.get(id)?.clone();
         let (method, card) = self.card_of(&intent)?;
-        match card {
-            Card { challenge: true, .. } if intent.off_session => {
+        if !intent
+            .payment_method_types
+            .iter()
+            .any(|kind| kind == card.rail.word())
+        {
+            let message = format!(
+                "The PaymentMethod provided ({}) is not allowed for this PaymentIntent. Allowed: {}.",
+                card.rail.word(),
+                intent.payment_method_types.join(", ")
+            );
+            return Err(ApiError::invalid(message).param("payment_method"));
+        }
+        match card.decline {
+            _ if card.rail == Rail::UsBankAccount => self.process(&intent, (method, card)),
+            _ if card.challenge && intent.off_session => {
                 self.decline(&intent, (method, card), AUTHENTICATION_REQUIRED)
             }
-            Card { challenge: true, .. } => self.challenge(&intent),
-            Card {
-                decline: Some(decline),
-                ..
-            } => self.decline(&intent, (method, card), decline),
-            _ => self.pay(&intent, (method, card), false),
+            _ if card.challenge => self.challenge(&intent),
+            Some(decline) => self.decline(&intent, (method, card), decline),
+            None => self.pay(&intent, (method, card), false),
         }
     }
 
@@ -108,8 +119,8 @@ impl State {
         let (method, card) = self.card_of(&intent)?;
         match card.decline {
             _ if !succeeded => {
-                let message = "We are unable to authenticate your payment method. Please choose a different payment \
-                               method and try again.";
+                let message = "The provided PaymentMethod has failed authentication. Provide another one to attempt to \
+                               fulfill this PaymentIntent again.";
                 let mut error = failure("payment_intent_authentication_failure", message);
                 error.insert("type".to_owned(), "invalid_request_error".into());
                 self.fail(&intent, error, None)
@@ -127,7 +138,7 @@ impl State {
 
     fn pay(&mut self, intent: &PaymentIntent, card: (String, Card), authenticated: bool) -> Checked<()> {
         let method = card.0.clone();
-        let charge = self.make_charge(intent, card, None, authenticated);
+        let charge = self.make_charge(intent, card, Progress::Succeeded, authenticated);
         let manual = intent.capture_method == CaptureMethod::Manual;
         let changed = self.payment_intents.get_mut(&intent.id)?;
         changed.latest_charge = Some(charge.clone());
@@ -182,13 +193,43 @@ impl State {
     }
 
     fn decline(&mut self, intent: &PaymentIntent, card: (String, Card), decline: Decline) -> Checked<()> {
-        let charge = self.make_charge(intent, card, Some(decline), false);
-        let mut error = failure(decline.code, decline.message);
-        error.insert("charge".to_owned(), charge.clone().into());
-        if let Some(code) = decline.reason {
-            error.insert("decline_code".to_owned(), code.into());
+        let charge = self.make_charge(intent, card, Progress::Failed(decline), false);
+        self.fail(intent, refusal(decline, &charge), Some(charge))
+    }
+
+    /// Asks a bank that takes its time.
+    fn process(&mut self, intent: &PaymentIntent, account: (String, Card)) -> Checked<()> {
+        let charge = self.make_charge(intent, account, Progress::Pending, false);
+        let changed = self.payment_intents.get_mut(&intent.id)?;
+        changed.status = Status::Processing;
+        changed.latest_charge = Some(charge.clone());
+        changed.last_payment_error = None;
+        self.emit_charge("charge.pending", &charge, None);
+        self.emit_intent("payment_intent.processing", &intent.id);
+        self.later(Later::EndDebit(charge));
+        Ok(())
+    }
+
+    /// Takes the answer of a bank that took its time.
+    pub(crate) fn end_debit(&mut self, id: &str) {
+        let Some(charge) = self.charges.find(id).cloned() else {
+            return;
+        };
+        let progress = charge.card.decline.map_or(Progress::Succeeded, Progress::Failed);
+        self.end_charge(id, progress);
+        let Some(intent) = self.payment_intents.find_mut(&charge.payment_intent) else {
+            return;
+        };
+        if let Some(decline) = charge.card.decline {
+            let intent = intent.clone();
+            // Nobody waits for the answer.
+            let _ = self.fail(&intent, refusal(decline, id), Some(charge.id));
+            return;
         }
-        self.fail(intent, error, Some(charge))
+        intent.status = Status::Succeeded;
+        intent.amount_received = charge.amount;
+        self.emit_charge("charge.succeeded", id, None);
+        self.emit_intent("payment_intent.succeeded", &charge.payment_intent);
     }
 
     /// Back to the start, with the reason kept: the customer may try another card.
@@ -218,6 +259,16 @@ impl State {
         self.emit("payment_intent.payment_failed", &view, None);
         Err(ApiError::card(&error).with("payment_intent", view))
     }
+}
+
+/// What a decline leaves on the intent.
+fn refusal(decline: Decline, charge: &str) -> Map<String, Value> {
+    let mut error = failure(decline.code, decline.message);
+    error.insert("charge".to_owned(), charge.into());
+    if let Some(reason) = decline.reason {
+        error.insert("decline_code".to_owned(), reason.into());
+    }
+    error
 }
 
 fn failure(code: &str, message: &str) -> Map<String, Value> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::balance::is_three_decimal;
+use super::super::cards::Rail;
 use super::super::errors::ApiError;
 use super::super::fields::{Checked, Fields, merge};
 use super::super::form::Param;
@@ -68,6 +69,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
         now: fields.boolean("confirm")?.unwrap_or_default(),
         off_session: fields.boolean("off_session")?.unwrap_or_default(),
     };
+    let (payment_method_types, automatic_payment_methods) = methods(fields)?;
     let id = new_id("pi");
     let mut intent = PaymentIntent {
         client_secret: format!("{id}_secret_{}", token()),
@@ -76,7 +78,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
         amount,
         amount_capturable: 0,
         amount_received: 0,
-        automatic_payment_methods: methods(fields)?,
+        automatic_payment_methods,
         canceled_at: None,
         cancellation_reason: None,
         capture_method: fields
@@ -91,6 +93,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
         next_action: None,
         off_session: false,
         payment_method: None,
+        payment_method_types,
         receipt_email: None,
         return_url: None,
         setup_future_usage: None,
@@ -220,28 +223,35 @@ fn checked_amount(amount: i64, currency: &str) -> Checked<i64> {
     Ok(amount)
 }
 
-/// Where the payment methods come from: named one by one, or the dashboard, which is the default.
-fn methods(fields: &mut Fields) -> Checked<Option<&'static str>> {
+/// Which kinds of methods may pay, and whether they come from the dashboard, which is the default.
+fn methods(fields: &mut Fields) -> Checked<(Vec<String>, Option<&'static str>)> {
     let named = fields.list("payment_method_types")?;
-    if let Some(other) = named.iter().find(|name| *name != "card") {
+    let rails = [Rail::Card, Rail::UsBankAccount].map(Rail::word);
+    if let Some(other) = named.iter().find(|name| !rails.contains(&name.as_str())) {
         let message =
-            format!("The payment method type \"{other}\" is invalid: the pretend Stripe knows cards only.");
+            format!("The payment method type \"{other}\" is invalid: the pretend Stripe knows {rails:?}.");
         return Err(ApiError::invalid(message).param("payment_method_types"));
     }
-    let Some(mut automatic) = fields.section("automatic_payment_methods")? else {
-        return Ok(named.is_empty().then_some("always"));
+    let automatic = match fields.section("automatic_payment_methods")? {
+        None => named.is_empty().then_some("always"),
+        Some(mut automatic) => {
+            let enabled = automatic.boolean("enabled")?.unwrap_or_default();
+            let redirects = automatic.choice("allow_redirects", &["always", "never"])?;
+            automatic.finish()?;
+            enabled.then_some(redirects.unwrap_or("always"))
+        }
     };
-    let enabled = automatic.boolean("enabled")?.unwrap_or_default();
-    let redirects = automatic
-        .choice("allow_redirects", &["always", "never"])?
-        .unwrap_or("always");
-    automatic.finish()?;
-    if enabled && !named.is_empty() {
+    if automatic.is_some() && !named.is_empty() {
         let message =
             "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
         return Err(ApiError::invalid(message));
     }
-    Ok(enabled.then_some(redirects))
+    let named = if named.is_empty() {
+        vec![Rail::Card.word().to_owned()]
+    } else {
+        named
+    };
+    Ok((named, automatic))
 }
 
 fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {

@@ -24,6 +24,7 @@ pub(crate) enum Status {
     RequiresConfirmation,
     RequiresAction,
     RequiresCapture,
+    Processing,
     Succeeded,
     Canceled,
 }
@@ -35,6 +36,7 @@ impl Status {
             Self::RequiresConfirmation => "requires_confirmation",
             Self::RequiresAction => "requires_action",
             Self::RequiresCapture => "requires_capture",
+            Self::Processing => "processing",
             Self::Succeeded => "succeeded",
             Self::Canceled => "canceled",
         }
@@ -92,6 +94,7 @@ pub(crate) struct PaymentIntent {
     next_action: Option<Value>,
     off_session: bool,
     pub(crate) payment_method: Option<String>,
+    payment_method_types: Vec<String>,
     pub(crate) receipt_email: Option<String>,
     pub(crate) return_url: Option<String>,
     setup_future_usage: Option<&'static str>,
@@ -144,7 +147,7 @@ impl Row for PaymentIntent {
             "payment_method": self.payment_method,
             "payment_method_configuration_details": null,
             "payment_method_options": {},
-            "payment_method_types": ["card"],
+            "payment_method_types": self.payment_method_types,
             "processing": null,
             "receipt_email": self.receipt_email,
             "review": null,
@@ -157,6 +160,13 @@ impl Row for PaymentIntent {
             "transfer_data": null,
             "transfer_group": null,
         })
+    }
+}
+
+impl PaymentIntent {
+    /// Whether the bank agreed, captured or not.
+    pub(crate) fn is_paid(&self) -> bool {
+        matches!(self.status, Status::Succeeded | Status::RequiresCapture)
     }
 }
 
