@@ -36,7 +36,7 @@ deny: ## Check licences, sources and duplicates of dependencies, and advisories 
 
 machete: ## Look for dependencies that nothing uses.
 	@command -v cargo-machete >/dev/null || $(CARGO) install --locked cargo-machete
-	$(CARGO) machete
+	$(CARGO) machete --with-metadata
 
 coverage: ## Run the tests with coverage and report the lines of src/.
 	@scripts/prepare.sh postgres python
