@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use url::Url;
 
 use crate::domain::ids::{MerchantId, OdooInstanceId};
@@ -31,6 +30,8 @@ pub struct OdooInstance {
 pub struct Books {
     /// The bank journal that stands for the provider's balance.
     pub journal_id: i64,
+    /// That journal's own account.
+    pub journal_account_id: i64,
     /// Where inbound payments wait for their charge's line.
     pub outstanding_receipts_id: i64,
     /// Where outbound payments wait for their refund's line; often the same account.
@@ -123,10 +124,5 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// As [`SinkError`] says; after any of them the same posting may be sent again.
-    async fn send(
-        &self,
-        instance: &OdooInstance,
-        posting: &Posting,
-        now: OffsetDateTime,
-    ) -> Result<Posted, SinkError>;
+    async fn send(&self, instance: &OdooInstance, posting: &Posting) -> Result<Posted, SinkError>;
 }

@@ -109,7 +109,7 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
         db,
         clock: Clock::system(),
         sealer: settings.sealer.clone(),
-        providers: Registry::default().with("stripe", Arc::new(stripe)),
+        providers: Registry::default().with(Stripe::NAME, Arc::new(stripe)),
         sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),
         timing: settings.timing,
         inbox,

@@ -8,7 +8,9 @@
 
 mod api;
 mod architecture;
+mod crash;
 mod odoo;
 mod stripe;
 mod support;
 mod webhooks;
+mod workers;

@@ -4,13 +4,14 @@
 //! what it writes is keyed by what happened, not by who told of it.
 
 use sqlx::PgConnection;
+use time::Date;
 
 use super::{App, AppError};
 use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::RefundId;
 use crate::domain::money::Money;
-use crate::domain::payment::{Authority, Decision, Payment, decide};
+use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, decide};
 use crate::domain::posting::Posting;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::snapshot::{ChargeSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot};
@@ -93,7 +94,7 @@ async fn apply_charge(
         provider_reference: payment.provider_reference.clone().unwrap_or_default(),
         reference: payment.reference.as_str().to_owned(),
         amount: payment.money(payment.captured_minor),
-        date: charge.created.date(),
+        date: captured_on(app, payment, charge),
         settles: payment.settles.clone(),
     };
     push(app, conn, payment, &paid).await?;
@@ -108,6 +109,15 @@ async fn apply_charge(
         apply_refund(app, conn, payment, refund).await?;
     }
     Ok(())
+}
+
+/// The day the money moved. A charge that was captured by hand is older than that; its ledger line is not.
+fn captured_on(app: &App, payment: &Payment, charge: &ChargeSnapshot) -> Date {
+    match (payment.capture_method, &charge.balance_transaction) {
+        (_, Some(line)) => line.created.date(),
+        (CaptureMethod::Automatic, None) => charge.created.date(),
+        (CaptureMethod::Manual, None) => app.clock.now().date(),
+    }
 }
 
 async fn apply_refund(

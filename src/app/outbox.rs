@@ -60,7 +60,7 @@ async fn send(app: &App, merchant: MerchantId, message: &OutboxMessage) -> Resul
         store::odoo_instances::get(&mut conn, &app.sealer, merchant, message.odoo_instance_id).await?
     };
     // Ended before the lease is, so that two workers rarely send the same; the sink stands it if they do.
-    let sending = app.sink.send(&instance, &message.posting, app.clock.now());
+    let sending = app.sink.send(&instance, &message.posting);
     let sent = tokio::time::timeout(app.timing.message_lease, sending)
         .await
         .unwrap_or_else(|_| {

@@ -70,6 +70,7 @@ pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<
     can_wait(odoo, outstanding_payments_id).await?;
     Ok(Books {
         journal_id: journal.id,
+        journal_account_id: own_account(&journal)?,
         outstanding_receipts_id,
         outstanding_payments_id,
         inbound_method_line_id,
@@ -93,20 +94,25 @@ async fn may_create(odoo: &Database<'_>, model: &str, group: &str) -> Result<(),
 
 async fn journal(odoo: &Database<'_>, code: &str) -> Result<Journal, SinkError> {
     let fields = ["type", "default_account_id", "currency_id", "company_id"];
-    let mut found: Vec<Journal> = odoo
+    let found: Vec<Journal> = odoo
         .search("account.journal", json!([["code", "=", code]]), &fields)
         .await?;
-    let (Some(journal), true) = (found.pop(), found.is_empty()) else {
-        return Err(refused(format!(
+    let [journal] = <[Journal; 1]>::try_from(found).map_err(|found| {
+        refused(format!(
             "not one but {} journals have the short code {code}: add a journal of type Bank with it, or give the \
              key's user one company only",
             found.len()
-        )));
-    };
+        ))
+    })?;
     if journal.kind != "bank" {
         return Err(refused(format!("journal {code} is not of type Bank")));
     }
     Ok(journal)
+}
+
+fn own_account(journal: &Journal) -> Result<i64, SinkError> {
+    let missing = || refused("the journal has no bank account of its own: set one");
+    journal.default_account_id.id().ok_or_else(missing)
 }
 
 /// The first method line of a direction through which a payment waits on an account of its own.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use time::OffsetDateTime;
 use url::Url;
 
 use crate::domain::posting::Posting;
@@ -54,12 +53,7 @@ impl Sink for OdooSink {
         books::find(&self.database(url, database, api_key), request).await
     }
 
-    async fn send(
-        &self,
-        instance: &OdooInstance,
-        posting: &Posting,
-        _now: OffsetDateTime,
-    ) -> Result<Posted, SinkError> {
+    async fn send(&self, instance: &OdooInstance, posting: &Posting) -> Result<Posted, SinkError> {
         let books = &instance.books;
         let odoo = &Database {
             company_id: Some(books.company_id),

@@ -1,6 +1,5 @@
 //! Lines of the journal that stands for the provider's balance.
 
-use serde::Deserialize;
 use serde_json::json;
 use time::{Date, UtcOffset};
 
@@ -9,11 +8,10 @@ use crate::domain::money::Money;
 use crate::sink::{Books, OdooRecord, SinkError};
 
 use super::client::Database;
-use super::error::{differs, refused};
+use super::error::differs;
 use super::items::{self, Item};
 use super::load::{external_id, load};
 use super::payment;
-use super::wire::Link;
 
 const MODEL: &str = "account.bank.statement.line";
 const FIELDS: [&str; 12] = [
@@ -91,7 +89,7 @@ impl Movement<'_> {
         let waiting = payment::waiting_item(odoo, books, self.source, self.outstanding_id).await?;
         let legs = self.legs(books, waiting.partner_id.id())?;
         let date = self.balance_transaction.created.to_offset(UtcOffset::UTC).date();
-        let account_id = journal_account(odoo, books).await?;
+        let account_id = books.journal_account_id;
         let reference = &self.balance_transaction.id;
         let rows: Vec<Vec<String>> = legs
             .iter()
@@ -196,20 +194,4 @@ fn check(leg: &Leg, id: i64, account_id: i64, date: Date, found: &[Item]) -> Res
     };
     own.check(leg.amount, date)?;
     counterpart.check(-leg.amount, date)
-}
-
-#[derive(Debug, Deserialize)]
-struct Journal {
-    default_account_id: Link,
-}
-
-async fn journal_account(odoo: &Database<'_>, books: &Books) -> Result<i64, SinkError> {
-    let domain = json!([["id", "=", books.journal_id]]);
-    let journals: Vec<Journal> = odoo
-        .search("account.journal", domain, &["default_account_id"])
-        .await?;
-    journals
-        .first()
-        .and_then(|journal| journal.default_account_id.id())
-        .ok_or_else(|| refused("the journal is gone or has no account any more"))
 }

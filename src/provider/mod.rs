@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use url::Url;
 
-use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::operation::Operation;
 use crate::domain::payment::{Decline, Payment};
 use crate::domain::snapshot::Snapshot;
@@ -78,8 +78,6 @@ pub enum Interpretation {
         reference: String,
         /// Our id of it, where the provider gives back what we told it.
         payment: Option<PaymentId>,
-        /// Our operation that made it, where the provider gives it back.
-        operation: Option<OperationId>,
         /// How it stood; none where the event shows too little and the payment must be read.
         snapshot: Option<Box<Snapshot>>,
     },

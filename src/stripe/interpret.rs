@@ -61,11 +61,7 @@ fn of_an_intent(event: &[u8]) -> Option<Interpretation> {
         return Some(of(object.id, None, None));
     };
     let reference = intent.id.clone();
-    let metadata = intent
-        .metadata
-        .as_ref()
-        .map(|metadata| (metadata.payment(), metadata.operation()));
-    let (payment, operation) = metadata.unwrap_or_default();
+    let payment = intent.metadata.as_ref().and_then(Metadata::payment);
     let said = PaymentSnapshot::try_from(intent)
         .ok()
         .map(Snapshot::Payment)
@@ -73,7 +69,6 @@ fn of_an_intent(event: &[u8]) -> Option<Interpretation> {
     Some(Interpretation::Payment {
         reference,
         payment,
-        operation,
         snapshot: said,
     })
 }
@@ -91,7 +86,6 @@ fn of(reference: String, metadata: Option<&Metadata>, snapshot: Option<Box<Snaps
     Interpretation::Payment {
         reference,
         payment: metadata.and_then(Metadata::payment),
-        operation: metadata.and_then(Metadata::operation),
         snapshot,
     }
 }
@@ -103,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::ids::{OperationId, PaymentId};
+    use crate::domain::ids::PaymentId;
 
     fn event(kind: &str, object: &Value) -> Interpretation {
         interpret(
@@ -113,32 +107,31 @@ mod tests {
         )
     }
 
-    fn followed(kind: &str, object: &Value) -> (String, Option<PaymentId>, Option<OperationId>, bool) {
+    fn followed(kind: &str, object: &Value) -> (String, Option<PaymentId>, bool) {
         match event(kind, object) {
             Interpretation::Payment {
                 reference,
                 payment,
-                operation,
                 snapshot,
-            } => (reference, payment, operation, snapshot.is_some()),
+            } => (reference, payment, snapshot.is_some()),
             Interpretation::NotFollowed => panic!("{kind} is not followed"),
         }
     }
 
     #[test]
     fn an_intent_tells_how_it_stood_and_whose_it_is() {
-        let (payment, operation) = (PaymentId::generate(), OperationId::generate());
+        let payment = PaymentId::generate();
         let mut intent = json!({
             "id": "pi_1", "amount": 1, "amount_capturable": 0, "amount_received": 1, "currency": "eur",
-            "status": "succeeded", "metadata": { "quittance_payment": payment, "quittance_operation": operation },
+            "status": "succeeded", "metadata": { "quittance_payment": payment },
         });
         let told = followed("payment_intent.succeeded", &intent);
-        assert_eq!(told, ("pi_1".to_owned(), Some(payment), Some(operation), true));
+        assert_eq!(told, ("pi_1".to_owned(), Some(payment), true));
 
         intent["metadata"] = json!({ "quittance_payment": "pay_of_someone_else" });
         assert_eq!(
             followed("payment_intent.kind_of_tomorrow", &intent),
-            ("pi_1".to_owned(), None, None, true)
+            ("pi_1".to_owned(), None, true)
         );
     }
 
@@ -150,15 +143,16 @@ mod tests {
         ] {
             assert_eq!(
                 followed("payment_intent.succeeded", &odd),
-                ("pi_1".to_owned(), None, None, false)
+                ("pi_1".to_owned(), None, false)
             );
         }
     }
 
     #[test]
     fn a_charge_or_a_refund_leads_to_its_payment() {
-        let operation = OperationId::generate();
-        let part = json!({ "id": "x_1", "payment_intent": "pi_1", "metadata": { "quittance_operation": operation } });
+        let payment = PaymentId::generate();
+        let part =
+            json!({ "id": "x_1", "payment_intent": "pi_1", "metadata": { "quittance_payment": payment } });
         for kind in [
             "charge.succeeded",
             "charge.captured",
@@ -172,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(
                 followed(kind, &part),
-                ("pi_1".to_owned(), None, Some(operation), false),
+                ("pi_1".to_owned(), Some(payment), false),
                 "{kind}"
             );
         }

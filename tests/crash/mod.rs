@@ -57,21 +57,44 @@ impl Shop {
         .unwrap();
         let endpoint = format!("{}{}", quittance.url(), merchant.webhook_path());
         stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
-        Self { quittance, merchant, stripe, odoo, http: Client::builder().build().unwrap() }
+        Self {
+            quittance,
+            merchant,
+            stripe,
+            odoo,
+            http: Client::builder().build().unwrap(),
+        }
     }
 
     async fn create(&self, reference: &str, invoice: i64) -> reqwest::Result<Reply> {
         let settles = json!([{ "model": "account.move", "id": invoice, "amount_minor": 12_100 }]);
-        let body = payment(reference, json!({ "payment_method": "pm_card_visa", "settles": settles }));
-        let request = self.http.post(format!("{}/v1/payments", self.quittance.url())).bearer_auth(&self.merchant.api_key);
-        let response = request.header("Idempotency-Key", reference).json(&body).send().await?;
+        let body = payment(
+            reference,
+            json!({ "payment_method": "pm_card_visa", "settles": settles }),
+        );
+        let request = self
+            .http
+            .post(format!("{}/v1/payments", self.quittance.url()))
+            .bearer_auth(&self.merchant.api_key);
+        let response = request
+            .header("Idempotency-Key", reference)
+            .json(&body)
+            .send()
+            .await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Reply { status, headers, bytes: response.bytes().await?.to_vec() })
+        Ok(Reply {
+            status,
+            headers,
+            bytes: response.bytes().await?.to_vec(),
+        })
     }
 
     async fn listed(&self, reference: &str) -> Value {
         let url = format!("{}/v1/payments?reference={reference}", self.quittance.url());
-        Reply::of(self.http.get(url).bearer_auth(&self.merchant.api_key)).await.expect(StatusCode::OK)["data"].clone()
+        Reply::of(self.http.get(url).bearer_auth(&self.merchant.api_key))
+            .await
+            .expect(StatusCode::OK)["data"]
+            .clone()
     }
 }
 
@@ -79,9 +102,14 @@ impl Shop {
 async fn a_kill_while_the_provider_is_charging_ends_in_one_charge_and_the_right_answer() {
     for fault in [Fault::TimeoutBefore, Fault::TimeoutAfter] {
         let shop = Shop::set_up(&format!("charging-{fault:?}")).await;
-        let invoice = shop.odoo.add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01)).unwrap();
+        let invoice = shop
+            .odoo
+            .add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01))
+            .unwrap();
         let service = shop.quittance.serve(&["--with-worker"]).await.unwrap();
-        shop.stripe.faults().next(Matcher::method_path("POST", "/v1/payment_intents"), fault);
+        shop.stripe
+            .faults()
+            .next(Matcher::method_path("POST", "/v1/payment_intents"), fault);
         let (cut, ()) = tokio::join!(shop.create("S1", invoice), async {
             eventually_within(LONG, async || match shop.stripe.faults().fired().len() {
                 0 => Err("nothing was sent".to_owned()),
@@ -107,11 +135,16 @@ async fn a_kill_while_the_provider_is_charging_ends_in_one_charge_and_the_right_
 #[tokio::test]
 async fn kills_at_any_moment_lose_no_payment_no_event_and_no_posting_and_double_none() {
     let shop = Shop::set_up("any-moment").await;
-    shop.stripe.set_delivery(DeliveryPlan::default().twice().shuffled(8).concurrent(4));
+    shop.stripe
+        .set_delivery(DeliveryPlan::default().twice().shuffled(8).concurrent(4));
     let references: Vec<String> = (0..12).map(|number| format!("S{number}")).collect();
     let invoices: Vec<i64> = references
         .iter()
-        .map(|_| shop.odoo.add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01)).unwrap())
+        .map(|_| {
+            shop.odoo
+                .add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01))
+                .unwrap()
+        })
         .collect();
     let mut service = shop.quittance.serve(&["--with-worker"]).await.unwrap();
     for (number, (reference, invoice)) in references.iter().zip(&invoices).enumerate() {
@@ -123,9 +156,11 @@ async fn kills_at_any_moment_lose_no_payment_no_event_and_no_posting_and_double_
         }
     }
     for (reference, invoice) in references.iter().zip(&invoices) {
-        eventually_within(LONG, async || match shop.create(reference, *invoice).await.unwrap() {
-            reply if reply.status == StatusCode::CREATED => Ok(()),
-            reply => Err(format!("{reply:?}")),
+        eventually_within(LONG, async || {
+            match shop.create(reference, *invoice).await.unwrap() {
+                reply if reply.status == StatusCode::CREATED => Ok(()),
+                reply => Err(format!("{reply:?}")),
+            }
         })
         .await;
         eventually_within(LONG, async || {
@@ -137,8 +172,16 @@ async fn kills_at_any_moment_lose_no_payment_no_event_and_no_posting_and_double_
         .await;
     }
     assert_eq!(shop.stripe.charges_made(), references.len());
-    assert!(shop.odoo.invoices().iter().all(|invoice| invoice.payment_state == "paid"));
-    assert_eq!((shop.odoo.payments().len(), shop.odoo.statement_lines().len()), (12, 24));
+    assert!(
+        shop.odoo
+            .invoices()
+            .iter()
+            .all(|invoice| invoice.payment_state == "paid")
+    );
+    assert_eq!(
+        (shop.odoo.payments().len(), shop.odoo.statement_lines().len()),
+        (12, 24)
+    );
     assert_eq!(shop.odoo.account_balance("101403"), 0);
     assert_eq!(shop.odoo.journal_balance("STRP"), shop.stripe.balance("eur"));
     service.stop().await.unwrap();

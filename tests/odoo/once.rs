@@ -8,7 +8,7 @@ use quittance::odoo::OdooSink;
 use quittance::sink::{Sink, SinkError};
 use quittance_sandbox::faults::{Fault, Matcher};
 
-use super::support::{Balances, NOW, Odoo, Sale};
+use super::support::{Balances, Odoo, Sale};
 
 /// The books after a payment of 121.00 and its charge.
 fn paid() -> Balances {
@@ -160,7 +160,7 @@ async fn an_answer_lost_after_the_effect_and_sent_again_leaves_one() {
                     reqwest::Client::builder().build().unwrap(),
                     Duration::from_millis(wait),
                 );
-                settled(sink.send(&odoo.instance, &posting, NOW).await);
+                settled(sink.send(&odoo.instance, &posting).await);
             }
             odoo.send(&posting).await.unwrap();
         }
@@ -182,7 +182,7 @@ async fn a_lost_answer_is_told_as_unreachable_within_the_timeout() {
     pretend
         .faults()
         .next(Matcher::path("/json/2/account.payment/load"), Fault::TimeoutAfter);
-    let lost = sink.send(&odoo.instance, &sale.payment(), NOW).await;
+    let lost = sink.send(&odoo.instance, &sale.payment()).await;
     odoo.send(&sale.payment()).await.unwrap();
 
     assert!(matches!(lost, Err(SinkError::Unreachable { .. })), "{lost:?}");

@@ -9,7 +9,7 @@ use quittance_sandbox::faults::{Fault, Matcher};
 use serde_json::json;
 use time::macros::date;
 
-use super::support::{DAY, NOW, Odoo};
+use super::support::{DAY, Odoo};
 
 fn is_refused(answer: &Result<Posted, SinkError>, words: &str) {
     assert!(
@@ -137,7 +137,7 @@ async fn a_wrong_key_makes_the_instance_wait_and_leaves_no_row() {
     let mut instance = odoo.instance.clone();
     instance.api_key = "expired".to_owned().into();
 
-    let answer = odoo.sink.send(&instance, &sale.payment(), NOW).await;
+    let answer = odoo.sink.send(&instance, &sale.payment()).await;
 
     assert!(
         matches!(answer, Err(SinkError::Unauthorized { .. })),
@@ -154,7 +154,7 @@ async fn an_unknown_database_is_refused() {
     instance.database = "nowhere".to_owned();
 
     is_refused(
-        &odoo.sink.send(&instance, &sale.payment(), NOW).await,
+        &odoo.sink.send(&instance, &sale.payment()).await,
         "no such database",
     );
 }
@@ -170,7 +170,7 @@ async fn an_odoo_that_is_down_or_busy_is_unreachable() {
         Duration::from_secs(2),
     );
 
-    let mut answers = vec![sink.send(&nowhere, &sale.payment(), NOW).await];
+    let mut answers = vec![sink.send(&nowhere, &sale.payment()).await];
     if let Some(pretend) = &odoo.pretend {
         for fault in [
             Fault::ErrorBefore,

@@ -181,7 +181,7 @@ impl Odoo {
 
     /// Sends one posting.
     pub(super) async fn send(&self, posting: &Posting) -> Result<Posted, SinkError> {
-        self.sink.send(&self.instance, posting, NOW).await
+        self.sink.send(&self.instance, posting).await
     }
 
     /// What the books hold about a sale now.

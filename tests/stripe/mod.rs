@@ -33,8 +33,8 @@ const PATIENT: Timeouts = Timeouts {
 };
 /// Short enough to wait for.
 const HASTY: Timeouts = Timeouts {
-    per_attempt: Duration::from_millis(400),
-    total: Duration::from_millis(1_800),
+    per_attempt: Duration::from_secs(1),
+    total: Duration::from_secs(4),
 };
 
 impl Test {

@@ -10,7 +10,9 @@ use crate::support::{TestApp, eventually};
 
 /// An invoice of EUR 121.00 in the pretend Odoo.
 fn invoice(test: &TestApp) -> i64 {
-    odoo(test).add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01)).unwrap()
+    odoo(test)
+        .add_invoice("Azure Interior", 12_100, "EUR", date!(2026 - 11 - 01))
+        .unwrap()
 }
 
 fn odoo(test: &TestApp) -> &PretendOdoo {
@@ -29,8 +31,15 @@ async fn posted(test: &TestApp, payment: &Value, count: usize) -> Value {
     eventually(async || {
         let payment = test.payment(payment["id"].as_str().unwrap()).await;
         let postings = payment["postings"].as_array().unwrap();
-        let sent = postings.iter().filter(|posting| posting["state"] == "sent").count();
-        if sent == count && postings.len() == count { Ok(payment) } else { Err(format!("{:#}", payment["postings"])) }
+        let sent = postings
+            .iter()
+            .filter(|posting| posting["state"] == "sent")
+            .count();
+        if sent == count && postings.len() == count {
+            Ok(payment)
+        } else {
+            Err(format!("{:#}", payment["postings"]))
+        }
     })
     .await
 }
@@ -39,7 +48,11 @@ async fn posted(test: &TestApp, payment: &Value, count: usize) -> Value {
 fn assert_balanced(test: &TestApp) {
     let odoo = odoo(test);
     assert_eq!(odoo.account_balance("101403"), 0, "Outstanding");
-    assert_eq!(odoo.journal_balance("STRP"), test.stripe.balance("eur"), "the Stripe journal is Stripe's balance");
+    assert_eq!(
+        odoo.journal_balance("STRP"),
+        test.stripe.balance("eur"),
+        "the Stripe journal is Stripe's balance"
+    );
     assert_eq!(odoo.trial_balance().values().sum::<i64>(), 0);
 }
 
@@ -49,10 +62,19 @@ async fn a_paid_invoice_is_paid_in_odoo_and_the_fee_is_a_line() {
     let invoice = invoice(&test);
     let payment = paid(&test, "S1", invoice).await;
     let payment = posted(&test, &payment, 2).await;
-    let kinds: Vec<_> = payment["postings"].as_array().unwrap().iter().map(|posting| &posting["kind"]).collect();
+    let kinds: Vec<_> = payment["postings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|posting| &posting["kind"])
+        .collect();
     assert_eq!(kinds, ["customer_payment", "charge_line"]);
     assert_eq!(odoo(&test).invoices()[0].payment_state, "paid");
-    let mut lines: Vec<i64> = odoo(&test).statement_lines().iter().map(|line| line.amount_minor).collect();
+    let mut lines: Vec<i64> = odoo(&test)
+        .statement_lines()
+        .iter()
+        .map(|line| line.amount_minor)
+        .collect();
     lines.sort_unstable();
     let fee = 12_100 - test.stripe.balance("eur");
     assert_eq!(lines, [-fee, 12_100]);
@@ -65,7 +87,9 @@ async fn a_refund_leaves_outstanding_at_zero_and_the_journal_at_stripes_balance(
     let invoice = invoice(&test);
     let payment = paid(&test, "S1", invoice).await;
     let path = format!("/v1/payments/{}/refunds", payment["id"].as_str().unwrap());
-    test.post(&path, "refund", &json!({})).await.expect(StatusCode::CREATED);
+    test.post(&path, "refund", &json!({}))
+        .await
+        .expect(StatusCode::CREATED);
     posted(&test, &payment, 4).await;
     assert_balanced(&test);
 }
@@ -74,14 +98,33 @@ async fn a_refund_leaves_outstanding_at_zero_and_the_journal_at_stripes_balance(
 async fn an_answer_of_odoo_that_is_lost_after_the_effect_leaves_one_trace() {
     let test = TestApp::spawn_with_odoo().await;
     let faults = odoo(&test).faults();
-    faults.times(2, Matcher::method_path("POST", "/json/2/account.payment/load"), Fault::ResetAfter);
-    faults.times(2, Matcher::method_path("POST", "/json/2/account.payment/action_post"), Fault::ResetAfter);
-    faults.times(2, Matcher::method_path("POST", "/json/2/account.move.line/reconcile"), Fault::ResetAfter);
-    faults.times(2, Matcher::method_path("POST", "/json/2/account.bank.statement.line/load"), Fault::ErrorAfter);
+    faults.times(
+        2,
+        Matcher::method_path("POST", "/json/2/account.payment/load"),
+        Fault::ResetAfter,
+    );
+    faults.times(
+        2,
+        Matcher::method_path("POST", "/json/2/account.payment/action_post"),
+        Fault::ResetAfter,
+    );
+    faults.times(
+        2,
+        Matcher::method_path("POST", "/json/2/account.move.line/reconcile"),
+        Fault::ResetAfter,
+    );
+    faults.times(
+        2,
+        Matcher::method_path("POST", "/json/2/account.bank.statement.line/load"),
+        Fault::ErrorAfter,
+    );
     let invoice = invoice(&test);
     let payment = paid(&test, "S1", invoice).await;
     posted(&test, &payment, 2).await;
-    assert_eq!((odoo(&test).payments().len(), odoo(&test).statement_lines().len()), (1, 2));
+    assert_eq!(
+        (odoo(&test).payments().len(), odoo(&test).statement_lines().len()),
+        (1, 2)
+    );
     assert_eq!(odoo(&test).invoices()[0].payment_state, "paid");
     assert_balanced(&test);
 }
@@ -97,11 +140,24 @@ async fn a_posting_that_odoo_refuses_is_seen_backs_off_and_holds_no_other_paymen
     let shown = eventually(async || {
         let payment = test.payment(refused["id"].as_str().unwrap()).await;
         let posting = payment["postings"][0].clone();
-        if posting["attempts"].as_i64().unwrap() > 1 { Ok(payment) } else { Err(payment.to_string()) }
+        if posting["attempts"].as_i64().unwrap() > 1 {
+            Ok(payment)
+        } else {
+            Err(payment.to_string())
+        }
     })
     .await;
-    assert!(shown["postings"][0]["last_error"].as_str().unwrap().contains("odoo"), "{shown:#}");
-    assert_eq!(shown["postings"][1]["attempts"], 0, "the fee waits behind its payment");
+    assert!(
+        shown["postings"][0]["last_error"]
+            .as_str()
+            .unwrap()
+            .contains("odoo"),
+        "{shown:#}"
+    );
+    assert_eq!(
+        shown["postings"][1]["attempts"], 0,
+        "the fee waits behind its payment"
+    );
 }
 
 #[tokio::test]
@@ -113,11 +169,18 @@ async fn an_expired_key_rests_the_instance_without_spending_attempts() {
     let payment = paid(&test, "S1", invoice).await;
     let shown = eventually(async || {
         let payment = test.payment(payment["id"].as_str().unwrap()).await;
-        if payment["postings"][0]["last_error"].is_string() { Ok(payment) } else { Err(payment.to_string()) }
+        if payment["postings"][0]["last_error"].is_string() {
+            Ok(payment)
+        } else {
+            Err(payment.to_string())
+        }
     })
     .await;
     assert_eq!(shown["postings"][0]["attempts"], 0);
-    assert_eq!(test.count("odoo_instance where paused_until is not null").await, 1);
+    assert_eq!(
+        test.count("odoo_instance where paused_until is not null").await,
+        1
+    );
     odoo(&test).replace_api_key(&key);
     posted(&test, &payment, 2).await;
     assert_balanced(&test);
@@ -132,16 +195,23 @@ async fn an_odoo_that_is_down_for_a_while_misses_nothing() {
     for (number, invoice) in invoices.iter().enumerate() {
         payments.push(paid(&test, &format!("S{number}"), *invoice).await);
     }
-    eventually(async || match test.count("odoo_instance where paused_until is not null").await {
-        1 => Ok(()),
-        _ => Err("not paused".to_owned()),
-    })
+    eventually(
+        async || match test.count("odoo_instance where paused_until is not null").await {
+            1 => Ok(()),
+            _ => Err("not paused".to_owned()),
+        },
+    )
     .await;
     odoo(&test).faults().clear();
     for payment in &payments {
         posted(&test, payment, 2).await;
     }
-    assert!(odoo(&test).invoices().iter().all(|invoice| invoice.payment_state == "paid"));
+    assert!(
+        odoo(&test)
+            .invoices()
+            .iter()
+            .all(|invoice| invoice.payment_state == "paid")
+    );
     assert_eq!(test.count("outbox_message where attempts > 0").await, 0);
     assert_balanced(&test);
 }

@@ -18,13 +18,18 @@ fn by_hand() -> Wishes {
         webhooks: false,
         provider_timeout: quick,
         provider_attempt_timeout: quick,
-        timing: Timing { retry_divisor: 100_000, ..Wishes::default().timing },
+        timing: Timing {
+            retry_divisor: 100_000,
+            ..Wishes::default().timing
+        },
         ..Wishes::default()
     }
 }
 
 async fn sweep(test: &TestApp) -> usize {
-    quittance::app::sweep::work(test.application().app()).await.unwrap()
+    quittance::app::sweep::work(test.application().app())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -34,32 +39,54 @@ async fn each_kind_of_operation_is_found_out_after_an_answer_is_lost_with_one_ef
         ("cancel", "/v1/payment_intents/*/cancel", "cancel"),
         ("refund", "/v1/refunds", "refunds"),
     ] {
-        for fault in [Fault::TimeoutAfter, Fault::ResetAfter, Fault::CutAfter, Fault::ErrorAfter, Fault::Garbage, Fault::TimeoutBefore] {
+        for fault in [
+            Fault::TimeoutAfter,
+            Fault::ResetAfter,
+            Fault::CutAfter,
+            Fault::ErrorAfter,
+            Fault::Garbage,
+            Fault::TimeoutBefore,
+        ] {
             let test = TestApp::spawn_with(by_hand()).await;
             let method = if kind == "refund" { "automatic" } else { "manual" };
             let wish = json!({ "capture_method": method, "payment_method": "pm_card_visa" });
             let made = test.create("S1", wish).await.expect(StatusCode::CREATED);
             let url = format!("/v1/payments/{}/{path}", made["id"].as_str().unwrap());
 
-            test.stripe.faults().always(Matcher::method_path("POST", route), fault);
-            let accepted = test.post(&url, "k", &json!({})).await.expect(StatusCode::ACCEPTED);
+            test.stripe
+                .faults()
+                .always(Matcher::method_path("POST", route), fault);
+            let accepted = test
+                .post(&url, "k", &json!({}))
+                .await
+                .expect(StatusCode::ACCEPTED);
             assert_eq!(accepted["operations"][1]["state"], "unknown", "{kind} {fault:?}");
             test.stripe.faults().clear();
 
             eventually(async || {
                 sweep(&test).await;
                 let payment = test.payment(made["id"].as_str().unwrap()).await;
-                if payment["operations"][1]["state"] == "succeeded" { Ok(()) } else { Err(format!("{kind} {fault:?} {payment:#}")) }
+                if payment["operations"][1]["state"] == "succeeded" {
+                    Ok(())
+                } else {
+                    Err(format!("{kind} {fault:?} {payment:#}"))
+                }
             })
             .await;
             let done = test.payment(made["id"].as_str().unwrap()).await;
             match kind {
                 "capture" => assert_eq!(done["captured_minor"], 12_100),
                 "cancel" => assert_eq!(done["state"], "canceled"),
-                _ => assert_eq!((done["refunded_minor"].as_i64(), test.stripe.refunds().len()), (Some(12_100), 1)),
+                _ => assert_eq!(
+                    (done["refunded_minor"].as_i64(), test.stripe.refunds().len()),
+                    (Some(12_100), 1)
+                ),
             }
             let repeated = test.post(&url, "k", &json!({})).await;
-            assert!(repeated.status.is_success() && repeated.status != StatusCode::ACCEPTED, "{repeated:?}");
+            assert!(
+                repeated.status.is_success() && repeated.status != StatusCode::ACCEPTED,
+                "{repeated:?}"
+            );
         }
     }
 }
@@ -67,38 +94,67 @@ async fn each_kind_of_operation_is_found_out_after_an_answer_is_lost_with_one_ef
 #[tokio::test]
 async fn an_operation_without_an_outcome_at_the_end_of_its_schedule_is_a_persons() {
     let test = TestApp::spawn_with(by_hand()).await;
-    test.stripe.faults().always(Matcher::method_path("POST", "/v1/payment_intents"), Fault::TimeoutBefore);
+    test.stripe.faults().always(
+        Matcher::method_path("POST", "/v1/payment_intents"),
+        Fault::TimeoutBefore,
+    );
     let accepted = test.create("S1", json!({})).await.expect(StatusCode::ACCEPTED);
     assert_eq!(accepted["state"], "unknown");
     let id = accepted["id"].as_str().unwrap();
     // The outcome is sought by looking up from here on, as it is 20 hours after the first sending.
-    sqlx::query("update operation set first_sent_at = now() - interval '21 hours'").execute(&test.db).await.unwrap();
+    sqlx::query("update operation set first_sent_at = now() - interval '21 hours'")
+        .execute(&test.db)
+        .await
+        .unwrap();
     let shown = eventually(async || {
         sweep(&test).await;
         let payment = test.payment(id).await;
-        if payment["exceptions"][0].is_object() { Ok(payment) } else { Err(payment.to_string()) }
+        if payment["exceptions"][0].is_object() {
+            Ok(payment)
+        } else {
+            Err(payment.to_string())
+        }
     })
     .await;
     assert_eq!(shown["exceptions"][0]["kind"], "outcome_unknown");
     assert_eq!(shown["state"], "unknown", "time alone never makes it failed");
     let sent = test.stripe.requests();
-    assert_eq!(sent.iter().filter(|request| request.method == "POST").count(), 1, "it is looked up, never repeated");
+    assert_eq!(
+        sent.iter().filter(|request| request.method == "POST").count(),
+        1,
+        "it is looked up, never repeated"
+    );
 }
 
 #[tokio::test]
 async fn a_worker_whose_lease_was_taken_over_writes_nothing() {
     let test = TestApp::spawn_with(by_hand()).await;
-    test.stripe.faults().next(Matcher::method_path("POST", "/v1/payment_intents"), Fault::Delay(Duration::from_millis(200)));
-    let (reply, ()) = tokio::join!(test.create("S1", json!({ "payment_method": "pm_card_visa" })), async {
-        eventually(async || match test.count("operation").await {
-            1 => Ok(()),
-            _ => Err("no operation yet".to_owned()),
-        })
-        .await;
-        sqlx::query("update operation set fence = fence + 1").execute(&test.db).await.unwrap();
-    });
-    assert_eq!(reply.expect(StatusCode::ACCEPTED)["operations"][0]["state"], "pending");
-    sqlx::query("update operation set due_at = now()").execute(&test.db).await.unwrap();
+    test.stripe.faults().next(
+        Matcher::method_path("POST", "/v1/payment_intents"),
+        Fault::Delay(Duration::from_millis(200)),
+    );
+    let (reply, ()) = tokio::join!(
+        test.create("S1", json!({ "payment_method": "pm_card_visa" })),
+        async {
+            eventually(async || match test.count("operation").await {
+                1 => Ok(()),
+                _ => Err("no operation yet".to_owned()),
+            })
+            .await;
+            sqlx::query("update operation set fence = fence + 1")
+                .execute(&test.db)
+                .await
+                .unwrap();
+        }
+    );
+    assert_eq!(
+        reply.expect(StatusCode::ACCEPTED)["operations"][0]["state"],
+        "pending"
+    );
+    sqlx::query("update operation set due_at = now()")
+        .execute(&test.db)
+        .await
+        .unwrap();
     sweep(&test).await;
     let listed = test.get("/v1/payments?reference=S1").await.json();
     assert_eq!(listed["data"][0]["state"], "captured");
@@ -107,14 +163,22 @@ async fn a_worker_whose_lease_was_taken_over_writes_nothing() {
 
 #[tokio::test]
 async fn an_orderly_stop_finishes_what_was_begun() {
-    let wishes = Wishes { webhooks: false, ..Wishes::default() };
+    let wishes = Wishes {
+        webhooks: false,
+        ..Wishes::default()
+    };
     let mut test = TestApp::spawn_with(wishes).await;
     let slow = Fault::Delay(Duration::from_millis(500));
-    test.stripe.faults().next(Matcher::method_path("POST", "/v1/payment_intents"), slow);
+    test.stripe
+        .faults()
+        .next(Matcher::method_path("POST", "/v1/payment_intents"), slow);
     let request = test
         .request(reqwest::Method::POST, "/v1/payments")
         .header("Idempotency-Key", "k")
-        .json(&crate::support::payment("S1", json!({ "payment_method": "pm_card_visa" })));
+        .json(&crate::support::payment(
+            "S1",
+            json!({ "payment_method": "pm_card_visa" }),
+        ));
     let (answer, ()) = tokio::join!(crate::support::Reply::of(request), async {
         eventually(async || match test.stripe.faults().fired().len() {
             0 => Err("nothing was sent".to_owned()),

@@ -64,7 +64,7 @@ impl Payment {
         news
     }
 
-    /// Takes in a snapshot that [`decide`](super::decide) said to apply.
+    /// Takes in a snapshot that [`decide`](fn@super::decide) said to apply.
     pub fn take_in(&mut self, said: &PaymentSnapshot, now: OffsetDateTime) {
         if let Said::Known(state) = said.state {
             self.state = state;
