@@ -10,6 +10,7 @@ mod api;
 mod architecture;
 mod crash;
 mod odoo;
+mod startup;
 mod stripe;
 mod support;
 mod webhooks;

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestApp, payment};
+use crate::support::{Reply, TestApp, payment, signed};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 #[tokio::test]
@@ -235,22 +235,4 @@ async fn a_webhook_that_is_not_proven_leaves_nothing_and_one_of_the_other_mode_i
     .await;
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(test.count("webhook_event").await, 0);
-}
-
-/// An event, signed now with the account's secret.
-fn signed(event: &Value) -> (String, String) {
-    use hmac::{Hmac, KeyInit, Mac};
-    let body = event.to_string();
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(crate::support::WEBHOOK_SECRET.as_bytes()).unwrap();
-    mac.update(format!("{now}.{body}").as_bytes());
-    let hex = mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .fold(format!("t={now},v1="), |text, byte| format!("{text}{byte:02x}"));
-    (hex, body)
 }

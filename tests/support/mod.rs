@@ -15,7 +15,7 @@ use quittance::startup::{Application, Role};
 use quittance::store;
 use quittance::telemetry::LogFormat;
 use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
-use quittance_sandbox::postgres;
+use quittance_sandbox::postgres::{self, Cluster};
 use quittance_sandbox::stripe::{Options as StripeOptions, PretendStripe, WebhookEndpoint};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
@@ -32,7 +32,11 @@ pub(crate) const SEALING_KEY: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMT
 
 /// A database of its own, migrated.
 pub(crate) async fn database() -> String {
-    let cluster = postgres::shared().await.unwrap();
+    database_of(postgres::shared().await.unwrap()).await
+}
+
+/// A database of a cluster, migrated.
+pub(crate) async fn database_of(cluster: &Cluster) -> String {
     let migrate = async |url: String| {
         let pool = PgPool::connect(&url).await?;
         store::MIGRATOR.run(&pool).await?;
@@ -79,6 +83,8 @@ pub(crate) struct TestApp {
 
 /// What a test wants different.
 pub(crate) struct Wishes {
+    /// A database that is migrated; one of the shared cluster where there is none.
+    pub(crate) database: Option<String>,
     pub(crate) role: Role,
     pub(crate) stripe: StripeOptions,
     pub(crate) odoo: bool,
@@ -92,6 +98,7 @@ impl Default for Wishes {
     fn default() -> Self {
         let settings = settings("postgres://localhost");
         Self {
+            database: None,
             role: Role::Both,
             stripe: StripeOptions::default(),
             odoo: false,
@@ -120,7 +127,10 @@ impl TestApp {
 
     /// The service as a test wants it.
     pub(crate) async fn spawn_with(wishes: Wishes) -> Self {
-        let url = database().await;
+        let url = match wishes.database {
+            Some(url) => url,
+            None => database().await,
+        };
         let settings = Settings {
             timing: wishes.timing,
             provider_timeout: wishes.provider_timeout,
@@ -277,6 +287,24 @@ pub(crate) fn payment(reference: &str, more: Value) -> Value {
         body.extend(more);
     }
     body
+}
+
+/// An event, signed now with the account's secret.
+pub(crate) fn signed(event: &Value) -> (String, String) {
+    use hmac::{Hmac, KeyInit, Mac};
+    let body = event.to_string();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
+    mac.update(format!("{now}.{body}").as_bytes());
+    let hex = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .fold(format!("t={now},v1="), |text, byte| format!("{text}{byte:02x}"));
+    (hex, body)
 }
 
 /// An answer, whole.
