@@ -26,7 +26,7 @@ bench: ## Measure webhooks, payments, memory and start-up; also written to targe
 lint: ## Check format, lints and documentation; warnings are errors.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 deny: ## Check licences, sources and duplicates of dependencies, and advisories where their database is in reach.
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
