@@ -4,7 +4,6 @@ create table idempotency_record (
     merchant_id   uuid        not null references merchant,
     -- SHA-256 of the API key's id and the caller's key: short, and of one size.
     key_hash      bytea       not null check (octet_length(key_hash) = 32),
-    id            uuid        not null,
     fingerprint   bytea       not null check (octet_length(fingerprint) = 32),
     operation_id  uuid        not null,
     -- Until when the caller who claimed it is being served.

@@ -7,20 +7,24 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{App, Clock, Inbox};
+use crate::app::{Accounts, App, Clock, Inbox};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
 use crate::store;
 use crate::stripe::{self, Stripe, Timeouts};
 use crate::{http, worker};
+
+/// How long a connection may rest before it is asked whether it still works.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Why the service cannot start: one line that says what to set.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,8 @@ async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
     let pool = PgPoolOptions::new()
         .max_connections(settings.database_connections)
         .acquire_timeout(Duration::from_secs(3))
+        .test_before_acquire(false)
+        .before_acquire(|conn, idle| Box::pin(still_there(conn, idle)))
         .connect_with(options.application_name("quittance"))
         .await
         .map_err(unreachable)?;
@@ -72,6 +78,14 @@ async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
     } else {
         Ok(pool)
     }
+}
+
+/// Whether a connection that was idle for a while still works; one that was just used does.
+async fn still_there(conn: &mut PgConnection, idle: PoolConnectionMetadata) -> sqlx::Result<bool> {
+    if idle.idle_for < IDLE {
+        return Ok(true);
+    }
+    Ok(conn.ping().await.is_ok())
 }
 
 /// Brings the schema up to this version. Safe to run by several at once.
@@ -113,7 +127,7 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
         sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),
         timing: settings.timing,
         inbox,
-        webhook_accounts: crate::app::webhooks::Accounts::default(),
+        accounts: Accounts::default(),
         runtime: tokio::runtime::Handle::current(),
         tasks,
         bell: Arc::new(Notify::new()),

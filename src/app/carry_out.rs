@@ -35,33 +35,33 @@ pub(super) enum Attempted {
     NotTaken(ProviderError),
 }
 
-/// Makes one attempt at an operation that the caller has leased, under its one and only key.
+/// Makes one attempt at an operation that the caller has leased, under its one and only key. `payment` is as it was read
+/// after the operation was leased or written.
 #[tracing::instrument(name = "app.operation.carry_out", skip_all,
     fields(payment_id = %leased.payment_id, operation_id = %leased.id, kind = ?leased.kind))]
 pub(super) async fn carry_out(
     app: Arc<App>,
-    merchant: MerchantId,
+    payment: Payment,
     leased: Operation,
     keyed: Option<Keyed>,
 ) -> Result<Attempted, AppError> {
-    let (payment, account) = {
+    let merchant = payment.merchant_id;
+    let known = {
         let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
-        let payment = store::payments::get(&mut conn, &app.sealer, merchant, leased.payment_id).await?;
-        let account =
-            store::provider_accounts::get(&mut conn, &app.sealer, merchant, leased.provider_account_id)
-                .await?;
-        (payment, account)
+        app.accounts
+            .get(&app, &mut conn, leased.provider_account_id)
+            .await?
     };
-    let provider = app.provider(&account.provider)?;
+    let provider = app.provider(&known.account.provider)?;
     let call = Call {
         payment: &payment,
         operation: &leased,
     };
     let started = Instant::now();
     let result = if leased.may_repeat(app.clock.now()) {
-        provider.execute(&account, call).await.map(Some)
+        provider.execute(&known.account, call).await.map(Some)
     } else {
-        provider.find(&account, call).await
+        provider.find(&known.account, call).await
     };
     let provider_time = started.elapsed();
     let settled = settle(&app, merchant, &leased, payment.version, result, keyed.as_ref()).await?;

@@ -26,7 +26,7 @@ pub async fn check(app: &App) -> Result<(), Unready> {
     let mut conn = app.db.acquire().await.map_err(|_| Unready::Database)?;
     let applied = health::latest_migration(&mut conn)
         .await
-        .map_err(|_| Unready::Migrations)?;
+        .map_err(|_| Unready::Database)?;
     let wanted = MIGRATOR.iter().map(|migration| migration.version).max();
     if applied < wanted {
         return Err(Unready::Migrations);

@@ -1,5 +1,6 @@
 //! Use cases. Transactions begin and commit here, and never stay open across a network call.
 
+mod accounts;
 mod apply;
 pub mod auth;
 mod carry_out;
@@ -25,6 +26,7 @@ use crate::crypto::Sealer;
 use crate::provider::{Provider, Registry};
 use crate::sink::Sink;
 
+pub use accounts::Accounts;
 pub use clock::Clock;
 pub use error::AppError;
 pub use idempotency::{Answer, Keyed, Served};
@@ -80,8 +82,8 @@ pub struct App {
     pub timing: Timing,
     /// Writes events, many at once.
     pub inbox: Inbox,
-    /// The accounts that webhooks came to lately.
-    pub webhook_accounts: webhooks::Accounts,
+    /// The provider accounts that were read lately.
+    pub accounts: Accounts,
     /// Where work goes on without its caller: not on the thread of a request, which may end before it.
     pub runtime: tokio::runtime::Handle,
     /// That work; shutdown waits for it.

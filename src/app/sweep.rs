@@ -38,14 +38,15 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 
 async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Result<(), AppError> {
     let now = app.clock.now();
-    let leased = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::operations::lease(&mut conn, merchant, id, now, now + app.timing.operation_lease).await?
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let until = now + app.timing.operation_lease;
+    let Some(operation) = store::operations::lease(&mut conn, merchant, id, now, until).await? else {
+        // Another worker was quicker.
+        return Ok(());
     };
-    // None: another worker was quicker.
-    if let Some(operation) = leased {
-        carry_out(Arc::clone(app), merchant, operation, None).await?;
-    }
+    let payment = store::payments::get(&mut conn, &app.sealer, merchant, operation.payment_id).await?;
+    drop(conn);
+    carry_out(Arc::clone(app), payment, operation, None).await?;
     Ok(())
 }
 

@@ -1,26 +1,22 @@
 //! Events: proven and kept on the way in, applied by a worker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use secrecy::SecretString;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::payments::refresh;
 use super::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::payment::Authority;
-use crate::provider::{Delivery, Interpretation, ProviderAccount, VerifyError};
+use crate::provider::{Delivery, Interpretation, VerifyError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
-
-/// How long an account and its secrets are taken as read.
-const REMEMBERED: Duration = Duration::from_secs(2);
 
 /// How many events a worker takes up at once, and how many payments it works on at once.
 const BATCH: i64 = 64;
@@ -44,49 +40,6 @@ pub enum Received {
     NotKept,
 }
 
-/// An account that webhooks come to, opened.
-#[derive(Debug)]
-struct WebhookAccount {
-    account: ProviderAccount,
-    secrets: Vec<SecretString>,
-    read_at: Instant,
-}
-
-/// The accounts that webhooks came to lately, so that a delivery costs one insert and no read.
-#[derive(Debug, Default)]
-pub struct Accounts(RwLock<HashMap<ProviderAccountId, Arc<WebhookAccount>>>);
-
-impl Accounts {
-    async fn find(&self, app: &App, id: ProviderAccountId) -> Result<Option<Arc<WebhookAccount>>, AppError> {
-        let known = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned();
-        if let Some(known) = known.filter(|known| known.read_at.elapsed() < REMEMBERED) {
-            return Ok(Some(known));
-        }
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let Some(merchant) = store::provider_accounts::find_merchant(&mut conn, id).await? else {
-            return Ok(None);
-        };
-        let account = store::provider_accounts::get(&mut conn, &app.sealer, merchant, id).await?;
-        let secrets =
-            store::provider_accounts::list_webhook_secrets(&mut conn, &app.sealer, merchant, id).await?;
-        let read = Arc::new(WebhookAccount {
-            account,
-            secrets,
-            read_at: Instant::now(),
-        });
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, Arc::clone(&read));
-        Ok(Some(read))
-    }
-}
-
 /// Takes in a delivery: proves it, keeps it, and returns once it is on disk.
 ///
 /// `header` finds a header of the request by its name in lower case.
@@ -97,7 +50,7 @@ pub async fn receive<'a>(
     header: impl FnOnce(&str) -> Option<&'a str>,
     body: &'a [u8],
 ) -> Result<Received, AppError> {
-    let found = match app.webhook_accounts.find(app, id).await {
+    let found = match recall(app, id).await {
         Ok(found) => found.filter(|known| known.account.provider == provider_name),
         Err(AppError::Store(StoreError::Database(_))) => return Ok(Received::NotKept),
         Err(error) => return Err(error),
@@ -111,7 +64,7 @@ pub async fn receive<'a>(
         signature: header(provider.signature_header()),
         body,
     };
-    let webhook = match provider.verify(&delivery, &known.secrets, app.clock.now()) {
+    let webhook = match provider.verify(&delivery, &known.webhook_secrets, app.clock.now()) {
         Ok(webhook) => webhook,
         Err(error) => return Ok(Received::Refused(error)),
     };
@@ -129,26 +82,32 @@ pub async fn receive<'a>(
     Ok(Received::Kept)
 }
 
+/// The account, and no connection for one that was read lately.
+async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAccount>>, AppError> {
+    if let Some(known) = app.accounts.recall(id) {
+        return Ok(Some(known));
+    }
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    app.accounts.find(app, &mut conn, id).await
+}
+
 /// Takes up a batch of events and applies them: one payment's in turn, so that one read serves them all. How many.
 pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let events = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let now = database_now(&mut conn).await?;
-        store::webhook_events::lease(&mut conn, &app.sealer, now, now + app.timing.event_lease, BATCH).await?
+        store::webhook_events::lease(&mut conn, now, now + app.timing.event_lease, BATCH).await?
     };
     let taken = events.len();
-    let mut by_object: HashMap<(ProviderAccountId, String), Vec<(WebhookEvent, Interpretation)>> =
-        HashMap::new();
+    let mut by_object: HashMap<_, Vec<_>> = HashMap::new();
     for event in events {
-        let interpretation = interpret(app, &event).await?;
+        let interpretation = interpret(app, &event).await;
         let object = match &interpretation {
-            Interpretation::Payment { reference, .. } => reference.clone(),
-            Interpretation::NotFollowed => event.event_id.clone(),
+            Ok(Interpretation::Payment { reference, .. }) => reference.clone(),
+            Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
         };
-        by_object
-            .entry((event.provider_account_id, object))
-            .or_default()
-            .push((event, interpretation));
+        let key = (event.provider_account_id, object);
+        by_object.entry(key).or_default().push((event, interpretation));
     }
     stream::iter(by_object.into_values())
         .for_each_concurrent(AT_ONCE, |events| async {
@@ -161,17 +120,21 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 }
 
 async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, AppError> {
-    let known = app.webhook_accounts.find(app, event.provider_account_id).await?;
+    let known = recall(app, event.provider_account_id).await?;
     let known = known.ok_or(AppError::NotFound("provider account"))?;
-    Ok(app.provider(&known.account.provider)?.interpret(&event.payload))
+    let payload = event.open(&app.sealer)?;
+    Ok(app.provider(&known.account.provider)?.interpret(&payload))
 }
 
+/// Ends one event in one way or another: what goes wrong with it is its own affair.
 #[tracing::instrument(name = "app.webhook.apply", skip_all,
     fields(merchant_id = %event.merchant_id, event_id = %event.event_id))]
-async fn work_one(app: &App, event: &WebhookEvent, interpretation: Interpretation) {
-    let Err(error) = apply_event(app, event, interpretation).await else {
-        return;
+async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interpretation, AppError>) {
+    let applied = match interpretation {
+        Ok(interpretation) => apply_event(app, event, interpretation).await,
+        Err(error) => Err(error),
     };
+    let Err(error) = applied else { return };
     tracing::warn!(
         error = &error as &dyn std::error::Error,
         attempts = event.attempts,

@@ -6,13 +6,18 @@ use super::StoreError;
 use crate::crypto::Sealer;
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 
-/// The newest migration that is applied.
+/// SQLSTATE of a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// The newest migration that is applied; none on an empty database.
 pub async fn latest_migration(conn: &mut PgConnection) -> Result<Option<i64>, StoreError> {
-    Ok(
-        sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
-            .fetch_one(conn)
-            .await?,
-    )
+    let found = sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+        .fetch_one(conn)
+        .await;
+    match found {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
+        other => Ok(other?),
+    }
 }
 
 /// Whether a sealed value that is there opens; `true` where there is none.

@@ -12,8 +12,6 @@ use crate::domain::ids::{MerchantId, OperationId};
 /// A claimed key.
 #[derive(Clone, Debug)]
 pub struct IdempotencyRecord {
-    /// Its row.
-    pub id: Uuid,
     /// The operation that the key stands for.
     pub operation_id: OperationId,
     /// What was asked under it.
@@ -26,7 +24,6 @@ pub struct IdempotencyRecord {
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    id: Uuid,
     operation_id: OperationId,
     fingerprint: Vec<u8>,
     serving_until: OffsetDateTime,
@@ -34,12 +31,15 @@ struct Row {
     body_sealed: Option<Vec<u8>>,
 }
 
-fn body_place(merchant: MerchantId, id: Uuid) -> Place {
+/// The row is the key itself; 16 bytes of its hash are enough to tell rows apart.
+fn body_place(merchant: MerchantId, key_hash: &[u8; 32]) -> Place {
+    let mut row = [0; 16];
+    row.copy_from_slice(&key_hash[..16]);
     Place {
         merchant: merchant.uuid(),
         table: "idempotency_record",
         column: "body_sealed",
-        row: id,
+        row: Uuid::from_bytes(row),
     }
 }
 
@@ -56,12 +56,11 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "insert into idempotency_record (merchant_id, key_hash, id, fingerprint, operation_id, serving_until, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+        "insert into idempotency_record (merchant_id, key_hash, fingerprint, operation_id, serving_until, created_at)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
     )
     .bind(merchant)
     .bind(key_hash.as_slice())
-    .bind(Uuid::now_v7())
     .bind(fingerprint.bytes().as_slice())
     .bind(operation)
     .bind(serving_until)
@@ -79,7 +78,7 @@ pub async fn lock(
     key_hash: &[u8; 32],
 ) -> Result<IdempotencyRecord, StoreError> {
     let row: Row = sqlx::query_as(
-        "select id, operation_id, fingerprint, serving_until, status, body_sealed
+        "select operation_id, fingerprint, serving_until, status, body_sealed
          from idempotency_record where merchant_id = $1 and key_hash = $2 for update",
     )
     .bind(merchant)
@@ -88,7 +87,7 @@ pub async fn lock(
     .await?;
     let answer = match (row.status, row.body_sealed) {
         (Some(status), Some(ciphertext)) => {
-            let body = sealer.open(body_place(merchant, row.id), &ciphertext)?.to_vec();
+            let body = sealer.open(body_place(merchant, key_hash), &ciphertext)?.to_vec();
             let status =
                 u16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", &error))?;
             Some((status, body))
@@ -96,7 +95,6 @@ pub async fn lock(
         _ => None,
     };
     Ok(IdempotencyRecord {
-        id: row.id,
         operation_id: row.operation_id,
         fingerprint: row.fingerprint,
         serving_until: row.serving_until,
@@ -129,13 +127,7 @@ pub async fn finish(
     status: u16,
     body: &[u8],
 ) -> Result<(), StoreError> {
-    let id: Uuid =
-        sqlx::query_scalar("select id from idempotency_record where merchant_id = $1 and key_hash = $2")
-            .bind(merchant)
-            .bind(key_hash.as_slice())
-            .fetch_one(&mut *conn)
-            .await?;
-    let ciphertext = sealer.seal(body_place(merchant, id), body)?;
+    let ciphertext = sealer.seal(body_place(merchant, key_hash), body)?;
     sqlx::query("update idempotency_record set status = $3, body_sealed = $4 where merchant_id = $1 and key_hash = $2")
         .bind(merchant)
         .bind(key_hash.as_slice())

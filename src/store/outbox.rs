@@ -44,9 +44,27 @@ struct Row {
     id: OutboxMessageId,
     odoo_instance_id: OdooInstanceId,
     payment_id: PaymentId,
-    posting: Json<Posting>,
+    posting: serde_json::Value,
     attempts: i32,
     fence: i64,
+}
+
+impl Row {
+    /// One that this version cannot read is left to a version that can; its neighbours go on.
+    fn read(self) -> Option<(MerchantId, OutboxMessage)> {
+        let posting = serde_json::from_value(self.posting)
+            .inspect_err(|error| tracing::error!(%error, message_id = %self.id, "a posting cannot be read"))
+            .ok()?;
+        let message = OutboxMessage {
+            id: self.id,
+            odoo_instance_id: self.odoo_instance_id,
+            payment_id: self.payment_id,
+            posting,
+            attempts: self.attempts,
+            fence: self.fence,
+        };
+        Some((self.merchant_id, message))
+    }
 }
 
 /// Takes up to `limit` due messages until `until`: of each payment its first that is not sent, of instances that are
@@ -78,20 +96,7 @@ pub async fn lease(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let message = OutboxMessage {
-                id: row.id,
-                odoo_instance_id: row.odoo_instance_id,
-                payment_id: row.payment_id,
-                posting: row.posting.0,
-                attempts: row.attempts,
-                fence: row.fence,
-            };
-            (row.merchant_id, message)
-        })
-        .collect())
+    Ok(rows.into_iter().filter_map(Row::read).collect())
 }
 
 /// Notes that Odoo has it. `false` where the lease was lost: whoever holds it now will note it.

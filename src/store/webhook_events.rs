@@ -3,13 +3,14 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::VerifiedWebhook;
 
-/// An event that a worker has taken up, its payload opened.
+/// An event that a worker has taken up.
 #[derive(Debug)]
 pub struct WebhookEvent {
     /// Whose account it came to.
@@ -20,14 +21,21 @@ pub struct WebhookEvent {
     pub created: OffsetDateTime,
     /// The provider's id of it.
     pub event_id: String,
-    /// The raw bytes that were signed.
-    pub payload: Vec<u8>,
     /// When it came, by the database's clock.
     pub received_at: OffsetDateTime,
     /// How often it failed.
     pub attempts: i32,
     /// Grows with every lease.
     pub fence: i64,
+    id: Uuid,
+    payload_sealed: Vec<u8>,
+}
+
+impl WebhookEvent {
+    /// Opens the raw bytes that were signed.
+    pub fn open(&self, sealer: &Sealer) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        Ok(sealer.open(payload_place(self.merchant_id, self.id), &self.payload_sealed)?)
+    }
 }
 
 /// A proven event, sealed and ready to be written: made outside the database, so that many can be written at once.
@@ -129,7 +137,6 @@ struct Row {
 /// Takes up to `limit` due events until `until`.
 pub async fn lease(
     conn: &mut PgConnection,
-    sealer: &Sealer,
     now: OffsetDateTime,
     until: OffsetDateTime,
     limit: i64,
@@ -150,23 +157,20 @@ pub async fn lease(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let payload = sealer
-                .open(payload_place(row.merchant_id, row.id), &row.payload_sealed)?
-                .to_vec();
-            Ok(WebhookEvent {
-                merchant_id: row.merchant_id,
-                provider_account_id: row.provider_account_id,
-                created: row.created,
-                event_id: row.event_id,
-                payload,
-                received_at: row.received_at,
-                attempts: row.attempts,
-                fence: row.fence,
-            })
+    Ok(rows
+        .into_iter()
+        .map(|row| WebhookEvent {
+            merchant_id: row.merchant_id,
+            provider_account_id: row.provider_account_id,
+            created: row.created,
+            event_id: row.event_id,
+            received_at: row.received_at,
+            attempts: row.attempts,
+            fence: row.fence,
+            id: row.id,
+            payload_sealed: row.payload_sealed,
         })
-        .collect()
+        .collect())
 }
 
 /// What became of an event that a worker took up.

@@ -95,5 +95,5 @@ async fn change(
     let operation = new_operation(operation_id, &payment, kind, amount_minor, now);
     store::operations::insert(&mut tx, merchant, &operation, now + app.timing.operation_lease).await?;
     commit(tx).await?;
-    serve(app, merchant, operation, keyed).await
+    serve(app, payment, operation, keyed).await
 }

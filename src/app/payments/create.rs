@@ -106,7 +106,7 @@ pub async fn create(
     store::operations::insert(&mut tx, merchant, &operation, now + app.timing.operation_lease).await?;
     commit(tx).await?;
     tracing::info!(payment_id = %payment.id, "a payment was created");
-    serve(app, merchant, operation, keyed).await
+    serve(app, payment, operation, keyed).await
 }
 
 /// An operation that its maker is about to carry out.

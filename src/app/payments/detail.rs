@@ -35,10 +35,9 @@ impl PaymentDetail {
         payment: Payment,
     ) -> Result<Self, AppError> {
         let (merchant, id) = (payment.merchant_id, payment.id);
-        let account =
-            store::provider_accounts::get(conn, &app.sealer, merchant, payment.provider_account_id).await?;
+        let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
         Ok(Self {
-            publishable_key: account.publishable_key,
+            publishable_key: known.account.publishable_key.clone(),
             operations: store::operations::list(conn, merchant, id).await?,
             refunds: store::refunds::list(conn, merchant, id).await?,
             postings: store::outbox::list(conn, merchant, id).await?,

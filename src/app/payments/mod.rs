@@ -11,6 +11,7 @@ use super::carry_out::{Attempted, carry_out};
 use super::{App, AppError, Keyed, Served, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::operation::Operation;
+use crate::domain::payment::Payment;
 use crate::store;
 use crate::store::idempotency_records::IdempotencyRecord;
 
@@ -22,12 +23,12 @@ pub use read::{get, list_by_reference, refresh};
 /// Carries out an operation that was just claimed, and waits for its outcome as long as a caller can wait.
 async fn serve(
     app: &Arc<App>,
-    merchant: MerchantId,
+    payment: Payment,
     operation: Operation,
     keyed: Keyed,
 ) -> Result<Served, AppError> {
-    let payment = operation.payment_id;
-    let work = app.spawn(carry_out(Arc::clone(app), merchant, operation, Some(keyed)));
+    let (merchant, id) = (payment.merchant_id, payment.id);
+    let work = app.spawn(carry_out(Arc::clone(app), payment, operation, Some(keyed)));
     match tokio::time::timeout(app.timing.answer_within, work).await {
         Ok(attempted) => match attempted?? {
             Attempted::Decided {
@@ -38,7 +39,7 @@ async fn serve(
                 provider_time,
             }),
             Attempted::Decided { answer: None, .. } | Attempted::Undecided => {
-                accept(app, merchant, payment, keyed).await
+                accept(app, merchant, id, keyed).await
             }
             Attempted::NotTaken(error) => {
                 keyed.release(app, merchant).await?;
@@ -46,19 +47,14 @@ async fn serve(
             }
         },
         // The work goes on without the caller.
-        Err(_elapsed) => accept(app, merchant, payment, keyed).await,
+        Err(_elapsed) => accept(app, merchant, id, keyed).await,
     }
 }
 
-async fn accept(
-    app: &App,
-    merchant: MerchantId,
-    payment: PaymentId,
-    keyed: Keyed,
-) -> Result<Served, AppError> {
+async fn accept(app: &App, merchant: MerchantId, id: PaymentId, keyed: Keyed) -> Result<Served, AppError> {
     keyed.release(app, merchant).await?;
     let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
-    let payment = store::payments::get(&mut conn, &app.sealer, merchant, payment).await?;
+    let payment = store::payments::get(&mut conn, &app.sealer, merchant, id).await?;
     Ok(Served::Accepted(Box::new(
         PaymentDetail::load(&mut conn, app, payment).await?,
     )))
@@ -76,10 +72,9 @@ async fn resume(
         return Ok(Served::Replayed(super::Answer { status, body }));
     }
     let operation = store::operations::get(&mut tx, merchant, record.operation_id).await?;
-    let payment = operation.payment_id;
+    let payment = store::payments::get(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
     if operation.state.is_final() {
         // Decided while nobody was waiting: this is the first time that anybody can be told.
-        let payment = store::payments::get(&mut tx, &app.sealer, merchant, payment).await?;
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
         let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;
         commit(tx).await?;
@@ -93,7 +88,7 @@ async fn resume(
     }
     commit(tx).await?;
     match leased {
-        Some(operation) => serve(app, merchant, operation, keyed).await,
-        None => accept(app, merchant, payment, keyed).await,
+        Some(operation) => serve(app, payment, operation, keyed).await,
+        None => accept(app, merchant, payment.id, keyed).await,
     }
 }

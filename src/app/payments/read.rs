@@ -69,15 +69,14 @@ pub async fn refresh(
         let held = store::payments::get(&mut conn, &app.sealer, merchant, id)
             .await
             .map_err(no_payment)?;
-        let account =
-            store::provider_accounts::get(&mut conn, &app.sealer, merchant, held.provider_account_id).await?;
+        let known = app.accounts.get(app, &mut conn, held.provider_account_id).await?;
         drop(conn);
         let Some(reference) = held.provider_reference else {
             return Ok(());
         };
-        let provider = app.provider(&account.provider)?;
+        let provider = app.provider(&known.account.provider)?;
         let said = provider
-            .fetch(&account, &ObjectRef::Payment(reference))
+            .fetch(&known.account, &ObjectRef::Payment(reference))
             .await
             .map_err(AppError::Provider)?;
 
@@ -121,14 +120,8 @@ async fn check_mode(
     caller: &Caller,
     payment: &Payment,
 ) -> Result<(), AppError> {
-    let account = store::provider_accounts::get(
-        conn,
-        &app.sealer,
-        payment.merchant_id,
-        payment.provider_account_id,
-    )
-    .await?;
-    if account.live == caller.live {
+    let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+    if known.account.live == caller.live {
         Ok(())
     } else {
         Err(AppError::NotFound("payment"))

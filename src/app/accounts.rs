@@ -1,0 +1,79 @@
+//! Provider accounts, remembered for a moment, so that what happens often reads none of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+use sqlx::PgConnection;
+
+use super::{App, AppError};
+use crate::domain::ids::ProviderAccountId;
+use crate::provider::ProviderAccount;
+use crate::store;
+use crate::store::StoreError;
+
+/// How long an account and its secrets are taken as read.
+const REMEMBERED: Duration = Duration::from_secs(2);
+
+/// An account as it was read, opened.
+#[derive(Debug)]
+pub(super) struct KnownAccount {
+    pub(super) account: ProviderAccount,
+    /// What its webhooks may be signed with.
+    pub(super) webhook_secrets: Vec<SecretString>,
+    read_at: Instant,
+}
+
+/// The accounts that were read lately.
+#[derive(Debug, Default)]
+pub struct Accounts(RwLock<HashMap<ProviderAccountId, Arc<KnownAccount>>>);
+
+impl Accounts {
+    /// The account, where it was read lately.
+    pub(super) fn recall(&self, id: ProviderAccountId) -> Option<Arc<KnownAccount>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(&id)
+            .filter(|known| known.read_at.elapsed() < REMEMBERED)
+            .cloned()
+    }
+
+    /// The account, over a connection that the caller has; none where nobody has it.
+    pub(super) async fn find(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        id: ProviderAccountId,
+    ) -> Result<Option<Arc<KnownAccount>>, AppError> {
+        if let Some(known) = self.recall(id) {
+            return Ok(Some(known));
+        }
+        let Some(merchant) = store::provider_accounts::find_merchant(conn, id).await? else {
+            return Ok(None);
+        };
+        let account = store::provider_accounts::get(conn, &app.sealer, merchant, id).await?;
+        let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
+        let read = Arc::new(KnownAccount {
+            account,
+            webhook_secrets: secrets,
+            read_at: Instant::now(),
+        });
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::clone(&read));
+        Ok(Some(read))
+    }
+
+    /// The account of a row that names it.
+    pub(super) async fn get(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        id: ProviderAccountId,
+    ) -> Result<Arc<KnownAccount>, AppError> {
+        let found = self.find(app, conn, id).await?;
+        found.ok_or(AppError::Store(StoreError::NotFound))
+    }
+}
