@@ -24,16 +24,25 @@ pub async fn add_merchant(app: &App, name: &str) -> Result<MerchantId, AppError>
 /// Adds a merchant's account at a provider, and the secret that its webhooks are signed with.
 ///
 /// # Errors
-/// [`AppError::UnknownProvider`]; [`AppError::Store`] where the merchant does not exist.
+/// [`AppError::UnknownProvider`]; [`AppError::Invalid`] where a key is of another mode; [`AppError::NotFound`] where the
+/// merchant does not exist.
 pub async fn add_provider_account(
     app: &App,
     account: &ProviderAccount,
     webhook_secret: Option<&SecretString>,
 ) -> Result<(), AppError> {
-    app.provider(&account.provider)?;
+    app.provider(&account.provider)?
+        .check_keys(account)
+        .map_err(|message| AppError::Invalid {
+            field: "secret key or publishable key",
+            code: "key_of_another_mode",
+            message: format!("cannot be used: {message}"),
+        })?;
     let now = app.clock.now();
     let mut tx = app.begin().await?;
-    store::provider_accounts::insert(&mut tx, &app.sealer, account, now).await?;
+    store::provider_accounts::insert(&mut tx, &app.sealer, account, now)
+        .await
+        .map_err(no_merchant)?;
     if let Some(secret) = webhook_secret {
         let (merchant, id) = (account.merchant_id, account.id);
         store::provider_accounts::insert_webhook_secret(&mut tx, &app.sealer, merchant, id, secret, now)
@@ -84,7 +93,9 @@ pub async fn add_odoo_instance(
         books,
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now()).await?;
+    store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now())
+        .await
+        .map_err(no_merchant)?;
     Ok(instance.id)
 }
 
@@ -102,6 +113,16 @@ pub async fn create_api_key(
         live,
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now()).await?;
+    store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now())
+        .await
+        .map_err(no_merchant)?;
     Ok((entry.id, key))
+}
+
+fn no_merchant(error: StoreError) -> AppError {
+    if matches!(error, StoreError::NotFound) {
+        AppError::NotFound("merchant")
+    } else {
+        error.into()
+    }
 }

@@ -91,6 +91,11 @@ pub enum Interpretation {
 /// A decline is an [`Outcome`], not an error.
 #[async_trait]
 pub trait Provider: Send + Sync {
+    /// Checks a new account's keys as far as can be seen without asking: a test account must never move real money.
+    ///
+    /// The error says what is wrong, without the key.
+    fn check_keys(&self, account: &ProviderAccount) -> Result<(), String>;
+
     /// Carries out one money-moving operation.
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError>;
 

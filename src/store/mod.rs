@@ -17,6 +17,8 @@ pub mod provider_accounts;
 pub mod refunds;
 pub mod webhook_events;
 
+use sqlx::error::DatabaseError;
+
 use crate::crypto::CryptoError;
 
 /// The migrations of this version, embedded.
@@ -25,7 +27,7 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No such row, or another merchant's.
+    /// No such row, or another merchant's; or one that would have to be there first is not.
     #[error("no such row")]
     NotFound,
     /// A row like it exists.
@@ -62,13 +64,12 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if matches!(error, sqlx::Error::RowNotFound) {
+        let database = error.as_database_error();
+        let names_nothing = database.is_some_and(DatabaseError::is_foreign_key_violation);
+        if names_nothing || matches!(error, sqlx::Error::RowNotFound) {
             return Self::NotFound;
         }
-        match error
-            .as_database_error()
-            .filter(|database| database.is_unique_violation())
-        {
+        match database.filter(|database| database.is_unique_violation()) {
             Some(database) => Self::Conflict {
                 constraint: database.constraint().unwrap_or_default().to_owned(),
             },

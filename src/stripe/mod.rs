@@ -16,7 +16,7 @@ mod snapshots;
 mod webhook;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
 use crate::domain::snapshot::Snapshot;
@@ -49,8 +49,28 @@ impl Stripe {
     }
 }
 
+/// Stripe's keys say what they are and which mode they are of: `sk_test_…`, `rk_live_…`, `pk_test_…`.
+fn check_mode(key: &str, kinds: &[&str], live: bool) -> Result<(), String> {
+    let mode = if live { "live" } else { "test" };
+    let kind = kinds.iter().find_map(|kind| key.strip_prefix(kind));
+    match kind.and_then(|rest| rest.strip_prefix(mode)) {
+        Some(rest) if rest.starts_with('_') => Ok(()),
+        _ => Err(format!(
+            "a {mode} account needs a key that starts with {}{mode}_",
+            kinds.join(&format!("{mode}_ or "))
+        )),
+    }
+}
+
 #[async_trait]
 impl Provider for Stripe {
+    fn check_keys(&self, account: &ProviderAccount) -> Result<(), String> {
+        let secret = account.secret_key.expose_secret();
+        let publishable = account.publishable_key.as_deref();
+        check_mode(secret, &["sk_", "rk_"], account.live)?;
+        publishable.map_or(Ok(()), |key| check_mode(key, &["pk_"], account.live))
+    }
+
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError> {
         execute::execute(&self.http, account, call).await
     }
@@ -83,5 +103,34 @@ impl Provider for Stripe {
 
     fn interpret(&self, event: &[u8]) -> Interpretation {
         interpret::interpret(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_the_other_mode_or_kind_is_refused_without_showing_it() {
+        for key in ["sk_test_1", "rk_test_1"] {
+            assert_eq!(check_mode(key, &["sk_", "rk_"], false), Ok(()));
+        }
+        for (key, live) in [
+            ("sk_live_1", false),
+            ("sk_test_1", true),
+            ("pk_test_1", false),
+            ("sk_testing", false),
+            ("", true),
+        ] {
+            let refusal = check_mode(key, &["sk_", "rk_"], live).err().unwrap_or_default();
+            assert!(
+                refusal.contains(if live {
+                    "sk_live_ or rk_live_"
+                } else {
+                    "sk_test_ or rk_test_"
+                }),
+                "{refusal}"
+            );
+        }
     }
 }

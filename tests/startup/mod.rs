@@ -227,3 +227,41 @@ async fn a_database_that_is_down_is_a_503_everywhere_and_nothing_is_lost_when_it
         .expect(StatusCode::CREATED);
     assert_eq!(test.count("webhook_event").await, 2);
 }
+
+#[tokio::test]
+async fn an_operators_mistake_is_named_and_leaves_nothing() {
+    let url = database().await;
+    let base = [
+        ("QUITTANCE_DATABASE_URL", url.as_str()),
+        ("QUITTANCE_SEALING_KEY", SEALING_KEY),
+    ];
+    let try_to = |arguments: &[&str], secrets: &[(&str, &str)]| {
+        let output = run(arguments, &[&base[..], secrets].concat());
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let merchant = run(&["merchant", "add", "--name", "ACME"], &base);
+    let merchant: serde_json::Value = serde_json::from_slice(&merchant.stdout).unwrap();
+    let merchant = merchant["id"].as_str().unwrap();
+    let nobody = "mer_01h455vb4pex5vsknk084sn02q";
+    let test_key = [("STRIPE_SECRET_KEY", "sk_test_1")];
+
+    let add = |merchant| ["provider-account", "add", "--merchant", merchant];
+    let (done, said) = try_to(&add(nobody), &test_key);
+    assert!(!done && said.ends_with("no such merchant\n"), "{said}");
+    let (done, said) = try_to(&[&add(merchant)[..], &["--live"]].concat(), &test_key);
+    assert!(
+        !done && said.contains("sk_live_ or rk_live_") && !said.contains("sk_test_1"),
+        "{said}"
+    );
+    let (done, said) = try_to(&["api-key", "create", "--merchant", nobody, "--name", "x"], &[]);
+    assert!(!done && said.ends_with("no such merchant\n"), "{said}");
+    let (done, said) = try_to(&["api-key", "create", "--merchant", "acc_1", "--name", "x"], &[]);
+    assert!(!done && said.contains("not an id of the form mer_"), "{said}");
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    let rows: i64 =
+        sqlx::query_scalar("select (select count(*) from provider_account) + (select count(*) from api_key)")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+    assert_eq!(rows, 0);
+}
