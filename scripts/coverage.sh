@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Line coverage of src/ by the whole test suite. Uses rustc's own llvm-tools, else Debian's LLVM of the same major version.
+# Line coverage of src/ by the whole test suite. Uses rustc's own llvm-tools, else the newest LLVM of the system.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
 
 if ! ls "$(rustc --print sysroot)"/lib/rustlib/*/bin/llvm-cov >/dev/null 2>&1; then
-  # The newest LLVM that is installed can read what a rustc of the same or an older LLVM wrote.
   for directory in $(ls -d /usr/lib/llvm-*/bin 2>/dev/null | sort -rV); do
     [ -x "$directory/llvm-cov" ] || continue
     export LLVM_COV="$directory/llvm-cov" LLVM_PROFDATA="$directory/llvm-profdata"
