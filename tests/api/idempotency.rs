@@ -254,3 +254,36 @@ async fn a_caller_who_has_waited_long_enough_gets_202_and_the_work_goes_on() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_provider_that_turns_us_away_after_the_caller_has_left_is_asked_again_without_them() {
+    let timing = quittance::app::Timing {
+        answer_within: Duration::from_millis(100),
+        ..Wishes::default().timing
+    };
+    let provider_timeout = Duration::from_millis(800);
+    let test = TestApp::spawn_with(Wishes {
+        timing,
+        provider_timeout,
+        ..Wishes::default()
+    })
+    .await;
+    let limited = Fault::TooManyRequests {
+        retry_after_secs: None,
+    };
+    test.stripe.faults().always(intents(), limited);
+    let accepted = test
+        .create("S1", json!({ "payment_method": "pm_card_visa" }))
+        .await
+        .expect(StatusCode::ACCEPTED);
+    eventually(
+        async || match test.count("operation where state = 'unknown'").await {
+            1 => Ok(()),
+            _ => Err("the operation is not unknown".to_owned()),
+        },
+    )
+    .await;
+    test.stripe.faults().clear();
+    test.until(accepted["id"].as_str().unwrap(), "captured").await;
+    assert_eq!(test.stripe.charges_made(), 1);
+}
