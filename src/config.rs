@@ -159,11 +159,7 @@ struct Raw {
 /// # Errors
 /// [`ConfigError`] on the first setting that is missing or wrong.
 pub fn load() -> Result<Settings, ConfigError> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
-    let file = std::env::var(FILE).ok();
+    let file = variable_of(FILE);
     if let Some(path) = file
         .as_deref()
         .filter(|path| !std::path::Path::new(path).is_file())
@@ -183,6 +179,34 @@ pub fn load() -> Result<Settings, ConfigError> {
             .extract()
             .map_err(|error| explain(&error))?,
     )
+}
+
+/// A secret that a command takes in: from the environment, never from an argument, which every user of a machine can see.
+///
+/// # Errors
+/// [`ConfigError`] where it is not set.
+pub fn secret(variable: &str) -> Result<SecretString, ConfigError> {
+    find_secret(variable).ok_or_else(|| {
+        ConfigError(format!(
+            "{variable} is not set: this command takes a secret there"
+        ))
+    })
+}
+
+/// The same, where the command can do without.
+#[must_use]
+pub fn find_secret(variable: &str) -> Option<SecretString> {
+    variable_of(variable)
+        .filter(|text| !text.is_empty())
+        .map(SecretString::from)
+}
+
+fn variable_of(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    std::env::var(name).ok()
 }
 
 fn defaults() -> Figment {

@@ -10,7 +10,7 @@ use quittance::provider::ProviderAccount;
 use quittance::sink::BooksRequest;
 use quittance::startup::{self, Application, Role};
 use quittance::{http, telemetry};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::json;
 use url::Url;
 
@@ -94,10 +94,6 @@ enum ProviderAccountCommand {
         /// Where Stripe answers.
         #[arg(long, default_value = "https://api.stripe.com")]
         api_base: Url,
-        #[arg(long, env = "STRIPE_SECRET_KEY", hide = true)]
-        secret_key: SecretString,
-        #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide = true)]
-        webhook_secret: Option<SecretString>,
     },
     /// Add a webhook secret, from `STRIPE_WEBHOOK_SECRET`, beside those the account has.
     AddWebhookSecret {
@@ -107,8 +103,6 @@ enum ProviderAccountCommand {
         /// The account (`acc_…`).
         #[arg(long)]
         provider_account: ProviderAccountId,
-        #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide = true)]
-        webhook_secret: SecretString,
     },
 }
 
@@ -131,8 +125,6 @@ enum OdooInstanceCommand {
         /// The code of the expense account for Stripe's fees.
         #[arg(long)]
         fee_account: String,
-        #[arg(long, env = "ODOO_API_KEY", hide = true)]
-        api_key: SecretString,
     },
 }
 
@@ -216,8 +208,8 @@ async fn administer(app: &App, command: Administer) -> anyhow::Result<serde_json
             database,
             journal,
             fee_account,
-            api_key,
         }) => {
+            let api_key = config::secret("ODOO_API_KEY")?;
             let request = BooksRequest {
                 journal_code: journal,
                 fee_account_code: fee_account,
@@ -248,9 +240,9 @@ async fn provider_account(app: &App, command: ProviderAccountCommand) -> anyhow:
             live,
             external_account,
             api_base,
-            secret_key,
-            webhook_secret,
         } => {
+            let secret_key = config::secret("STRIPE_SECRET_KEY")?;
+            let webhook_secret = config::find_secret("STRIPE_WEBHOOK_SECRET");
             let account = ProviderAccount {
                 merchant_id: merchant,
                 id: ProviderAccountId::generate(),
@@ -267,8 +259,8 @@ async fn provider_account(app: &App, command: ProviderAccountCommand) -> anyhow:
         ProviderAccountCommand::AddWebhookSecret {
             merchant,
             provider_account,
-            webhook_secret,
         } => {
+            let webhook_secret = config::secret("STRIPE_WEBHOOK_SECRET")?;
             let id = setup::add_webhook_secret(app, merchant, provider_account, &webhook_secret).await?;
             Ok(json!({ "id": id }))
         }

@@ -215,3 +215,37 @@ async fn an_odoo_that_is_down_for_a_while_misses_nothing() {
     assert_eq!(test.count("outbox_message where attempts > 0").await, 0);
     assert_balanced(&test);
 }
+
+#[tokio::test]
+async fn what_is_only_authorized_is_not_booked_and_what_is_captured_is() {
+    let test = TestApp::spawn_with_odoo().await;
+    let invoice = invoice(&test);
+    let settles = json!([{ "model": "account.move", "id": invoice, "amount_minor": 12_100 }]);
+    let wish = json!({ "payment_method": "pm_card_visa", "capture_method": "manual", "settles": settles });
+    let held = test.create("S1", wish.clone()).await.expect(StatusCode::CREATED);
+    let let_go = test.create("S2", wish).await.expect(StatusCode::CREATED);
+    let path = format!("/v1/payments/{}/cancel", let_go["id"].as_str().unwrap());
+    test.post(&path, "cancel", &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    test.stripe
+        .wait_until_delivered(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
+    eventually(
+        async || match test.count("webhook_event where state = 'received'").await {
+            0 => Ok(()),
+            left => Err(format!("{left} events are left")),
+        },
+    )
+    .await;
+    assert_eq!(test.count("outbox_message").await, 0);
+
+    let path = format!("/v1/payments/{}/capture", held["id"].as_str().unwrap());
+    test.post(&path, "capture", &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    posted(&test, &held, 2).await;
+    assert_eq!(odoo(&test).invoices()[0].payment_state, "paid");
+    assert_balanced(&test);
+}
