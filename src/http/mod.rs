@@ -2,9 +2,11 @@
 
 mod extract;
 mod health;
+mod new_payment;
 mod openapi;
 mod payments;
 mod problem;
+mod refusals;
 mod request_id;
 mod view;
 mod webhooks;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::payments::SettlesBody;
+use super::new_payment::SettlesBody;
 use crate::app::Answer;
 use crate::app::payments::PaymentDetail;
 use crate::domain::operation::{Operation, OperationKind, OperationState};

@@ -1,0 +1,52 @@
+//! The problems that routes answer with, for the contract.
+
+#![expect(dead_code, reason = "read by the macro that writes the contract, never made")]
+
+use utoipa::IntoResponses;
+
+use super::Problem;
+
+/// What any route may answer.
+#[derive(IntoResponses)]
+pub(super) enum Unserved {
+    /// The request cannot be read.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Unreadable(Problem),
+    /// No valid API key.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// Something failed on our side; repeating the request under its key is safe.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+    /// Come back later, under the same key.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// What a route that names a payment or asks the provider may answer besides.
+#[derive(IntoResponses)]
+pub(super) enum InTheWay {
+    /// No such payment, account or instance.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The payment does not allow it as it stands, the reference is in use, or the request is being served.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// A field is wrong, or the provider refused.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The provider takes no more for now.
+    #[response(status = 429, content_type = "application/problem+json")]
+    ProviderRateLimited(Problem),
+    /// The provider does not accept the account's key.
+    #[response(status = 502, content_type = "application/problem+json")]
+    ProviderUnauthorized(Problem),
+}
+
+/// What a route with a body may answer besides.
+#[derive(IntoResponses)]
+pub(super) enum Oversized {
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+}
