@@ -1,9 +1,11 @@
 //! Reading: what became of an operation, and how a payment stands.
 
 use serde::de::DeserializeOwned;
-use stripe_core::payment_intent::{RetrievePaymentIntent, SearchPaymentIntent};
+use stripe_core::payment_intent::{ListPaymentIntent, RetrievePaymentIntent, SearchPaymentIntent};
 use stripe_core::refund::ListRefund;
 use stripe_shared::PaymentIntentId;
+use stripe_types::{RangeBoundsTs, RangeQueryTs};
+use time::Duration;
 use tokio::time::Instant;
 
 use super::compose::{CHARGE_LINE, intent_id};
@@ -16,10 +18,14 @@ use crate::domain::payment::PaymentState;
 use crate::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use crate::provider::{Call, Outcome, ProviderAccount, ProviderError};
 
-/// How many refunds are read at a time: the most that Stripe gives.
+/// How many objects are read at a time: the most that Stripe gives.
 const PAGE: i64 = 100;
-/// How many pages of refunds one payment may have.
+/// How many pages one list may have.
 const MOST_PAGES: usize = 10;
+
+/// How much earlier than we sent it, by our clock, Stripe may have made an intent by its own, and how much later.
+const EARLIER: Duration = Duration::minutes(5);
+const LATER: Duration = Duration::minutes(10);
 
 /// Looks up what became of an operation.
 pub(super) async fn find(
@@ -39,7 +45,7 @@ pub(super) async fn find(
             return reader.find_refund(&intent_id(reference)?, operation).await;
         }
         (Some(reference), _) => reader.intent(intent_id(reference)?, &[CHARGE_LINE]).await?,
-        (None, OperationKind::Authorize) => match reader.search(operation).await? {
+        (None, OperationKind::Authorize) => match reader.made_by(operation).await? {
             Some(intent) => intent,
             None => return Ok(None),
         },
@@ -106,7 +112,47 @@ impl Reader<'_> {
             .await
     }
 
-    /// Stripe's search is up to an hour behind: nothing found says nothing.
+    /// The intent that an operation made: by search, else in the list of the time in which it was sent.
+    ///
+    /// Search is up to an hour behind and not offered everywhere; the list never is behind, but may be long.
+    async fn made_by(&self, operation: &Operation) -> Result<Option<PaymentIntent>, ProviderError> {
+        match self.search(operation).await {
+            Ok(None) | Err(ProviderError::Invalid { .. }) => self.listed(operation).await,
+            found => found,
+        }
+    }
+
+    async fn listed(&self, operation: &Operation) -> Result<Option<PaymentIntent>, ProviderError> {
+        let range = RangeQueryTs::Bounds(RangeBoundsTs {
+            gt: None,
+            gte: Some((operation.first_sent_at - EARLIER).unix_timestamp()),
+            lt: None,
+            lte: Some((operation.first_sent_at + LATER).unix_timestamp()),
+        });
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut list = ListPaymentIntent::new()
+                .created(range)
+                .limit(PAGE)
+                .expand([format!("data.{CHARGE_LINE}")]);
+            if let Some(last) = after {
+                list = list.starting_after(last);
+            }
+            let page: Page<PaymentIntent> = self.read(Request::read(&list)).await?;
+            after = page
+                .data
+                .last()
+                .filter(|_| page.has_more)
+                .map(|last| last.id.clone());
+            let mut intents = page.data.into_iter();
+            let found = intents.find(|intent| made_by(intent.metadata.as_ref(), operation));
+            if found.is_some() || after.is_none() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     async fn search(&self, operation: &Operation) -> Result<Option<PaymentIntent>, ProviderError> {
         let search = SearchPaymentIntent::new(format!("metadata['{OPERATION}']:'{}'", operation.id))
             .expand([format!("data.{CHARGE_LINE}")]);

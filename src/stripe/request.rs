@@ -2,7 +2,7 @@
 
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::payment_intent::{
-    CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, RetrievePaymentIntent,
+    CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
     SearchPaymentIntent,
 };
 use stripe_core::refund::{CreateRefund, ListRefund};
@@ -14,6 +14,7 @@ pub(super) trait Reads: StripeRequest {}
 
 impl Reads for RetrievePaymentIntent {}
 impl Reads for SearchPaymentIntent {}
+impl Reads for ListPaymentIntent {}
 impl Reads for ListRefund {}
 
 /// A request that moves money: it goes out under an operation's key or not at all.

@@ -1,5 +1,7 @@
 //! The real program, killed without warning and started again.
 
+mod logs;
+
 use std::path::Path;
 use std::time::Duration;
 

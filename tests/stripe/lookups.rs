@@ -42,16 +42,22 @@ async fn a_lost_authorization_is_found_by_search_without_repeating_it() {
 }
 
 #[tokio::test]
-async fn what_search_does_not_show_yet_proves_nothing() {
+async fn what_search_does_not_show_yet_is_in_the_list_of_that_time_or_else_proves_nothing() {
     let lagging = Options {
         search_lag: Duration::from_hours(1),
         ..Options::default()
     };
     let test = Test::with(PATIENT, lagging).await;
     let payment = payment(CaptureMethod::Automatic);
-    let authorize = confirmed_with(&payment, "pm_card_visa");
-    lost(&test, &payment, &authorize).await;
-    assert!(test.find(&payment, &authorize).await.unwrap().is_none());
+    let long_ago = confirmed_with(&payment, "pm_card_visa");
+    lost(&test, &payment, &long_ago).await;
+    assert!(test.find(&payment, &long_ago).await.unwrap().is_none());
+
+    let sent_now = Operation {
+        first_sent_at: std::time::SystemTime::now().into(),
+        ..long_ago.clone()
+    };
+    assert!(test.find(&payment, &sent_now).await.unwrap().is_some());
 
     let reference = test.pretend.payment_intents()[0]["id"]
         .as_str()
@@ -62,7 +68,7 @@ async fn what_search_does_not_show_yet_proves_nothing() {
         ..payment
     };
     assert!(
-        test.find(&told, &authorize).await.unwrap().is_some(),
+        test.find(&told, &long_ago).await.unwrap().is_some(),
         "by its id, it is there at once"
     );
 }
