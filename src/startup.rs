@@ -26,6 +26,12 @@ use crate::{http, worker};
 /// How long a connection may rest before it is asked whether it still works.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How long a statement and an idle transaction may take. Migrations may take longer.
+const LIMITS: [(&str, &str); 2] = [
+    ("statement_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
+
 /// Why the service cannot start: one line that says what to set.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
@@ -54,7 +60,7 @@ pub enum StartupError {
 }
 
 /// Connects to Postgres, and refuses one that would lose what it has acknowledged.
-async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
+async fn connect(settings: &Settings, limits: &[(&str, &str)]) -> Result<PgPool, StartupError> {
     let unreachable = |error: sqlx::Error| StartupError::Database(error.to_string());
     let options: PgConnectOptions = settings
         .database_url
@@ -66,7 +72,11 @@ async fn connect(settings: &Settings) -> Result<PgPool, StartupError> {
         .acquire_timeout(Duration::from_secs(3))
         .test_before_acquire(false)
         .before_acquire(|conn, idle| Box::pin(still_there(conn, idle)))
-        .connect_with(options.application_name("quittance"))
+        .connect_with(
+            options
+                .application_name("quittance")
+                .options(limits.iter().copied()),
+        )
         .await
         .map_err(unreachable)?;
     let mut conn = pool.acquire().await.map_err(unreachable)?;
@@ -93,7 +103,7 @@ async fn still_there(conn: &mut PgConnection, idle: PoolConnectionMetadata) -> s
 /// # Errors
 /// [`StartupError`].
 pub async fn migrate(settings: &Settings) -> Result<(), StartupError> {
-    let pool = connect(settings).await?;
+    let pool = connect(settings, &[]).await?;
     store::MIGRATOR.run(&pool).await?;
     Ok(())
 }
@@ -105,7 +115,7 @@ pub async fn migrate(settings: &Settings) -> Result<(), StartupError> {
 pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
     // A second call finds the first one's provider, which is the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let db = connect(settings).await?;
+    let db = connect(settings, &LIMITS).await?;
     let to_odoo = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())

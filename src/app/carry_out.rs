@@ -107,6 +107,11 @@ async fn settle(
     keyed: Option<&Keyed>,
 ) -> Result<Settled, AppError> {
     let mut tx = app.begin().await?;
+    // Locks are taken in one order everywhere: key, payment, operation.
+    let is_waited_for = match keyed {
+        Some(keyed) => keyed.lock(app, &mut tx, merchant).await?,
+        None => false,
+    };
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, leased.payment_id).await?;
     let mut operation = store::operations::lock(&mut tx, merchant, leased.id).await?;
     if operation.fence != leased.fence || operation.state.is_final() {
@@ -137,9 +142,8 @@ async fn settle(
                 fail(app, &mut tx, &mut payment, PaymentState::Failed).await?;
             }
         }
-        Err(error)
-            if was_not_taken(&operation, &error) && is_waiting(app, &mut tx, merchant, keyed).await? =>
-        {
+        // Someone is there to be told that nothing happened. One who was told 202 is not: then the work goes on.
+        Err(error) if is_waited_for && was_not_taken(&operation, &error) => {
             operation.state = OperationState::Retryable;
             settled.error = Some(error);
         }
@@ -189,19 +193,6 @@ fn was_not_taken(operation: &Operation, error: &ProviderError) -> bool {
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => false,
     };
     refused_at_the_door && operation.state == OperationState::Pending
-}
-
-/// Whether someone is there to be told that nothing happened. One who was told 202 is not: then the work goes on.
-async fn is_waiting(
-    app: &App,
-    conn: &mut PgConnection,
-    merchant: MerchantId,
-    keyed: Option<&Keyed>,
-) -> Result<bool, AppError> {
-    match keyed {
-        Some(keyed) => keyed.is_waiting(app, conn, merchant).await,
-        None => Ok(false),
-    }
 }
 
 /// Notes that the outcome is unknown, and when it is sought again; a person must decide where there is no next time.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// Tells the time.
 #[derive(Clone)]
@@ -24,10 +24,12 @@ impl Clock {
         Self(Arc::new(tell))
     }
 
-    /// The time now, in UTC.
+    /// The time now, in UTC, in the microseconds that Postgres keeps: what is read back is what was written.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        (self.0)()
+        let now = (self.0)();
+        let beyond = Duration::nanoseconds(i64::from(now.nanosecond() % 1_000));
+        now - beyond
     }
 }
 

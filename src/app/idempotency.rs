@@ -129,8 +129,8 @@ impl Keyed {
         Ok(store::idempotency_records::serve_until(&mut conn, merchant, &self.hash, past).await?)
     }
 
-    /// Whether the caller is still waiting for the answer. Holds the record until the transaction ends.
-    pub(super) async fn is_waiting(
+    /// Holds the key until the transaction ends. `true` while its caller is still waiting for the answer.
+    pub(super) async fn lock(
         &self,
         app: &App,
         conn: &mut PgConnection,

@@ -80,8 +80,9 @@ async fn send(app: &App, merchant: MerchantId, message: &OutboxMessage) -> Resul
                 SinkError::Unauthorized { .. } | SinkError::Unreachable { .. } => {
                     rest(app, merchant, message, &error.to_string()).await
                 }
-                SinkError::Refused { .. } => refused(app, merchant, message, &error.to_string(), false).await,
-                SinkError::Differs { .. } => refused(app, merchant, message, &error.to_string(), true).await,
+                SinkError::Refused { .. } | SinkError::Differs { .. } => {
+                    back_off(app, merchant, message, &error.to_string()).await
+                }
             }
         }
     }
@@ -111,18 +112,17 @@ async fn rest(app: &App, merchant: MerchantId, message: &OutboxMessage, error: &
     commit(tx).await
 }
 
-/// Backs off; out of attempts, or where only a person can help, the message is dead and its payment's later ones wait.
-async fn refused(
+/// Backs off, so that someone can put right what Odoo refuses or holds otherwise; out of attempts, the message is dead and
+/// its payment's later ones wait behind it.
+async fn back_off(
     app: &App,
     merchant: MerchantId,
     message: &OutboxMessage,
     error: &str,
-    hopeless: bool,
 ) -> Result<(), AppError> {
     let attempts = message.attempts + 1;
     let now = app.clock.now();
-    let again = (!hopeless && attempts < MAX_ATTEMPTS)
-        .then(|| now + app.timing.scaled(delay_after_refusal(attempts)));
+    let again = (attempts < MAX_ATTEMPTS).then(|| now + app.timing.scaled(delay_after_refusal(attempts)));
     let mut tx = app.begin().await?;
     let held = store::outbox::put_back(&mut tx, merchant, message, attempts, again, error).await?;
     if held && again.is_none() {

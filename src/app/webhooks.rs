@@ -206,6 +206,7 @@ async fn find_payment(
     let Some(id) = named else { return Ok(None) };
     match store::payments::get(&mut conn, &app.sealer, merchant, id).await {
         Ok(payment) if payment.provider_account_id == account && payment.provider_reference.is_none() => {
+            drop(conn);
             adopt(app, merchant, id, reference).await?;
             Ok(Some(id))
         }

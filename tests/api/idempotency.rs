@@ -287,3 +287,39 @@ async fn a_provider_that_turns_us_away_after_the_caller_has_left_is_asked_again_
     test.until(accepted["id"].as_str().unwrap(), "captured").await;
     assert_eq!(test.stripe.charges_made(), 1);
 }
+
+#[tokio::test]
+async fn a_key_that_is_repeated_all_the_time_while_its_outcome_is_written_locks_nothing_up() {
+    let timing = quittance::app::Timing {
+        answer_within: Duration::from_millis(1),
+        ..Wishes::default().timing
+    };
+    let test = TestApp::spawn_with(Wishes {
+        timing,
+        ..Wishes::default()
+    })
+    .await;
+    for number in 0..5 {
+        let reference = format!("S{number}");
+        let slow = Fault::Delay(Duration::from_millis(30));
+        test.stripe.faults().next(intents(), slow);
+        let repeat = async || {
+            loop {
+                let reply = test
+                    .create(&reference, json!({ "payment_method": "pm_card_visa" }))
+                    .await;
+                match reply.status {
+                    StatusCode::CREATED => break,
+                    StatusCode::ACCEPTED | StatusCode::CONFLICT => {}
+                    status => panic!("{status}: {reply:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), join_all((0..8).map(|_| repeat())))
+            .await
+            .unwrap();
+    }
+    assert_eq!(test.stripe.charges_made(), 5);
+    let deadlocks = "pg_stat_database where datname = current_database() and deadlocks > 0";
+    assert_eq!(test.count(deadlocks).await, 0);
+}
