@@ -289,7 +289,7 @@ async fn a_provider_that_turns_us_away_after_the_caller_has_left_is_asked_again_
 }
 
 #[tokio::test]
-async fn a_key_that_is_repeated_all_the_time_while_its_outcome_is_written_locks_nothing_up() {
+async fn a_key_that_is_repeated_all_the_time_while_its_outcome_is_sought_charges_once_and_fails_nobody() {
     let timing = quittance::app::Timing {
         answer_within: Duration::from_millis(1),
         ..Wishes::default().timing
@@ -320,6 +320,4 @@ async fn a_key_that_is_repeated_all_the_time_while_its_outcome_is_written_locks_
             .unwrap();
     }
     assert_eq!(test.stripe.charges_made(), 5);
-    let deadlocks = "pg_stat_database where datname = current_database() and deadlocks > 0";
-    assert_eq!(test.count(deadlocks).await, 0);
 }
