@@ -129,8 +129,9 @@ async fn settle(
             let (state, snapshot) = decide_by(&mut operation, outcome);
             operation.state = state;
             if let Some(snapshot) = snapshot {
-                settled.read_again =
-                    apply(app, &mut tx, &mut payment, &snapshot, authority).await? == Applied::Ask;
+                let applied = apply(app, &mut tx, &mut payment, &snapshot, authority).await?;
+                // What was found out later may be a replay of how it stood then.
+                settled.read_again = applied == Applied::Ask || leased.state == OperationState::Unknown;
             }
         }
         Err(ProviderError::Invalid { code, message, .. }) => {
