@@ -1,9 +1,10 @@
 //! The walk of a payment, from the request to the provider's last word.
 
+use quittance::app::setup;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::{TestApp, eventually};
+use crate::support::{Reply, TestApp, WEBHOOK_SECRET, eventually, signed_with};
 
 #[tokio::test]
 async fn a_payment_with_3d_secure_is_captured_once_the_customer_has_proved_who_they_are() {
@@ -216,4 +217,34 @@ async fn every_webhook_twice_and_in_any_order_ends_in_the_same_state() {
         "the fee of each is known"
     );
     assert_eq!(test.stripe.charges_made(), 6);
+}
+
+#[tokio::test]
+async fn a_webhook_secret_is_rolled_while_both_are_in_use() {
+    let test = TestApp::spawn().await;
+    let http = reqwest::Client::builder().build().unwrap();
+    let deliver = async |secret: &str, id: &str| {
+        let event = json!({ "id": id, "type": "product.created", "created": 1, "livemode": false });
+        let (signature, body) = signed_with(secret, &event);
+        let request = http
+            .post(test.webhook_url())
+            .header("Stripe-Signature", signature);
+        Reply::of(request.body(body)).await.status
+    };
+    let new = "whsec_new_of_quittance";
+    assert_eq!(deliver(WEBHOOK_SECRET, "evt_1").await, StatusCode::OK);
+    assert_eq!(deliver(new, "evt_2").await, StatusCode::BAD_REQUEST);
+
+    let app = test.application().app();
+    let secret = new.to_owned().into();
+    setup::add_webhook_secret(app, test.merchant, test.account, &secret)
+        .await
+        .unwrap();
+    eventually(async || match deliver(new, "evt_2").await {
+        StatusCode::OK => Ok(()),
+        status => Err(status.to_string()),
+    })
+    .await;
+    assert_eq!(deliver(WEBHOOK_SECRET, "evt_3").await, StatusCode::OK);
+    assert_eq!(test.count("webhook_event").await, 3);
 }

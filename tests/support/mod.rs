@@ -291,13 +291,18 @@ pub(crate) fn payment(reference: &str, more: Value) -> Value {
 
 /// An event, signed now with the account's secret.
 pub(crate) fn signed(event: &Value) -> (String, String) {
+    signed_with(WEBHOOK_SECRET, event)
+}
+
+/// An event, signed now with a secret: the header and the body.
+pub(crate) fn signed_with(secret: &str, event: &Value) -> (String, String) {
     use hmac::{Hmac, KeyInit, Mac};
     let body = event.to_string();
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{now}.{body}").as_bytes());
     let hex = mac
         .finalize()

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use time::macros::date;
 
-use crate::support::{TestApp, eventually};
+use crate::support::{TestApp, Wishes, eventually};
 
 /// An invoice of EUR 121.00 in the pretend Odoo.
 fn invoice(test: &TestApp) -> i64 {
@@ -248,4 +248,74 @@ async fn what_is_only_authorized_is_not_booked_and_what_is_captured_is() {
     posted(&test, &held, 2).await;
     assert_eq!(odoo(&test).invoices()[0].payment_state, "paid");
     assert_balanced(&test);
+}
+
+#[tokio::test]
+async fn a_message_out_of_attempts_is_dead_and_holds_its_payments_later_ones_under_one_exception() {
+    let timing = quittance::app::Timing {
+        retry_divisor: 1_000_000,
+        ..Wishes::default().timing
+    };
+    let test = TestApp::spawn_with(Wishes {
+        odoo: true,
+        timing,
+        ..Wishes::default()
+    })
+    .await;
+    odoo(&test).refuse(Some("The period is closed."));
+    let invoice = invoice(&test);
+    let payment = paid(&test, "S1", invoice).await;
+    let dead = eventually(async || {
+        let payment = test.payment(payment["id"].as_str().unwrap()).await;
+        if payment["postings"][0]["state"] == "dead" {
+            Ok(payment)
+        } else {
+            Err(payment.to_string())
+        }
+    })
+    .await;
+    assert_eq!(dead["exceptions"].as_array().unwrap().len(), 1);
+    assert_eq!(dead["exceptions"][0]["kind"], "message_dead");
+    let detail = dead["exceptions"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("The period is closed."), "{detail}");
+
+    odoo(&test).refuse(None);
+    let other = paid(&test, "S2", invoice).await;
+    posted(&test, &other, 2).await;
+    let still = test.payment(payment["id"].as_str().unwrap()).await;
+    assert_eq!(still["postings"][1]["state"], "pending", "it waits for a person");
+    let unsent = quittance::app::outbox::list_unsent(test.application().app(), test.merchant)
+        .await
+        .unwrap();
+    assert_eq!(unsent.len(), 2);
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_later_lowers_refunded_and_is_a_persons() {
+    let test = TestApp::spawn_with_odoo().await;
+    let invoice = invoice(&test);
+    let settles = json!([{ "model": "account.move", "id": invoice, "amount_minor": 12_100 }]);
+    let wish = json!({ "payment_method": "pm_card_refundFail", "settles": settles });
+    let payment = test.create("S1", wish).await.expect(StatusCode::CREATED);
+    let path = format!("/v1/payments/{}/refunds", payment["id"].as_str().unwrap());
+    let refunded = test
+        .post(&path, "refund", &json!({}))
+        .await
+        .expect(StatusCode::CREATED);
+    assert_eq!(refunded["refunded_minor"], 12_100);
+    let failed = eventually(async || {
+        let payment = test.payment(payment["id"].as_str().unwrap()).await;
+        if payment["refunded_minor"] == 0 {
+            Ok(payment)
+        } else {
+            Err(payment.to_string())
+        }
+    })
+    .await;
+    assert_eq!(
+        (&failed["state"], &failed["captured_minor"]),
+        (&json!("captured"), &json!(12_100))
+    );
+    assert_eq!(failed["refunds"][0]["state"], "failed");
+    assert_eq!(failed["exceptions"][0]["kind"], "refund_failed");
 }

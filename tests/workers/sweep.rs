@@ -189,3 +189,19 @@ async fn an_orderly_stop_finishes_what_was_begun() {
     });
     assert_eq!(answer.expect(StatusCode::CREATED)["state"], "captured");
 }
+
+#[tokio::test]
+async fn an_idempotency_key_is_kept_for_thirty_days_and_then_forgotten() {
+    let test = TestApp::spawn_with(by_hand()).await;
+    for reference in ["S1", "S2"] {
+        test.create(reference, json!({}))
+            .await
+            .expect(StatusCode::CREATED);
+    }
+    let age = "update idempotency_record set created_at = now() - interval '30 days 1 minute'
+               where key_hash = (select min(key_hash::text)::bytea from idempotency_record)";
+    sqlx::query(age).execute(&test.db).await.unwrap();
+    let forgotten = quittance::app::sweep::forget_old_keys(test.application().app()).await;
+    assert_eq!(forgotten.unwrap(), 1);
+    assert_eq!(test.count("idempotency_record").await, 1);
+}
