@@ -12,6 +12,7 @@ use super::apply::{Applied, apply};
 use super::payments::refresh;
 use super::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::Authority;
 use crate::provider::{Delivery, Interpretation, VerifyError};
 use crate::store;
@@ -21,9 +22,6 @@ use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
 /// How many events a worker takes up at once, and how many payments it works on at once.
 const BATCH: i64 = 64;
 const AT_ONCE: usize = 8;
-
-/// How often an event is tried before it is dead: about 75 hours.
-const MAX_ATTEMPTS: i32 = 22;
 
 /// What became of a delivery. All but `Unknown`, `Refused` and `NotKept` are answered with a 2xx.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,8 +67,8 @@ pub async fn receive<'a>(
         Err(error) => return Ok(Received::Refused(error)),
     };
     let envelope = webhook.envelope();
-    let ours = account.external_account.is_none() || account.external_account == envelope.external_account;
-    if envelope.live != account.live || !ours {
+    let ours = envelope.live == account.live && envelope.external_account == account.external_account;
+    if !ours {
         tracing::info!(provider_account_id = %id, live = envelope.live, "an event that is not this account's was left out");
         return Ok(Received::NotOurs);
     }
@@ -240,9 +238,7 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
     let ended = if attempts >= MAX_ATTEMPTS {
         Ended::Dead { error }
     } else {
-        let delay = app
-            .timing
-            .scaled(crate::domain::outbox::delay_after_refusal(attempts));
+        let delay = app.timing.scaled(delay_after_refusal(attempts));
         Ended::Again {
             at: database_now(&mut conn).await? + delay,
             error,

@@ -35,10 +35,10 @@ pub struct OutboxMessage {
     pub fence: i64,
 }
 
-/// How many refusals make a message dead: about 75 hours of trying.
+/// How many failures make a message, or an event on its way in, dead: about 75 hours of trying.
 pub const MAX_ATTEMPTS: i32 = 22;
 
-/// How long a message waits after refusal number `attempts` (from 1): doubling from 5 seconds to 8 hours.
+/// How long it waits after failure number `attempts` (from 1): doubling from 5 seconds to 8 hours.
 #[must_use]
 pub fn delay_after_refusal(attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts.clamp(1, 14) - 1).unwrap_or_default();
