@@ -1,10 +1,13 @@
 //! The walk of a payment, from the request to the provider's last word.
 
+use std::time::Duration;
+
 use quittance::app::setup;
+use quittance_sandbox::faults::{Fault, Matcher};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::{Reply, TestApp, WEBHOOK_SECRET, eventually, signed_with};
+use crate::support::{Reply, TestApp, WEBHOOK_SECRET, Wishes, eventually, signed_with};
 
 #[tokio::test]
 async fn a_payment_with_3d_secure_is_captured_once_the_customer_has_proved_who_they_are() {
@@ -247,4 +250,29 @@ async fn a_webhook_secret_is_rolled_while_both_are_in_use() {
     .await;
     assert_eq!(deliver(WEBHOOK_SECRET, "evt_3").await, StatusCode::OK);
     assert_eq!(test.count("webhook_event").await, 3);
+}
+
+#[tokio::test]
+async fn a_refresh_that_the_provider_does_not_answer_is_a_503_in_time() {
+    let timing = quittance::app::Timing {
+        answer_within: Duration::from_millis(300),
+        ..Wishes::default().timing
+    };
+    let test = TestApp::spawn_with(Wishes {
+        timing,
+        ..Wishes::default()
+    })
+    .await;
+    let created = test.create("S1", json!({})).await.expect(StatusCode::CREATED);
+    let path = format!("/v1/payments/{}", created["id"].as_str().unwrap());
+    let reads = Matcher::method_path("GET", "/v1/payment_intents/*");
+    test.stripe.faults().always(reads, Fault::TimeoutBefore);
+    // Far sooner than the provider's own time is over.
+    let read = test.get(&format!("{path}?refresh=true"));
+    let slow = tokio::time::timeout(Duration::from_secs(10), read).await;
+    assert_eq!(
+        slow.unwrap().expect(StatusCode::SERVICE_UNAVAILABLE)["code"],
+        "provider_unavailable"
+    );
+    assert_eq!(test.get(&path).await.expect(StatusCode::OK)["state"], "created");
 }

@@ -8,7 +8,7 @@ use crate::app::auth::Caller;
 use crate::app::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::payment::{Authority, Payment};
-use crate::provider::ObjectRef;
+use crate::provider::{ObjectRef, ProviderError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
@@ -19,7 +19,7 @@ const PAGE: i64 = 50;
 /// How often a read that something overtook is made again before it is left to the next event or sweep.
 const READS: usize = 5;
 
-/// One payment as we hold it; `fresh` reads it from the provider first.
+/// One payment as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Result<PaymentDetail, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let mut payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id)
@@ -28,7 +28,10 @@ pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Resu
     check_mode(&mut conn, app, caller, &payment).await?;
     if fresh && payment.provider_reference.is_some() {
         drop(conn);
-        refresh(app, caller.merchant_id, id, None).await?;
+        let read = refresh(app, caller.merchant_id, id, None);
+        tokio::time::timeout(app.timing.answer_within, read)
+            .await
+            .map_err(|_elapsed| AppError::Provider(too_slow()))??;
         conn = app.db.acquire().await.map_err(StoreError::from)?;
         payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id).await?;
     }
@@ -125,6 +128,12 @@ async fn check_mode(
         Ok(())
     } else {
         Err(AppError::NotFound("payment"))
+    }
+}
+
+fn too_slow() -> ProviderError {
+    ProviderError::Unavailable {
+        message: "it did not answer in time".to_owned(),
     }
 }
 
