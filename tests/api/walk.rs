@@ -268,8 +268,8 @@ async fn a_refresh_that_the_provider_does_not_answer_is_a_503_in_time() {
     let reads = Matcher::method_path("GET", "/v1/payment_intents/*");
     test.stripe.faults().always(reads, Fault::TimeoutBefore);
     // Far sooner than the provider's own time is over.
-    let read = test.get(&format!("{path}?refresh=true"));
-    let slow = tokio::time::timeout(Duration::from_secs(10), read).await;
+    let fresh = format!("{path}?refresh=true");
+    let slow = tokio::time::timeout(Duration::from_secs(10), test.get(&fresh)).await;
     assert_eq!(
         slow.unwrap().expect(StatusCode::SERVICE_UNAVAILABLE)["code"],
         "provider_unavailable"
