@@ -109,7 +109,7 @@ async fn settle(
     let mut tx = app.begin().await?;
     // Locks are taken in one order everywhere: key, payment, operation.
     let is_waited_for = match keyed {
-        Some(keyed) => keyed.lock(app, &mut tx, merchant).await?,
+        Some(keyed) => keyed.key.lock(app, &mut tx, merchant).await?,
         None => false,
     };
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, leased.payment_id).await?;

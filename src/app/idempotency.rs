@@ -11,10 +11,11 @@ use time::OffsetDateTime;
 
 use super::auth::Caller;
 use super::payments::PaymentDetail;
-use super::{App, AppError};
+use super::{App, AppError, commit};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::ids::{MerchantId, OperationId};
 use crate::domain::operation::Operation;
+use crate::provider::ProviderError;
 use crate::store;
 use crate::store::idempotency_records::IdempotencyRecord;
 
@@ -46,33 +47,34 @@ pub enum Served {
     Accepted(Box<PaymentDetail>),
 }
 
-/// A request under a key, and how its answer will be written.
+/// A caller's key and what it was used for.
 #[derive(Clone, Copy, Debug)]
-pub struct Keyed {
+pub struct Key {
     /// The key within its merchant: the hash of the principal and the caller's key.
     hash: [u8; 32],
     /// What is asked.
     fingerprint: Fingerprint,
-    /// Writes the answer of a decided operation.
-    render: fn(&PaymentDetail, &Operation) -> Answer,
 }
 
-impl Keyed {
+/// How far a call that moves no money has come under its key.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// It was answered before.
+    Answered(Answer),
+    /// It is to be made, under this id: the same one however often it is begun, for the provider to deduplicate on.
+    Call(OperationId),
+}
+
+impl Key {
     /// A request of `caller` under `key`.
     #[must_use]
-    pub fn new(
-        caller: &Caller,
-        key: &IdempotencyKey,
-        fingerprint: Fingerprint,
-        render: fn(&PaymentDetail, &Operation) -> Answer,
-    ) -> Self {
+    pub fn new(caller: &Caller, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(caller.key_id.uuid().as_bytes());
         hasher.update(key.as_str().as_bytes());
         Self {
             hash: hasher.finalize().into(),
             fingerprint,
-            render,
         }
     }
 
@@ -111,6 +113,45 @@ impl Keyed {
         Ok(Some(record))
     }
 
+    /// Begins a call that moves no money, or says how it was answered. Nothing else is held or written: such a call is safe
+    /// to make again under its id, and whoever repeats the request makes it again.
+    pub(super) async fn begin(&self, app: &App, merchant: MerchantId) -> Result<Begun, AppError> {
+        let id = OperationId::generate();
+        let mut tx = app.begin().await?;
+        let begun = match self.claim(app, &mut tx, merchant, id).await? {
+            None => Begun::Call(id),
+            Some(IdempotencyRecord {
+                answer: Some((status, body)),
+                ..
+            }) => Begun::Answered(Answer { status, body }),
+            Some(record) => {
+                self.serve(app, &mut tx, merchant).await?;
+                Begun::Call(record.operation_id)
+            }
+        };
+        commit(tx).await?;
+        Ok(begun)
+    }
+
+    /// Waits for the provider as long as a caller can wait. Where that brings nothing, the caller may repeat the request.
+    pub(super) async fn ask<T>(
+        &self,
+        app: &App,
+        merchant: MerchantId,
+        call: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, AppError> {
+        let said = tokio::time::timeout(app.timing.answer_within, call)
+            .await
+            .unwrap_or_else(|_elapsed| Err(ProviderError::too_slow()));
+        match said {
+            Ok(said) => Ok(said),
+            Err(error) => {
+                self.release(app, merchant).await?;
+                Err(AppError::Provider(error))
+            }
+        }
+    }
+
     /// Marks that a caller is being served again.
     pub(super) async fn serve(
         &self,
@@ -140,6 +181,35 @@ impl Keyed {
         Ok(record.serving_until > app.clock.now())
     }
 
+    /// Keeps the answer for every later request under the key.
+    pub(super) async fn finish(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        merchant: MerchantId,
+        answer: &Answer,
+    ) -> Result<(), AppError> {
+        let (status, body) = (answer.status, &answer.body);
+        store::idempotency_records::finish(conn, &app.sealer, merchant, &self.hash, status, body).await?;
+        Ok(())
+    }
+}
+
+/// A request to move money under a key, and how its answer will be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed {
+    pub(super) key: Key,
+    /// Writes the answer of a decided operation.
+    render: fn(&PaymentDetail, &Operation) -> Answer,
+}
+
+impl Keyed {
+    /// A request under a key, answered as `render` writes it.
+    #[must_use]
+    pub const fn new(key: Key, render: fn(&PaymentDetail, &Operation) -> Answer) -> Self {
+        Self { key, render }
+    }
+
     /// Writes and keeps the answer of a decided operation.
     pub(super) async fn finish(
         &self,
@@ -150,15 +220,7 @@ impl Keyed {
     ) -> Result<Answer, AppError> {
         let answer = (self.render)(detail, operation);
         let merchant = detail.payment.merchant_id;
-        store::idempotency_records::finish(
-            conn,
-            &app.sealer,
-            merchant,
-            &self.hash,
-            answer.status,
-            &answer.body,
-        )
-        .await?;
+        self.key.finish(app, conn, merchant, &answer).await?;
         Ok(answer)
     }
 }

@@ -29,7 +29,7 @@ use crate::sink::Sink;
 pub use accounts::Accounts;
 pub use clock::Clock;
 pub use error::AppError;
-pub use idempotency::{Answer, Keyed, Served};
+pub use idempotency::{Answer, Key, Keyed, Served};
 pub use inbox::Inbox;
 
 /// How long things may take.

@@ -14,7 +14,7 @@ use super::refusals::{InTheWay, Oversized, Unserved};
 use super::view::{PaymentList, PaymentView, render};
 use super::{Problem, ProviderTime};
 use crate::app::auth::Caller;
-use crate::app::{App, Keyed, Served, payments};
+use crate::app::{App, Key, Keyed, Served, payments};
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::Reference;
 
@@ -60,7 +60,7 @@ pub(super) async fn create(
     request: HttpRequest,
     json: Json<CreateBody>,
 ) -> Result<HttpResponse, Problem> {
-    let keyed = Keyed::new(&caller, &key.0, json.fingerprint, render);
+    let keyed = Keyed::new(Key::new(&caller, &key.0, json.fingerprint), render);
     let served = payments::create(&app, &caller, keyed, json.body.parse()?).await?;
     Ok(respond(&request, served))
 }
@@ -132,7 +132,7 @@ macro_rules! operation {
             request: HttpRequest,
             json: Json<EmptyBody>,
         ) -> Result<HttpResponse, Problem> {
-            let keyed = Keyed::new(&caller, &key.0, json.fingerprint, render);
+            let keyed = Keyed::new(Key::new(&caller, &key.0, json.fingerprint), render);
             let served = payments::$name(&app, &caller, keyed, payment_id(&path)?).await?;
             Ok(respond(&request, served))
         }

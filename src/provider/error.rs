@@ -49,3 +49,13 @@ pub enum ProviderError {
         message: String,
     },
 }
+
+impl ProviderError {
+    /// It was waited for as long as a caller can wait.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        Self::Unavailable {
+            message: "it did not answer in time".to_owned(),
+        }
+    }
+}

@@ -85,7 +85,7 @@ async fn change(
     let merchant = caller.merchant_id;
     let operation_id = OperationId::generate();
     let mut tx = app.begin().await?;
-    if let Some(record) = keyed.claim(app, &mut tx, merchant, operation_id).await? {
+    if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
         return resume(app, tx, merchant, record, keyed).await;
     }
     let payment = lock_of_mode(&mut tx, app, caller, id).await?;

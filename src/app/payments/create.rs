@@ -55,7 +55,7 @@ pub async fn create(
     let merchant = caller.merchant_id;
     let operation_id = OperationId::generate();
     let mut tx = app.begin().await?;
-    if let Some(record) = keyed.claim(app, &mut tx, merchant, operation_id).await? {
+    if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
         return resume(app, tx, merchant, record, keyed).await;
     }
     let account = choose_account(&mut tx, app, caller, new.provider_account).await?;

@@ -42,7 +42,7 @@ async fn serve(
                 accept(app, merchant, id, keyed).await
             }
             Attempted::NotTaken(error) => {
-                keyed.release(app, merchant).await?;
+                keyed.key.release(app, merchant).await?;
                 Err(AppError::Provider(error))
             }
         },
@@ -52,7 +52,7 @@ async fn serve(
 }
 
 async fn accept(app: &App, merchant: MerchantId, id: PaymentId, keyed: Keyed) -> Result<Served, AppError> {
-    keyed.release(app, merchant).await?;
+    keyed.key.release(app, merchant).await?;
     let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
     let payment = store::payments::get(&mut conn, &app.sealer, merchant, id).await?;
     Ok(Served::Accepted(Box::new(
@@ -84,7 +84,7 @@ async fn resume(
     let until = now + app.timing.operation_lease;
     let leased = store::operations::lease(&mut tx, merchant, operation.id, now, until).await?;
     if leased.is_some() {
-        keyed.serve(app, &mut tx, merchant).await?;
+        keyed.key.serve(app, &mut tx, merchant).await?;
     }
     commit(tx).await?;
     match leased {

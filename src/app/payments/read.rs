@@ -31,7 +31,7 @@ pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Resu
         let read = refresh(app, caller.merchant_id, id, None);
         tokio::time::timeout(app.timing.answer_within, read)
             .await
-            .map_err(|_elapsed| AppError::Provider(too_slow()))??;
+            .map_err(|_elapsed| AppError::Provider(ProviderError::too_slow()))??;
         conn = app.db.acquire().await.map_err(StoreError::from)?;
         payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id).await?;
     }
@@ -128,12 +128,6 @@ async fn check_mode(
         Ok(())
     } else {
         Err(AppError::NotFound("payment"))
-    }
-}
-
-fn too_slow() -> ProviderError {
-    ProviderError::Unavailable {
-        message: "it did not answer in time".to_owned(),
     }
 }
 
