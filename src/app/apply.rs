@@ -8,13 +8,16 @@ use time::Date;
 
 use super::{App, AppError};
 use crate::domain::balance_transaction::BalanceTransaction;
+use crate::domain::checkout::CheckoutState;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::RefundId;
 use crate::domain::money::Money;
-use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, decide};
+use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, PaymentState, decide};
 use crate::domain::posting::Posting;
 use crate::domain::refund::{Refund, RefundState};
-use crate::domain::snapshot::{ChargeSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot};
+use crate::domain::snapshot::{
+    ChargeSnapshot, CheckoutSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot,
+};
 use crate::store;
 
 /// Whether a snapshot was enough.
@@ -41,7 +44,48 @@ pub(super) async fn apply(
             apply_refund(app, conn, payment, said).await?;
             Ok(Applied::Done)
         }
+        Snapshot::Checkout(said) => apply_checkout(app, conn, payment, said).await,
     }
+}
+
+/// Takes in what the provider says of the page on which a payment is paid. The money itself is asked about.
+async fn apply_checkout(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &mut Payment,
+    said: &CheckoutSnapshot,
+) -> Result<Applied, AppError> {
+    let (merchant, now) = (payment.merchant_id, app.clock.now());
+    let Some(mut session) = store::checkout_sessions::find(conn, &app.sealer, merchant, payment.id).await?
+    else {
+        return Ok(Applied::Done);
+    };
+    let news = session.apply(said);
+    if news {
+        store::checkout_sessions::update(conn, &app.sealer, merchant, &session, now).await?;
+    }
+    let begun = payment.provider_reference.is_none() && said.payment_reference.is_some();
+    let state = match session.state {
+        CheckoutState::Expired if payment.provider_reference.is_none() && !begun => PaymentState::Canceled,
+        CheckoutState::Open | CheckoutState::Complete if payment.state == PaymentState::Unknown => {
+            PaymentState::Created
+        }
+        CheckoutState::Open | CheckoutState::Complete | CheckoutState::Expired => payment.state,
+    };
+    if begun || state != payment.state {
+        payment.provider_reference = payment
+            .provider_reference
+            .take()
+            .or_else(|| said.payment_reference.clone());
+        payment.state = state;
+        payment.touch(now);
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    Ok(if begun || (news && payment.provider_reference.is_some()) {
+        Applied::Ask
+    } else {
+        Applied::Done
+    })
 }
 
 async fn apply_payment(
@@ -57,8 +101,12 @@ async fn apply_payment(
     }
     match decision {
         Decision::Apply => {
+            let was_captured = payment.captured_at.is_some();
             payment.take_in(said, app.clock.now());
             store::payments::update(conn, &app.sealer, payment).await?;
+            if !was_captured && payment.captured_at.is_some() {
+                look_for_a_double(app, conn, payment).await?;
+            }
         }
         Decision::AlreadySo => {}
         Decision::Stale => return Ok(Applied::Done),
@@ -83,24 +131,58 @@ async fn apply_payment(
     Ok(Applied::Done)
 }
 
+/// Opens an exception where a document was paid twice: another of its payments got the customer's money while this one could
+/// be paid.
+async fn look_for_a_double(app: &App, conn: &mut PgConnection, payment: &Payment) -> Result<(), AppError> {
+    if payment.settles.is_empty() {
+        return Ok(());
+    }
+    let others = store::payments::list_of_documents(conn, &app.sealer, payment).await?;
+    let double = others.iter().find(|other| {
+        other.captured_minor > other.refunded_minor
+            && other.captured_at.is_some_and(|at| at >= payment.created_at)
+    });
+    let Some(other) = double else { return Ok(()) };
+    let detail = format!(
+        "{} and {} both paid the same document: give one of them back with POST /v1/payments/{}/refunds",
+        other.id, payment.id, payment.id
+    );
+    let subject = payment.id.to_string();
+    open_exception(
+        app,
+        conn,
+        payment,
+        ExceptionKind::DoublePayment,
+        &subject,
+        &detail,
+    )
+    .await
+}
+
 async fn apply_charge(
     app: &App,
     conn: &mut PgConnection,
     payment: &mut Payment,
     charge: &ChargeSnapshot,
 ) -> Result<(), AppError> {
-    let paid = Posting::CustomerPayment {
-        charge: charge.id.clone(),
-        provider_reference: payment.provider_reference.clone().unwrap_or_default(),
-        reference: payment.reference.as_str().to_owned(),
-        amount: payment.money(payment.captured_minor),
-        date: captured_on(app, payment, charge),
-        settles: payment.settles.clone(),
-    };
-    push(app, conn, payment, &paid).await?;
-    if let Some(line) = &charge.balance_transaction {
+    let new_minor = payment.captured_minor - payment.posted_minor;
+    if new_minor > 0 {
+        let paid = Posting::CustomerPayment {
+            charge: payment_key(payment, charge),
+            provider_reference: payment.provider_reference.clone().unwrap_or_default(),
+            reference: payment.reference.as_str().to_owned(),
+            amount: payment.money(new_minor),
+            date: captured_on(app, payment, charge),
+            settles: payment.settles.clone(),
+        };
+        push(app, conn, payment, &paid).await?;
+        payment.posted_minor = payment.captured_minor;
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    let keys = line_keys(conn, payment, charge).await?;
+    for (line, key) in charge.balance_transactions.iter().zip(keys) {
         let posting = Posting::ChargeLine {
-            charge: charge.id.clone(),
+            charge: key,
             balance_transaction: line.clone(),
         };
         keep_line(app, conn, payment, line, &posting).await?;
@@ -111,9 +193,54 @@ async fn apply_charge(
     Ok(())
 }
 
+/// The key of what Odoo is told of a capture: the charge, and for each further capture of it how far it then was.
+fn payment_key(payment: &Payment, charge: &ChargeSnapshot) -> String {
+    if payment.posted_minor == 0 {
+        charge.id.clone()
+    } else {
+        format!("{}_{}", charge.id, payment.captured_minor)
+    }
+}
+
+/// Which customer payment each ledger line of a charge meets in Outstanding: with several captures, the first one that
+/// reaches as far as the line does.
+async fn line_keys(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    charge: &ChargeSnapshot,
+) -> Result<Vec<String>, AppError> {
+    let lines = &charge.balance_transactions;
+    if lines.len() < 2 {
+        return Ok(lines.iter().map(|_| charge.id.clone()).collect());
+    }
+    let mut reached_minor = 0;
+    let told: Vec<(i64, String)> = store::outbox::list_of(conn, payment.merchant_id, &[payment.id])
+        .await?
+        .into_iter()
+        .filter_map(|entry| match entry.posting.0 {
+            Posting::CustomerPayment { charge, amount, .. } => {
+                reached_minor += amount.minor;
+                Some((reached_minor, charge))
+            }
+            Posting::ChargeLine { .. } | Posting::CustomerRefund { .. } | Posting::RefundLine { .. } => None,
+        })
+        .collect();
+    let mut line_minor = 0;
+    Ok(lines
+        .iter()
+        .map(|line| {
+            line_minor += line.amount.minor;
+            told.iter()
+                .find(|(reached_minor, _)| *reached_minor >= line_minor)
+                .or(told.last())
+                .map_or_else(|| charge.id.clone(), |(_, key)| key.clone())
+        })
+        .collect())
+}
+
 /// The day the money moved. A charge that was captured by hand is older than that; its ledger line is not.
 fn captured_on(app: &App, payment: &Payment, charge: &ChargeSnapshot) -> Date {
-    match (payment.capture_method, &charge.balance_transaction) {
+    match (payment.capture_method, charge.balance_transactions.last()) {
         (_, Some(line)) => line.created.date(),
         (CaptureMethod::Automatic, None) => charge.created.date(),
         (CaptureMethod::Manual, None) => app.clock.now().date(),

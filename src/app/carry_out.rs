@@ -13,7 +13,7 @@ use super::payments::{PaymentDetail, refresh};
 use super::{Answer, App, AppError, Keyed, commit};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::MerchantId;
-use crate::domain::operation::{Operation, OperationKind, OperationState, delay_before_attempt};
+use crate::domain::operation::{Operation, OperationState, delay_before_attempt};
 use crate::domain::payment::{Authority, Payment, PaymentState};
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{Ambiguity, Call, Outcome, ProviderError};
@@ -33,6 +33,17 @@ pub(super) enum Attempted {
     Undecided,
     /// The provider did not take it: the caller may repeat it.
     NotTaken(ProviderError),
+}
+
+impl Attempted {
+    /// For who only wants to know that it is decided.
+    pub(super) fn decided(self) -> Result<(), AppError> {
+        match self {
+            Self::Decided { .. } => Ok(()),
+            Self::Undecided => Err(AppError::in_flight()),
+            Self::NotTaken(error) => Err(AppError::Provider(error)),
+        }
+    }
 }
 
 /// Makes one attempt at an operation that the caller has leased, under its one and only key. `payment` is as it was read
@@ -138,8 +149,8 @@ async fn settle(
             operation.state = OperationState::Refused;
             operation.error_code = Some(code);
             operation.error_message = Some(message);
-            settled.read_again = operation.kind != OperationKind::Authorize;
-            if operation.kind == OperationKind::Authorize {
+            settled.read_again = !operation.kind.begins();
+            if operation.kind.begins() {
                 fail(app, &mut tx, &mut payment, PaymentState::Failed).await?;
             }
         }
@@ -207,12 +218,12 @@ async fn seek_again(
     operation.state = OperationState::Unknown;
     operation.error_code = Some("outcome_unknown".to_owned());
     operation.error_message = Some(reason.to_owned());
-    if operation.kind == OperationKind::Authorize && payment.provider_reference.is_none() {
+    if operation.kind.begins() && payment.provider_reference.is_none() {
         fail(app, conn, payment, PaymentState::Unknown).await?;
     }
     let Some(delay) = delay_before_attempt(operation.attempts) else {
         let subject = operation.id.to_string();
-        let detail = format!("{:?} {subject}: {reason}", operation.kind);
+        let detail = format!("{} {subject}: {reason}", operation.kind);
         open_exception(
             app,
             conn,

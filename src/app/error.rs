@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::domain::checkout::CheckoutState;
 use crate::domain::ids::PaymentId;
-use crate::domain::payment::RuleBroken;
+use crate::domain::payment::{PaymentState, RuleBroken};
 use crate::provider::ProviderError;
 use crate::sink::SinkError;
 use crate::store::StoreError;
@@ -27,11 +28,32 @@ pub enum AppError {
     /// The payment as it stands does not allow it.
     #[error(transparent)]
     Rule(#[from] RuleBroken),
+    /// The account's provider cannot do it.
+    #[error("the provider of this account has no {what}")]
+    NotSupported {
+        /// What it has not.
+        what: &'static str,
+    },
+    /// Another payment of the document has, or may get, the customer's money.
+    #[error("{payment}, which settles {document}, is {state}")]
+    DocumentInPayment {
+        /// That payment.
+        payment: PaymentId,
+        /// Where it stands.
+        state: PaymentState,
+        /// The document, as `model,id`.
+        document: String,
+    },
+    /// The page is not open any more.
+    #[error("the page is {0}")]
+    CheckoutNotOpen(CheckoutState),
     /// Another living payment has the reference.
     #[error("the reference belongs to {payment}")]
     ReferenceInUse {
         /// That payment.
         payment: PaymentId,
+        /// Whether it is of another amount.
+        differs: bool,
     },
     /// The key stands for another request.
     #[error("the idempotency key was used for another request")]
@@ -57,6 +79,15 @@ pub enum AppError {
     /// A task of ours ended early.
     #[error("work ended early")]
     Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl AppError {
+    /// Something else is under way that must end first.
+    pub(super) const fn in_flight() -> Self {
+        Self::InFlight {
+            retry_after: Duration::from_secs(1),
+        }
+    }
 }
 
 impl From<StoreError> for AppError {

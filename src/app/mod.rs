@@ -4,6 +4,7 @@ mod accounts;
 mod apply;
 pub mod auth;
 mod carry_out;
+pub mod checkout;
 mod clock;
 mod error;
 pub mod health;
@@ -31,6 +32,7 @@ pub use clock::Clock;
 pub use error::AppError;
 pub use idempotency::{Answer, Key, Keyed, Served};
 pub use inbox::Inbox;
+use payments::PaymentDetail;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]

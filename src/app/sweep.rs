@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt};
 use time::Duration;
 
 use super::carry_out::carry_out;
-use super::{App, AppError};
+use super::{App, AppError, payments};
 use crate::domain::ids::{MerchantId, OperationId};
 use crate::store;
 use crate::store::StoreError;
@@ -47,6 +47,22 @@ async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Resul
     let payment = store::payments::get(&mut conn, &app.sealer, merchant, operation.payment_id).await?;
     drop(conn);
     carry_out(Arc::clone(app), payment, operation, None).await?;
+    Ok(())
+}
+
+/// Calls off payments whose time to be paid is over. What cannot be called off now is tried again at the next look.
+pub async fn end_expired(app: &Arc<App>) -> Result<(), AppError> {
+    let expired = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        store::payments::list_expired(&mut conn, app.clock.now(), BATCH).await?
+    };
+    stream::iter(expired)
+        .for_each_concurrent(AT_ONCE, |(merchant, id)| async move {
+            if let Err(error) = payments::call_off(app, merchant, id).await {
+                tracing::info!(error = &error as &dyn std::error::Error, payment_id = %id, "an expired payment is not called off yet");
+            }
+        })
+        .await;
     Ok(())
 }
 

@@ -101,7 +101,9 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     for event in events {
         let interpretation = interpret(app, &event).await;
         let object = match &interpretation {
-            Ok(Interpretation::Payment { reference, .. }) => reference.clone(),
+            Ok(Interpretation::Payment { reference, .. } | Interpretation::Checkout { reference, .. }) => {
+                reference.clone()
+            }
             Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
         };
         let key = (event.provider_account_id, object);
@@ -152,16 +154,23 @@ async fn apply_event(
     event: &WebhookEvent,
     interpretation: Interpretation,
 ) -> Result<(), AppError> {
-    let Interpretation::Payment {
-        reference,
-        payment: named,
-        snapshot,
-        ..
-    } = interpretation
-    else {
-        return end(app, event, Ended::Ignored).await;
+    let (found, snapshot) = match interpretation {
+        Interpretation::Payment {
+            reference,
+            payment,
+            snapshot,
+        } => (find_payment(app, event, &reference, payment).await?, snapshot),
+        Interpretation::Checkout {
+            reference,
+            payment,
+            snapshot,
+        } => (
+            find_paid_on_page(app, event, &reference, payment).await?,
+            snapshot,
+        ),
+        Interpretation::NotFollowed => (None, None),
     };
-    let Some(id) = find_payment(app, event, &reference, named).await? else {
+    let Some(id) = found else {
         return end(app, event, Ended::Ignored).await;
     };
     if let Some(said) = snapshot {
@@ -211,6 +220,26 @@ async fn find_payment(
         Ok(_) | Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The payment that is paid on a page: by the provider's id of the page, or by ours where it came before the answer to our
+/// call was written down.
+async fn find_paid_on_page(
+    app: &App,
+    event: &WebhookEvent,
+    reference: &str,
+    named: Option<PaymentId>,
+) -> Result<Option<PaymentId>, AppError> {
+    let (merchant, account) = (event.merchant_id, event.provider_account_id);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    if let Some(id) = store::checkout_sessions::find_payment(&mut conn, merchant, account, reference).await? {
+        return Ok(Some(id));
+    }
+    let Some(id) = named else { return Ok(None) };
+    let session = store::checkout_sessions::find(&mut conn, &app.sealer, merchant, id).await?;
+    Ok(session
+        .filter(|session| session.provider_account_id == account && session.provider_reference.is_none())
+        .map(|_| id))
 }
 
 /// Notes the provider's id of a payment that was told of by an event before the answer to our call was written down.

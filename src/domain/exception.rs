@@ -11,6 +11,10 @@ pub enum ExceptionKind {
     AmountDiffers,
     /// The provider uses a word for a state that we do not know.
     UnrecognizedState,
+    /// A payment was asked for again with another amount while its money may be moving.
+    ReferenceAmountDiffers,
+    /// Two payments of one document have the customer's money.
+    DoublePayment,
     /// The outcome of an operation could not be found out in the time allowed.
     OutcomeUnknown,
     /// The charge or refund settles in another currency than it was made in, which is not booked yet.

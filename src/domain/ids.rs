@@ -119,6 +119,10 @@ ids! {
     PaymentId = "pay";
     /// One money-moving call to a provider; its text is the provider's idempotency key.
     OperationId = "op";
+    /// A page of the provider's on which a payment is paid.
+    CheckoutSessionId = "chk";
+    /// Somebody who pays, one per partner of Odoo's and provider account.
+    CustomerId = "cus";
     /// Money given back.
     RefundId = "re";
     /// News to tell.

@@ -2,7 +2,9 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::checkout::Page;
 use super::ids::{OperationId, PaymentId, ProviderAccountId};
+use super::payment::{MandateAcceptance, Payment};
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
@@ -11,12 +13,29 @@ use super::ids::{OperationId, PaymentId, ProviderAccountId};
 pub enum OperationKind {
     /// Asks the customer for the money.
     Authorize,
+    /// Opens a page of the provider's on which the customer is asked.
+    Checkout,
+    /// Tries a payment method on a payment that the provider has.
+    Confirm,
     /// Takes what was authorized.
     Capture,
     /// Calls the payment off.
     Cancel,
     /// Gives money back.
     Refund,
+}
+
+impl std::fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Authorize => "authorize",
+            Self::Checkout => "checkout",
+            Self::Confirm => "confirm",
+            Self::Capture => "capture",
+            Self::Cancel => "cancel",
+            Self::Refund => "refund",
+        })
+    }
 }
 
 /// Where an operation stands.
@@ -38,11 +57,38 @@ pub enum OperationState {
     Refused,
 }
 
+impl OperationKind {
+    /// Whether it is what takes a payment to the provider.
+    #[must_use]
+    pub const fn begins(self) -> bool {
+        matches!(self, Self::Authorize | Self::Checkout)
+    }
+}
+
 impl OperationState {
+    /// Whether it may be moving money: sent, or about to be, and not decided.
+    #[must_use]
+    pub const fn in_progress(self) -> bool {
+        matches!(self, Self::Pending | Self::Unknown)
+    }
+
     /// Whether nothing more can come of it.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Declined | Self::Refused)
+    }
+}
+
+impl std::fmt::Display for OperationState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Retryable => "retryable",
+            Self::Unknown => "unknown",
+            Self::Succeeded => "succeeded",
+            Self::Declined => "declined",
+            Self::Refused => "refused",
+        })
     }
 }
 
@@ -59,14 +105,12 @@ pub struct Operation {
     pub provider_account_id: ProviderAccountId,
     /// What it does.
     pub kind: OperationKind,
-    /// How much it moves, in minor units of the payment's currency.
+    /// How much it moves or lets go, in minor units of the payment's currency.
     pub amount_minor: i64,
     /// Where it stands.
     pub state: OperationState,
-    /// The saved payment method to confirm with at once, for authorize.
-    pub payment_method: Option<String>,
-    /// Where the customer returns to after 3-D Secure, for authorize.
-    pub return_url: Option<String>,
+    /// What is asked for besides.
+    pub ask: Ask,
     /// How often its outcome was sought after the first attempt.
     pub attempts: i32,
     /// When it was first sent; set before the request leaves.
@@ -81,7 +125,90 @@ pub struct Operation {
     pub error_message: Option<String>,
 }
 
+/// What an operation asks for beside its kind and amount.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The provider's id of the payment method to try at once, for authorize and confirm.
+    pub payment_method: Option<String>,
+    /// Where the customer returns to after 3-D Secure, for authorize and confirm.
+    pub return_url: Option<String>,
+    /// Whether the customer is not there to prove who they are, for authorize and confirm.
+    pub off_session: bool,
+    /// When and from where the customer agreed to be debited, for authorize and confirm.
+    pub mandate: Option<MandateAcceptance>,
+    /// Where the provider's page leads to, for checkout.
+    pub page: Option<Page>,
+    /// The provider's id of the page to close, for a cancel while it is open.
+    pub checkout_reference: Option<String>,
+    /// Why, for cancel and refund.
+    pub reason: Option<Reason>,
+    /// Whether what is left is let go, for capture.
+    pub is_final: bool,
+    /// Odoo's own reference of the child transaction, where it has one.
+    pub reference: Option<String>,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self {
+            payment_method: None,
+            return_url: None,
+            off_session: false,
+            mandate: None,
+            page: None,
+            checkout_reference: None,
+            reason: None,
+            is_final: true,
+            reference: None,
+        }
+    }
+}
+
+/// Why a payment is called off or money given back. Cards' networks know these.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Reason {
+    /// It was asked for twice.
+    Duplicate,
+    /// The customer is not who they say.
+    Fraudulent,
+    /// The customer wants it so.
+    RequestedByCustomer,
+    /// The customer left; for cancel only.
+    Abandoned,
+}
+
 impl Operation {
+    /// An operation that its maker is about to carry out.
+    #[must_use]
+    pub fn new(
+        id: OperationId,
+        payment: &Payment,
+        kind: OperationKind,
+        amount_minor: i64,
+        ask: Ask,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self {
+            id,
+            payment_id: payment.id,
+            provider_account_id: payment.provider_account_id,
+            kind,
+            amount_minor,
+            state: OperationState::Pending,
+            ask,
+            attempts: 0,
+            first_sent_at: now,
+            look_up: false,
+            fence: 1,
+            error_code: None,
+            error_message: None,
+        }
+    }
+
     /// How long after the first sending a key may be repeated: Stripe may forget keys after 24 hours.
     pub const REPEATABLE_FOR: Duration = Duration::hours(20);
 

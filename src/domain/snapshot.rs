@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 
 use super::balance_transaction::BalanceTransaction;
+use super::checkout::CheckoutState;
 use super::money::Money;
 use super::payment::{Decline, PaymentState};
 use super::refund::RefundState;
@@ -15,6 +16,8 @@ pub enum Snapshot {
     Payment(PaymentSnapshot),
     /// Of a refund.
     Refund(RefundSnapshot),
+    /// Of a page on which a payment is paid.
+    Checkout(CheckoutSnapshot),
 }
 
 /// A provider's word for a state, read in ours.
@@ -45,6 +48,8 @@ pub struct PaymentSnapshot {
     pub next_action: Option<serde_json::Value>,
     /// Why the last attempt was declined.
     pub decline: Option<Decline>,
+    /// The provider's id of the method that is or was tried (`pm_…`).
+    pub payment_method: Option<String>,
     /// The charge of the attempt that counts.
     pub charge: Option<ChargeSnapshot>,
 }
@@ -56,10 +61,25 @@ pub struct ChargeSnapshot {
     pub id: String,
     /// When money moved.
     pub created: OffsetDateTime,
-    /// The ledger line of it, once there is one and it was read with the charge.
-    pub balance_transaction: Option<BalanceTransaction>,
+    /// Its ledger lines, once there are any and they were read with the charge: one for each time that it was captured.
+    pub balance_transactions: Vec<BalanceTransaction>,
     /// Its refunds, where they were read with the charge.
     pub refunds: Vec<RefundSnapshot>,
+}
+
+/// What a provider says of a page on which a payment is paid.
+#[derive(Clone, Debug)]
+pub struct CheckoutSnapshot {
+    /// The provider's id of it (`cs_…`).
+    pub provider_reference: String,
+    /// The provider's id of the payment (`pi_…`), once the customer began to pay.
+    pub payment_reference: Option<String>,
+    /// Where it stands.
+    pub state: Said<CheckoutState>,
+    /// Where to send the customer, while it is open.
+    pub url: Option<SecretString>,
+    /// Until when it is open.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 /// What a provider says of a refund.

@@ -1,5 +1,9 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
+mod changes;
+mod check;
+mod checkout;
+mod cursor;
 mod extract;
 mod health;
 mod new_payment;
@@ -8,6 +12,7 @@ mod payments;
 mod problem;
 mod refusals;
 mod request_id;
+mod respond;
 mod view;
 mod webhooks;
 
@@ -59,9 +64,13 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(payments::create)
         .service(payments::list)
         .service(payments::get)
-        .service(payments::capture)
-        .service(payments::cancel)
-        .service(payments::refund);
+        .service(changes::confirm)
+        .service(changes::capture)
+        .service(changes::cancel)
+        .service(changes::refund)
+        .service(checkout::create)
+        .service(checkout::get)
+        .service(checkout::expire);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

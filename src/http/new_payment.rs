@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::check::{check_descriptor, check_email, check_text, check_token, check_url, parse_id, parse_time};
 use crate::app::payments::NewPayment;
-use crate::domain::card_number::holds_card_number;
+use crate::domain::checkout::Page;
 use crate::domain::money::{Amount, Currency};
-use crate::domain::payment::{CaptureMethod, Reference};
+use crate::domain::operation::Ask;
+use crate::domain::payment::{CaptureMethod, MandateAcceptance, Reference, Shipping, Terms, Usage};
 use crate::domain::posting::Settles;
 
 /// What to ask a customer for.
@@ -21,7 +22,8 @@ pub(super) struct CreateBody {
     provider_account: Option<String>,
     /// `odo_…`; may be left out where the merchant has one instance, or none.
     odoo_instance: Option<String>,
-    /// Odoo's own reference of the transaction: 1 to 255 characters. One living payment has it at a time.
+    /// Odoo's own reference of the transaction: 1 to 255 characters. One living payment has it at a time; an unpaid one of
+    /// another amount is canceled first.
     reference: String,
     /// Whole minor units: 12100 is EUR 121.00.
     amount_minor: i64,
@@ -30,18 +32,35 @@ pub(super) struct CreateBody {
     /// When the money is taken; `automatic` by default.
     #[serde(default)]
     capture_method: CaptureMethod,
-    /// A saved payment method (`pm_…`) to confirm with at once, without the customer.
+    /// A payment method to confirm with at once: what the provider's script in the browser made (`pm_…`, `ctoken_…`).
     payment_method: Option<String>,
     /// Where the customer returns to after 3-D Secure: an absolute http or https URL.
     return_url: Option<String>,
+    /// Whether the customer is absent; by default where a `pm_…` comes without a `return_url`.
+    off_session: Option<bool>,
+    /// When and from where the customer agreed to be debited, for direct debits.
+    mandate: Option<MandateAcceptance>,
+    /// Whether the payment method is saved for later.
+    setup_future_usage: Option<Usage>,
+    /// What the customer's bank statement says after the merchant's name: up to 22 Latin characters.
+    statement_descriptor: Option<String>,
+    /// Where the provider sends a receipt.
+    receipt_email: Option<String>,
+    /// Where goods go.
+    shipping: Option<Shipping>,
+    /// Until when the customer may pay, RFC 3339; an unpaid payment is canceled then.
+    expires_at: Option<String>,
     /// For people; no card numbers.
     description: Option<String>,
     /// Your own notes: up to 40 keys of 40 characters with values of 500; no card numbers.
     #[serde(default)]
     metadata: BTreeMap<String, String>,
-    /// The documents of Odoo that it settles.
+    /// The documents of Odoo that it settles. Other open payments of them are canceled first.
     #[serde(default)]
     settles: Vec<SettlesBody>,
+    /// Ask although another payment of a document holds, has or may get the customer's money.
+    #[serde(default)]
+    allow_double: bool,
 }
 
 /// A document of Odoo that a payment settles.
@@ -66,6 +85,95 @@ impl From<&Settles> for SettlesBody {
     }
 }
 
+/// A page of the provider's on which a customer is asked.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckoutBody {
+    /// What is asked for. The customer chooses how to pay on the page, so it names no payment method, `return_url`,
+    /// `off_session` or `mandate`.
+    payment: CreateBody,
+    /// Where the customer returns to after paying; `{CHECKOUT_SESSION_ID}` in it is replaced by the provider's id.
+    success_url: String,
+    /// Where the customer returns to without paying.
+    cancel_url: Option<String>,
+    /// Until when the page is open, RFC 3339: 30 minutes to 24 hours from now.
+    expires_at: Option<String>,
+}
+
+impl CheckoutBody {
+    /// Takes the body for a payment to ask for on a page, or names the first field that cannot be right.
+    pub(super) fn parse(self) -> Result<NewPayment, Problem> {
+        let payment = &self.payment;
+        let misplaced = [
+            ("payment.payment_method", payment.payment_method.is_some()),
+            ("payment.return_url", payment.return_url.is_some()),
+            ("payment.off_session", payment.off_session.is_some()),
+            ("payment.mandate", payment.mandate.is_some()),
+        ];
+        if let Some((field, _)) = misplaced.iter().find(|(_, given)| *given) {
+            let message = "must not be given: the customer chooses on the page";
+            return Err(Problem::invalid(*field, "not_on_page", message));
+        }
+        check_url("success_url", &self.success_url)?;
+        if let Some(url) = &self.cancel_url {
+            check_url("cancel_url", url)?;
+        }
+        let page = Page {
+            success_url: self.success_url,
+            cancel_url: self.cancel_url,
+            expires_at: parse_time("expires_at", self.expires_at.as_deref())?,
+        };
+        let mut new = self
+            .payment
+            .parse()
+            .map_err(|problem| problem.within("payment"))?;
+        new.ask.page = Some(page);
+        Ok(new)
+    }
+}
+
+/// Takes how a customer is to be charged from our side, or names the field that cannot be right.
+pub(super) fn parse_ask(
+    payment_method: Option<String>,
+    return_url: Option<String>,
+    off_session: Option<bool>,
+    mandate: Option<MandateAcceptance>,
+) -> Result<Ask, Problem> {
+    if let Some(method) = &payment_method {
+        check_token("payment_method", method)?;
+    }
+    if let Some(url) = &return_url {
+        check_url("return_url", url)?;
+    }
+    if let Some(mandate) = &mandate {
+        check_text("mandate.user_agent", &mandate.user_agent, 1_000)?;
+    }
+    if payment_method.is_none() {
+        for (field, given) in [
+            ("off_session", off_session.is_some()),
+            ("mandate", mandate.is_some()),
+        ] {
+            if given {
+                return Err(Problem::invalid(
+                    field,
+                    "needs_payment_method",
+                    "needs a payment_method",
+                ));
+            }
+        }
+    }
+    let saved = payment_method
+        .as_deref()
+        .is_some_and(|method| !method.starts_with("ctoken_"));
+    Ok(Ask {
+        off_session: off_session.unwrap_or(saved && return_url.is_none()),
+        payment_method,
+        return_url,
+        mandate,
+        ..Ask::default()
+    })
+}
+
 impl CreateBody {
     /// Takes the body for a payment to ask for, or names the first field that cannot be right.
     pub(super) fn parse(self) -> Result<NewPayment, Problem> {
@@ -81,11 +189,15 @@ impl CreateBody {
             check_text("description", description, 1_000)?;
         }
         check_metadata(&self.metadata)?;
-        if let Some(method) = &self.payment_method {
-            check_token("payment_method", method)?;
-        }
-        if let Some(url) = &self.return_url {
-            check_url("return_url", url)?;
+        let ask = parse_ask(
+            self.payment_method,
+            self.return_url,
+            self.off_session,
+            self.mandate,
+        )?;
+        if ask.off_session && self.setup_future_usage.is_some() {
+            let message = "cannot be given for a customer who is absent: the method is saved already";
+            return Err(Problem::invalid("setup_future_usage", "off_session", message));
         }
         Ok(NewPayment {
             provider_account: parse_id("provider_account", self.provider_account.as_deref())?,
@@ -93,8 +205,15 @@ impl CreateBody {
             reference,
             amount,
             capture_method: self.capture_method,
-            payment_method: self.payment_method,
-            return_url: self.return_url,
+            terms: parse_terms(
+                self.setup_future_usage,
+                self.statement_descriptor,
+                self.receipt_email,
+                self.shipping,
+            )?,
+            ask,
+            expires_at: parse_time("expires_at", self.expires_at.as_deref())?,
+            allow_double: self.allow_double,
             description: self.description,
             metadata: self.metadata,
             settles: parse_settles(&self.settles, amount)?,
@@ -102,15 +221,56 @@ impl CreateBody {
     }
 }
 
-fn parse_id<T: std::str::FromStr<Err: std::fmt::Display>>(
-    field: &'static str,
-    text: Option<&str>,
-) -> Result<Option<T>, Problem> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| Problem::invalid(field, "invalid_id", error))
+fn parse_terms(
+    setup_future_usage: Option<Usage>,
+    statement_descriptor: Option<String>,
+    receipt_email: Option<String>,
+    shipping: Option<Shipping>,
+) -> Result<Terms, Problem> {
+    if let Some(text) = &statement_descriptor {
+        check_descriptor("statement_descriptor", text)?;
+    }
+    if let Some(email) = &receipt_email {
+        check_email("receipt_email", email)?;
+    }
+    if let Some(shipping) = &shipping {
+        check_shipping(shipping)?;
+    }
+    Ok(Terms {
+        setup_future_usage,
+        statement_descriptor,
+        receipt_email,
+        shipping,
     })
-    .transpose()
+}
+
+fn check_shipping(shipping: &Shipping) -> Result<(), Problem> {
+    let address = &shipping.address;
+    check_text("shipping.name", &shipping.name, 255)?;
+    check_text("shipping.address.line1", &address.line1, 500)?;
+    let others = [
+        ("shipping.phone", &shipping.phone),
+        ("shipping.address.line2", &address.line2),
+        ("shipping.address.city", &address.city),
+        ("shipping.address.postal_code", &address.postal_code),
+        ("shipping.address.state", &address.state),
+    ];
+    for (field, text) in others {
+        if let Some(text) = text {
+            check_text(field, text, 500)?;
+        }
+    }
+    match &address.country {
+        Some(country) if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+            let message = "must be a country of ISO 3166-1, such as DE";
+            Err(Problem::invalid(
+                "shipping.address.country",
+                "invalid_country",
+                message,
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>, Problem> {
@@ -182,60 +342,4 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
         check_text(&format!("metadata.{key}"), value, 500)?;
     }
     Ok(())
-}
-
-/// Free text: bounded, printable, and no place for a card number.
-fn check_text(field: &str, text: &str, limit: usize) -> Result<(), Problem> {
-    if text.chars().count() > limit {
-        return Err(Problem::invalid(
-            field,
-            "too_long",
-            format!("may have {limit} characters at most"),
-        ));
-    }
-    if text.contains('\0') {
-        return Err(Problem::invalid(
-            field,
-            "invalid_text",
-            "must not hold NUL characters",
-        ));
-    }
-    if holds_card_number(text) {
-        return Err(Problem::invalid(
-            field,
-            "card_number",
-            "holds what looks like a card number, which must never come here",
-        ));
-    }
-    Ok(())
-}
-
-fn check_token(field: &str, text: &str) -> Result<(), Problem> {
-    let fits = (1..=255).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if fits {
-        Ok(())
-    } else {
-        Err(Problem::invalid(
-            field,
-            "invalid_id",
-            "must be an id of the provider, such as pm_…",
-        ))
-    }
-}
-
-fn check_url(field: &str, text: &str) -> Result<(), Problem> {
-    let fits =
-        text.len() <= 2_048 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if fits {
-        Ok(())
-    } else {
-        Err(Problem::invalid(
-            field,
-            "invalid_url",
-            "must be an absolute http or https URL",
-        ))
-    }
 }

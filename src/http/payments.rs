@@ -1,27 +1,29 @@
-//! `/v1/payments`.
+//! `/v1/payments`: ask, look, list.
 
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use time::OffsetDateTime;
+use utoipa::IntoParams;
 
+use super::check::{parse_id, parse_time};
 use super::extract::{Json, RequiredKey};
 use super::new_payment::CreateBody;
 use super::refusals::{InTheWay, Oversized, Unserved};
+use super::respond::respond;
 use super::view::{PaymentList, PaymentView, render};
-use super::{Problem, ProviderTime};
+use super::{Problem, cursor};
 use crate::app::auth::Caller;
-use crate::app::{App, Key, Keyed, Served, payments};
+use crate::app::payments::{After, List, PaymentFilter};
+use crate::app::{App, Key, Keyed, payments};
 use crate::domain::ids::PaymentId;
-use crate::domain::payment::Reference;
+use crate::domain::payment::PaymentState;
 
-/// Nothing is taken in: the operation is in the path.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EmptyBody {}
+/// How many payments a page of a list holds where nothing is said, and at most.
+const PAGE: usize = 20;
+const MOST: usize = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +37,77 @@ pub(super) struct GetQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Odoo's own reference.
-    reference: String,
+    reference: Option<String>,
+    /// Where they stand.
+    #[param(inline)]
+    state: Option<PaymentState>,
+    /// Who pays: `cus_…`.
+    customer: Option<String>,
+    /// Asked for then or later, RFC 3339.
+    created_from: Option<String>,
+    /// Asked for before then, RFC 3339.
+    created_before: Option<String>,
+    /// Those that changed then or later, RFC 3339, in the order of their changes: for who keeps a copy. Goes with no other
+    /// filter.
+    updated_since: Option<String>,
+    /// How many at most: 1 to 100, 20 by default.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before, with the same filters.
+    cursor: Option<String>,
+}
+
+impl GetQuery {
+    pub(super) const fn refresh(&self) -> bool {
+        self.refresh
+    }
+}
+
+impl ListQuery {
+    fn parse(self) -> Result<(List, Option<After>, usize), Problem> {
+        let limit = self.limit.unwrap_or(PAGE);
+        if !(1..=MOST).contains(&limit) {
+            return Err(Problem::invalid(
+                "limit",
+                "invalid_limit",
+                "must be from 1 to 100",
+            ));
+        }
+        let after = self.cursor.as_deref().map(parse_cursor).transpose()?;
+        let filter = PaymentFilter {
+            reference: self.reference,
+            state: self.state,
+            customer: parse_id("customer", self.customer.as_deref())?,
+            created_from: parse_time("created_from", self.created_from.as_deref())?,
+            created_before: parse_time("created_before", self.created_before.as_deref())?,
+        };
+        let which = match parse_time("updated_since", self.updated_since.as_deref())? {
+            None => List::Newest(filter),
+            Some(since) if filter.is_empty() => List::Updated(since),
+            Some(_) => {
+                let message = "goes with no other filter";
+                return Err(Problem::invalid("updated_since", "conflicting_filters", message));
+            }
+        };
+        Ok((which, after, limit))
+    }
+}
+
+fn parse_cursor(text: &str) -> Result<After, Problem> {
+    let place = cursor::decode(text)?;
+    let after = place.split_once(' ').and_then(|(id, micros)| {
+        let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
+        Some(After {
+            id: id.parse().ok()?,
+            updated_at: OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?,
+        })
+    });
+    after.ok_or_else(cursor::invalid)
+}
+
+fn write_cursor(after: After) -> String {
+    let micros = after.updated_at.unix_timestamp_nanos() / 1_000;
+    cursor::encode(&format!("{} {micros}", after.id))
 }
 
 /// Asks a customer for money.
@@ -84,11 +156,11 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(PaymentView::from(&detail)))
 }
 
-/// The payments with a reference, newest first.
+/// A page of the payments, newest first, or in the order of their changes.
 #[utoipa::path(
     tag = "payments",
     params(ListQuery),
-    responses((status = 200, body = PaymentList), Unserved),
+    responses((status = 200, body = PaymentList), Unserved, InTheWay),
     security(("api_key" = []))
 )]
 #[get("/v1/payments")]
@@ -98,98 +170,18 @@ pub(super) async fn list(
     query: Result<web::Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let query = query.map_err(|error| query_problem(&error))?;
-    // What can be no reference is nobody's.
-    let found = match Reference::parse(query.reference.as_str()) {
-        Ok(reference) => payments::list_by_reference(&app, &caller, reference.as_str()).await?,
-        Err(_) => Vec::new(),
-    };
-    Ok(HttpResponse::Ok().json(PaymentList::new(&found)))
+    let (which, after, limit) = query.into_inner().parse()?;
+    let listed = payments::list(&app, &caller, &which, after, limit).await?;
+    let next = listed.next.map(write_cursor);
+    Ok(HttpResponse::Ok().json(PaymentList::new(&listed.payments, next)))
 }
-
-macro_rules! operation {
-    ($(#[$doc:meta])* $name:ident, $route:literal, $done:literal) => {
-        $(#[$doc])*
-        #[utoipa::path(
-            tag = "payments",
-            params(("id" = String, Path, description = "`pay_…`"),
-                   ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same key is the same request")),
-            request_body = EmptyBody,
-            responses(
-                (status = $done, body = PaymentView, description = "decided: look at its state"),
-                (status = 202, body = PaymentView, description = "not decided yet: repeat under the same key, or read it"),
-                Unserved,
-                InTheWay,
-                Oversized
-            ),
-            security(("api_key" = []))
-        )]
-        #[post($route)]
-        pub(super) async fn $name(
-            app: web::Data<Arc<App>>,
-            caller: Caller,
-            key: RequiredKey,
-            path: web::Path<String>,
-            request: HttpRequest,
-            json: Json<EmptyBody>,
-        ) -> Result<HttpResponse, Problem> {
-            let keyed = Keyed::new(Key::new(&caller, &key.0, json.fingerprint), render);
-            let served = payments::$name(&app, &caller, keyed, payment_id(&path)?).await?;
-            Ok(respond(&request, served))
-        }
-    };
-}
-
-operation!(
-    /// Takes all that is held on a payment.
-    capture, "/v1/payments/{id}/capture", 200
-);
-operation!(
-    /// Calls a payment off.
-    cancel, "/v1/payments/{id}/cancel", 200
-);
-operation!(
-    /// Gives back all that was captured and is not given back yet.
-    refund, "/v1/payments/{id}/refunds", 201
-);
 
 /// What can be no payment's id is no payment's.
-fn payment_id(text: &str) -> Result<PaymentId, Problem> {
+pub(super) fn payment_id(text: &str) -> Result<PaymentId, Problem> {
     text.parse()
         .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such payment"))
 }
 
-fn query_problem(error: &actix_web::Error) -> Problem {
+pub(super) fn query_problem(error: &actix_web::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string())
-}
-
-fn respond(request: &HttpRequest, served: Served) -> HttpResponse {
-    let (answer, replayed) = match served {
-        Served::Fresh {
-            answer,
-            provider_time,
-        } => {
-            request.extensions_mut().insert(ProviderTime(provider_time));
-            (answer, false)
-        }
-        Served::Replayed(answer) => (answer, true),
-        Served::Accepted(detail) => {
-            let location = format!("/v1/payments/{}", detail.payment.id);
-            let body = PaymentView::from(&*detail);
-            return HttpResponse::Accepted()
-                .insert_header((LOCATION, location))
-                .insert_header(("Retry-After", "10"))
-                .json(body);
-        }
-    };
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let content = if status.is_success() {
-        "application/json"
-    } else {
-        "application/problem+json"
-    };
-    let mut response = HttpResponse::build(status);
-    if replayed {
-        response.insert_header(("Idempotency-Replayed", "true"));
-    }
-    response.content_type(content).body(answer.body)
 }

@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 problem documents: a stable code, what is at fault, what to do. Never internals.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
@@ -30,6 +32,9 @@ pub struct Problem {
     /// The payment that it is about or that is in the way, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<String>,
+    /// The amounts that a rule weighed, by name, in minor units of the payment's currency.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    amounts: BTreeMap<&'static str, i64>,
     /// What to quote when asking for help; also in `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -49,6 +54,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             payment: None,
+            amounts: BTreeMap::new(),
             request_id: None,
             retry_after_s: None,
         }
@@ -81,6 +87,16 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// The same, where the field is a part of another.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        if let Some(field) = &mut self.field {
+            self.detail = format!("{outer}.{}", self.detail);
+            *field = format!("{outer}.{field}");
+        }
         self
     }
 
@@ -171,7 +187,26 @@ impl From<AppError> for Problem {
             }
             AppError::Invalid { field, code, message } => Self::invalid(field, code, message),
             AppError::Rule(rule) => of_rule(&rule),
-            AppError::ReferenceInUse { payment } => {
+            AppError::NotSupported { what } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_supported",
+                format!("the provider of this account has no {what}"),
+            ),
+            AppError::CheckoutNotOpen(state) => conflict("checkout_not_open", format!("the page is {state}")),
+            AppError::DocumentInPayment {
+                payment,
+                state,
+                document,
+            } => {
+                let detail = format!(
+                    "{payment}, which settles {document}, is {state}; wait for it, give it back, or ask with allow_double"
+                );
+                Self {
+                    payment: Some(payment.to_string()),
+                    ..conflict("document_in_payment", detail)
+                }
+            }
+            AppError::ReferenceInUse { payment, .. } => {
                 let detail = format!("{payment} has this reference; use it, or cancel it first");
                 Self {
                     payment: Some(payment.to_string()),
@@ -199,7 +234,9 @@ impl From<AppError> for Problem {
 }
 
 fn of_rule(rule: &RuleBroken) -> Problem {
-    Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string())
+    let mut problem = Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string());
+    problem.amounts = rule.amounts().into_iter().collect();
+    problem
 }
 
 impl std::fmt::Display for Problem {

@@ -12,9 +12,10 @@ use super::Problem;
 use super::new_payment::SettlesBody;
 use crate::app::Answer;
 use crate::app::payments::PaymentDetail;
-use crate::domain::operation::{Operation, OperationKind, OperationState};
+use crate::domain::checkout::CheckoutState;
+use crate::domain::operation::{Operation, OperationKind, OperationState, Reason};
 use crate::domain::outbox::OutboxState;
-use crate::domain::payment::{CaptureMethod, Decline, PaymentState};
+use crate::domain::payment::{CaptureMethod, Decline, PaymentState, Shipping, Usage};
 use crate::domain::refund::RefundState;
 use crate::store::outbox::OutboxEntry;
 
@@ -31,12 +32,25 @@ pub(super) struct PaymentView {
     /// ISO 4217.
     currency: &'static str,
     capture_method: CaptureMethod,
+    /// `cus_…`, where it is known who pays.
+    customer: Option<String>,
+    setup_future_usage: Option<Usage>,
+    statement_descriptor: Option<String>,
+    receipt_email: Option<String>,
+    shipping: Option<Shipping>,
+    /// Until when the customer may pay.
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+    /// The page on which it is paid, where it is: `chk_…`.
+    checkout_session: Option<String>,
     /// What is or was held for you, in minor units.
     authorized_minor: i64,
     /// What was taken, in minor units.
     captured_minor: i64,
     /// What was given back or is on its way, in minor units.
     refunded_minor: i64,
+    /// What can still be captured, in minor units.
+    capturable_minor: i64,
     /// `acc_…`
     provider_account: String,
     /// `odo_…`, where the payment goes into an Odoo's books.
@@ -79,6 +93,11 @@ struct OperationView {
     kind: OperationKind,
     state: OperationState,
     amount_minor: i64,
+    /// Odoo's own reference of the child transaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,16 +148,19 @@ struct ExceptionView {
     detail: String,
 }
 
-/// Payments, newest first.
+/// A page of payments.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PaymentList {
     data: Vec<PaymentView>,
+    /// What to send as `cursor` for the next page; none on the last.
+    next_cursor: Option<String>,
 }
 
 impl PaymentList {
-    pub(super) fn new(payments: &[PaymentDetail]) -> Self {
+    pub(super) fn new(payments: &[PaymentDetail], next_cursor: Option<String>) -> Self {
         Self {
             data: payments.iter().map(PaymentView::from).collect(),
+            next_cursor,
         }
     }
 }
@@ -154,9 +176,17 @@ impl From<&PaymentDetail> for PaymentView {
             amount_minor: payment.amount.minor(),
             currency: payment.amount.currency().code(),
             capture_method: payment.capture_method,
+            customer: payment.customer_id.map(|id| id.to_string()),
+            setup_future_usage: payment.terms.setup_future_usage,
+            statement_descriptor: payment.terms.statement_descriptor.clone(),
+            receipt_email: payment.terms.receipt_email.clone(),
+            shipping: payment.terms.shipping.clone(),
+            expires_at: payment.expires_at,
+            checkout_session: detail.checkout.as_ref().map(|session| session.id.to_string()),
             authorized_minor: payment.authorized_minor,
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
+            capturable_minor: payment.capturable_minor(),
             provider_account: payment.provider_account_id.to_string(),
             odoo_instance: payment.odoo_instance_id.map(|id| id.to_string()),
             provider_reference: payment.provider_reference.clone(),
@@ -187,9 +217,9 @@ impl From<&PaymentDetail> for PaymentView {
             exceptions: detail
                 .exceptions
                 .iter()
-                .map(|(kind, detail)| ExceptionView {
-                    kind: *kind,
-                    detail: detail.clone(),
+                .map(|exception| ExceptionView {
+                    kind: exception.kind,
+                    detail: exception.detail.clone(),
                 })
                 .collect(),
             version: payment.version,
@@ -206,6 +236,8 @@ impl From<&Operation> for OperationView {
             kind: operation.kind,
             state: operation.state,
             amount_minor: operation.amount_minor,
+            reference: operation.ask.reference.clone(),
+            reason: operation.ask.reason,
             error_code: operation.error_code.clone(),
             error_message: operation.error_message.clone(),
         }
@@ -235,8 +267,54 @@ impl From<&OutboxEntry> for PostingView {
     }
 }
 
+/// A page of the provider's on which a payment is paid.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckoutView {
+    /// `chk_…`
+    id: String,
+    state: CheckoutState,
+    /// Where to send the customer, while it is open. Whoever has the address can pay.
+    url: Option<String>,
+    /// Until when it is open.
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+    /// The provider's id of it, such as `cs_…`.
+    provider_reference: Option<String>,
+    /// What is paid there.
+    payment: PaymentView,
+}
+
+impl CheckoutView {
+    /// The page of a payment, where it is paid on one.
+    pub(super) fn of(detail: &PaymentDetail) -> Option<Self> {
+        let session = detail.checkout.as_ref()?;
+        let open = session.state == CheckoutState::Open;
+        Some(Self {
+            id: session.id.to_string(),
+            state: session.state,
+            url: session
+                .url
+                .as_ref()
+                .filter(|_| open)
+                .map(|url| url.expose_secret().to_owned()),
+            expires_at: session.expires_at,
+            provider_reference: session.provider_reference.clone(),
+            payment: detail.into(),
+        })
+    }
+}
+
 /// Writes the answer of a decided operation: the payment, or why the provider refused the request.
 pub(super) fn render(detail: &PaymentDetail, operation: &Operation) -> Answer {
+    write(detail, operation, &PaymentView::from(detail))
+}
+
+/// The same, with the page on which the payment is paid around it.
+pub(super) fn render_checkout(detail: &PaymentDetail, operation: &Operation) -> Answer {
+    write(detail, operation, &CheckoutView::of(detail))
+}
+
+fn write(detail: &PaymentDetail, operation: &Operation, view: &impl Serialize) -> Answer {
     if operation.state == OperationState::Refused {
         let code = operation.error_code.as_deref().unwrap_or_default();
         let message = operation.error_message.as_deref().unwrap_or_default();
@@ -247,11 +325,11 @@ pub(super) fn render(detail: &PaymentDetail, operation: &Operation) -> Answer {
         return Answer { status, body };
     }
     let status = match operation.kind {
-        OperationKind::Authorize | OperationKind::Refund => StatusCode::CREATED,
-        OperationKind::Capture | OperationKind::Cancel => StatusCode::OK,
+        OperationKind::Authorize | OperationKind::Checkout | OperationKind::Refund => StatusCode::CREATED,
+        OperationKind::Confirm | OperationKind::Capture | OperationKind::Cancel => StatusCode::OK,
     };
     Answer {
         status: status.as_u16(),
-        body: serde_json::to_vec(&PaymentView::from(detail)).unwrap_or_default(),
+        body: serde_json::to_vec(view).unwrap_or_default(),
     }
 }

@@ -65,8 +65,10 @@ pub enum Outcome {
 /// An object at a provider, by the provider's id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ObjectRef {
-    /// A payment, with its charge, ledger line and refunds.
+    /// A payment, with its charge, ledger lines and refunds.
     Payment(String),
+    /// A page on which a payment is paid.
+    Checkout(String),
 }
 
 /// What an event is about.
@@ -81,8 +83,46 @@ pub enum Interpretation {
         /// How it stood; none where the event shows too little and the payment must be read.
         snapshot: Option<Box<Snapshot>>,
     },
+    /// A page on which a payment is paid changed.
+    Checkout {
+        /// The provider's id of it.
+        reference: String,
+        /// Our id of the payment, where the provider gives back what we told it.
+        payment: Option<PaymentId>,
+        /// How it stood; none where the event shows too little.
+        snapshot: Option<Box<Snapshot>>,
+    },
     /// Nothing that we follow.
     NotFollowed,
+}
+
+/// What of our contract a provider can do. What it cannot do is refused before it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Holding money now and taking it later.
+    pub manual_capture: bool,
+    /// Taking less than is held.
+    pub partial_capture: bool,
+    /// Taking what is held in several parts.
+    pub several_captures: bool,
+    /// Giving back less than was taken.
+    pub partial_refund: bool,
+    /// Trying a payment method from our side, with or without the customer.
+    pub confirm: bool,
+    /// A page of its own on which customers pay.
+    pub hosted_page: bool,
+}
+
+impl Capabilities {
+    /// All of it.
+    pub const ALL: Self = Self {
+        manual_capture: true,
+        partial_capture: true,
+        several_captures: true,
+        partial_refund: true,
+        confirm: true,
+        hosted_page: true,
+    };
 }
 
 /// A payment company, reached through one merchant's account there.
@@ -95,6 +135,9 @@ pub trait Provider: Send + Sync {
     ///
     /// The error says what is wrong, without the key.
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String>;
+
+    /// What of our contract it can do.
+    fn capabilities(&self) -> Capabilities;
 
     /// Carries out one money-moving operation.
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError>;

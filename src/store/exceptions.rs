@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, uuids};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::{ExceptionId, MerchantId, PaymentId};
 
@@ -33,17 +33,28 @@ pub async fn open(
     Ok(done.rows_affected() == 1)
 }
 
-/// The exceptions open on a payment, oldest first: kind and detail.
-pub async fn list(
+/// An exception as it is shown with its payment.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ExceptionEntry {
+    /// The payment it is open on.
+    pub payment_id: PaymentId,
+    /// What kind of difference it is.
+    pub kind: ExceptionKind,
+    /// What differs, in words.
+    pub detail: String,
+}
+
+/// The exceptions open on several payments, oldest first.
+pub async fn list_of(
     conn: &mut PgConnection,
     merchant: MerchantId,
-    payment: PaymentId,
-) -> Result<Vec<(ExceptionKind, String)>, StoreError> {
+    payments: &[PaymentId],
+) -> Result<Vec<ExceptionEntry>, StoreError> {
     Ok(sqlx::query_as(
-        "select kind, detail from exception where merchant_id = $1 and payment_id = $2 order by id",
+        "select payment_id, kind, detail from exception where merchant_id = $1 and payment_id = any($2) order by id",
     )
     .bind(merchant)
-    .bind(payment)
+    .bind(uuids(payments))
     .fetch_all(conn)
     .await?)
 }

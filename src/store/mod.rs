@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod balance_transactions;
+pub mod checkout_sessions;
 pub mod exceptions;
 pub mod health;
 pub mod idempotency_records;
@@ -20,6 +21,7 @@ pub mod webhook_events;
 use sqlx::error::DatabaseError;
 
 use crate::crypto::CryptoError;
+use crate::domain::ids::PaymentId;
 
 /// The migrations of this version, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -76,4 +78,9 @@ impl From<sqlx::Error> for StoreError {
             None => Self::Database(error),
         }
     }
+}
+
+/// Ids as Postgres takes many of them.
+fn uuids(ids: &[PaymentId]) -> Vec<uuid::Uuid> {
+    ids.iter().map(|id| id.uuid()).collect()
 }

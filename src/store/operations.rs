@@ -1,16 +1,19 @@
 //! Money-moving calls, each a row before it is a request.
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, uuids};
+use crate::domain::checkout::Page;
 use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
-use crate::domain::operation::{Operation, OperationKind, OperationState};
+use crate::domain::operation::{Ask, Operation, OperationKind, OperationState, Reason};
+use crate::domain::payment::MandateAcceptance;
 
 macro_rules! columns {
     () => {
-        "id, payment_id, provider_account_id, kind, amount_minor, state, payment_method, return_url, attempts, \
-         first_sent_at, look_up, fence, error_code, error_message"
+        "id, payment_id, provider_account_id, kind, amount_minor, state, payment_method, return_url, off_session, \
+         mandate, page, checkout_reference, reason, is_final, reference, attempts, first_sent_at, look_up, fence, error_code, error_message"
     };
 }
 
@@ -24,6 +27,13 @@ struct Row {
     state: OperationState,
     payment_method: Option<String>,
     return_url: Option<String>,
+    off_session: bool,
+    mandate: Option<Json<MandateAcceptance>>,
+    page: Option<Json<Page>>,
+    checkout_reference: Option<String>,
+    reason: Option<Reason>,
+    is_final: bool,
+    reference: Option<String>,
     attempts: i32,
     first_sent_at: OffsetDateTime,
     look_up: bool,
@@ -41,8 +51,17 @@ impl From<Row> for Operation {
             kind: row.kind,
             amount_minor: row.amount_minor,
             state: row.state,
-            payment_method: row.payment_method,
-            return_url: row.return_url,
+            ask: Ask {
+                payment_method: row.payment_method,
+                return_url: row.return_url,
+                off_session: row.off_session,
+                mandate: row.mandate.map(|Json(mandate)| mandate),
+                page: row.page.map(|Json(page)| page),
+                checkout_reference: row.checkout_reference,
+                reason: row.reason,
+                is_final: row.is_final,
+                reference: row.reference,
+            },
             attempts: row.attempts,
             first_sent_at: row.first_sent_at,
             look_up: row.look_up,
@@ -62,8 +81,9 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into operation (merchant_id, id, payment_id, provider_account_id, kind, amount_minor, state,
-             payment_method, return_url, first_sent_at, fence, due_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $10)",
+             payment_method, return_url, first_sent_at, fence, due_at, off_session, mandate, page, reason, is_final,
+             reference, checkout_reference, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $10)",
     )
     .bind(merchant)
     .bind(operation.id)
@@ -72,11 +92,18 @@ pub async fn insert(
     .bind(operation.kind)
     .bind(operation.amount_minor)
     .bind(operation.state)
-    .bind(&operation.payment_method)
-    .bind(&operation.return_url)
+    .bind(&operation.ask.payment_method)
+    .bind(&operation.ask.return_url)
     .bind(operation.first_sent_at)
     .bind(operation.fence)
     .bind(leased_until)
+    .bind(operation.ask.off_session)
+    .bind(operation.ask.mandate.as_ref().map(Json))
+    .bind(operation.ask.page.as_ref().map(Json))
+    .bind(operation.ask.reason)
+    .bind(operation.ask.is_final)
+    .bind(&operation.ask.reference)
+    .bind(&operation.ask.checkout_reference)
     .execute(conn)
     .await?;
     Ok(())
@@ -148,13 +175,22 @@ pub async fn list(
     merchant: MerchantId,
     payment: PaymentId,
 ) -> Result<Vec<Operation>, StoreError> {
+    list_of(conn, merchant, &[payment]).await
+}
+
+/// The operations of several payments, oldest first.
+pub async fn list_of(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payments: &[PaymentId],
+) -> Result<Vec<Operation>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(concat!(
         "select ",
         columns!(),
-        " from operation where merchant_id = $1 and payment_id = $2 order by id"
+        " from operation where merchant_id = $1 and payment_id = any($2) order by id"
     ))
     .bind(merchant)
-    .bind(payment)
+    .bind(uuids(payments))
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Operation::from).collect())

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, uuids};
 use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
 use crate::domain::outbox::{OutboxMessage, OutboxState};
 use crate::domain::posting::Posting;
@@ -167,18 +167,18 @@ pub struct OutboxEntry {
     pub result: Option<Json<Posted>>,
 }
 
-/// The messages of a payment, in order.
-pub async fn list(
+/// The messages of several payments, each one's in order.
+pub async fn list_of(
     conn: &mut PgConnection,
     merchant: MerchantId,
-    payment: PaymentId,
+    payments: &[PaymentId],
 ) -> Result<Vec<OutboxEntry>, StoreError> {
     Ok(sqlx::query_as(
         "select id, payment_id, posting, state, attempts, last_error, due_at, result from outbox_message
-         where merchant_id = $1 and payment_id = $2 order by sequence",
+         where merchant_id = $1 and payment_id = any($2) order by payment_id, sequence",
     )
     .bind(merchant)
-    .bind(payment)
+    .bind(uuids(payments))
     .fetch_all(conn)
     .await?)
 }

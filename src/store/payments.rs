@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
-use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::money::Amount;
-use crate::domain::payment::{CaptureMethod, Decline, Payment, PaymentState, Reference};
+use crate::domain::payment::{CaptureMethod, Decline, Payment, PaymentState, Reference, Terms};
 use crate::domain::posting::Settles;
 
 const TABLE: &str = "payment";
@@ -23,6 +23,7 @@ macro_rules! select {
             "select merchant_id, id, provider_account_id, odoo_instance_id, reference, amount_minor, currency, ",
             "capture_method, state, authorized_minor, captured_minor, refunded_minor, provider_reference, ",
             "charge_reference, client_secret_sealed, next_action, decline, settles, description, metadata, version, ",
+            "customer_id, customer_reference, terms, hosted, expires_at, allow_double, posted_minor, captured_at, ",
             "created_at, updated_at from payment ",
             $rest
         )
@@ -61,6 +62,14 @@ struct Row {
     description: Option<String>,
     metadata: Json<BTreeMap<String, String>>,
     version: i64,
+    customer_id: Option<CustomerId>,
+    customer_reference: Option<String>,
+    terms: Json<Terms>,
+    hosted: bool,
+    expires_at: Option<OffsetDateTime>,
+    allow_double: bool,
+    posted_minor: i64,
+    captured_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
 }
@@ -99,6 +108,14 @@ impl Row {
             description: self.description,
             metadata: self.metadata.0,
             version: self.version,
+            customer_id: self.customer_id,
+            customer_reference: self.customer_reference,
+            terms: self.terms.0,
+            hosted: self.hosted,
+            expires_at: self.expires_at,
+            allow_double: self.allow_double,
+            posted_minor: self.posted_minor,
+            captured_at: self.captured_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })
@@ -118,8 +135,9 @@ fn sealed_secret(sealer: &Sealer, payment: &Payment) -> Result<Option<Vec<u8>>, 
 pub async fn insert(conn: &mut PgConnection, payment: &Payment) -> Result<(), StoreError> {
     sqlx::query(
         "insert into payment (merchant_id, id, provider_account_id, odoo_instance_id, reference, amount_minor,
-             currency, capture_method, state, settles, description, metadata, version, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)",
+             currency, capture_method, state, settles, description, metadata, version, customer_id,
+             customer_reference, terms, hosted, expires_at, allow_double, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)",
     )
     .bind(payment.merchant_id)
     .bind(payment.id)
@@ -134,6 +152,12 @@ pub async fn insert(conn: &mut PgConnection, payment: &Payment) -> Result<(), St
     .bind(&payment.description)
     .bind(Json(&payment.metadata))
     .bind(payment.version)
+    .bind(payment.customer_id)
+    .bind(&payment.customer_reference)
+    .bind(Json(&payment.terms))
+    .bind(payment.hosted)
+    .bind(payment.expires_at)
+    .bind(payment.allow_double)
     .bind(payment.created_at)
     .execute(conn)
     .await?;
@@ -145,7 +169,7 @@ pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment)
     sqlx::query(
         "update payment set state = $3, authorized_minor = $4, captured_minor = $5, refunded_minor = $6,
              provider_reference = $7, charge_reference = $8, client_secret_sealed = $9, next_action = $10,
-             decline = $11, version = $12, updated_at = $13
+             decline = $11, version = $12, updated_at = $13, posted_minor = $14, captured_at = $15
          where merchant_id = $1 and id = $2",
     )
     .bind(payment.merchant_id)
@@ -161,6 +185,8 @@ pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment)
     .bind(payment.decline.as_ref().map(Json))
     .bind(payment.version)
     .bind(payment.updated_at)
+    .bind(payment.posted_minor)
+    .bind(payment.captured_at)
     .execute(conn)
     .await?;
     Ok(())
@@ -271,25 +297,179 @@ pub async fn find_living(
     .await?)
 }
 
-/// The payments with that reference of Odoo's and that mode, newest first, `limit` at most.
-pub async fn list_by_reference(
+/// Which payments a list shows: all that fit every filter.
+#[derive(Clone, Debug, Default)]
+pub struct PaymentFilter {
+    /// Odoo's own reference.
+    pub reference: Option<String>,
+    /// Where they stand.
+    pub state: Option<PaymentState>,
+    /// Who pays.
+    pub customer: Option<CustomerId>,
+    /// Asked for then or later.
+    pub created_from: Option<OffsetDateTime>,
+    /// Asked for before then.
+    pub created_before: Option<OffsetDateTime>,
+}
+
+impl PaymentFilter {
+    /// Whether all fit.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                reference: None,
+                state: None,
+                customer: None,
+                created_from: None,
+                created_before: None,
+            }
+        )
+    }
+}
+
+/// A page of a merchant's payments of one mode, newest first, after `after`, `limit` at most.
+pub async fn list(
     conn: &mut PgConnection,
     sealer: &Sealer,
     merchant: MerchantId,
     live: bool,
-    reference: &str,
+    filter: &PaymentFilter,
+    after: Option<PaymentId>,
     limit: i64,
 ) -> Result<Vec<Payment>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(select!(
-        "where merchant_id = $1 and reference = $2 and provider_account_id in
-             (select id from provider_account where merchant_id = $1 and live = $3)
-         order by id desc limit $4"
+        "where merchant_id = $1
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+             and ($3::text is null or reference = $3) and ($4::text is null or state = $4)
+             and ($5::uuid is null or customer_id = $5) and ($6::timestamptz is null or created_at >= $6)
+             and ($7::timestamptz is null or created_at < $7) and ($8::uuid is null or id < $8)
+         order by id desc limit $9"
     ))
     .bind(merchant)
-    .bind(reference)
     .bind(live)
+    .bind(&filter.reference)
+    .bind(filter.state)
+    .bind(filter.customer)
+    .bind(filter.created_from)
+    .bind(filter.created_before)
+    .bind(after)
     .bind(limit)
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(|row| row.open(sealer)).collect()
+}
+
+/// A page of a merchant's payments of one mode in the order of their changes, from `since`, after `after`.
+pub async fn list_updated(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    live: bool,
+    since: OffsetDateTime,
+    after: Option<PaymentId>,
+    limit: i64,
+) -> Result<Vec<Payment>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+             and updated_at >= $3 and ($4::uuid is null or (updated_at, id) > ($3, $4))
+         order by updated_at, id limit $5"
+    ))
+    .bind(merchant)
+    .bind(live)
+    .bind(since)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.open(sealer)).collect()
+}
+
+/// Which payments nobody may pay any more, although nobody has called them off.
+pub async fn list_expired(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(MerchantId, PaymentId)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, id from payment
+         where expires_at <= $1 and expires_at is not null and state in ('created', 'requires_action')
+         order by expires_at limit $2",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The other payments that settle any of a payment's documents and may have or get the customer's money.
+pub async fn list_of_documents(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    payment: &Payment,
+) -> Result<Vec<Payment>, StoreError> {
+    let (models, ids): (Vec<&str>, Vec<i64>) = payment
+        .settles
+        .iter()
+        .map(|document| (document.model.as_str(), document.id))
+        .unzip();
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1 and id <> $2 and odoo_instance_id is not distinct from $3
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live =
+                 (select live from provider_account where merchant_id = $1 and id = $4))
+             and state not in ('failed', 'canceled') and id in (
+                 select d.payment_id from payment_document d
+                 join unnest($5::text[], $6::bigint[]) as wanted (model, document_id)
+                     on d.model = wanted.model and d.document_id = wanted.document_id
+                 where d.merchant_id = $1)
+         order by id"
+    ))
+    .bind(payment.merchant_id)
+    .bind(payment.id)
+    .bind(payment.odoo_instance_id)
+    .bind(payment.provider_account_id)
+    .bind(models)
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.open(sealer)).collect()
+}
+
+/// Notes which documents a payment settles.
+pub async fn insert_documents(conn: &mut PgConnection, payment: &Payment) -> Result<(), StoreError> {
+    let (models, ids): (Vec<&str>, Vec<i64>) = payment
+        .settles
+        .iter()
+        .map(|document| (document.model.as_str(), document.id))
+        .unzip();
+    sqlx::query(
+        "insert into payment_document (merchant_id, payment_id, model, document_id)
+         select $1, $2, * from unnest($3::text[], $4::bigint[]) on conflict do nothing",
+    )
+    .bind(payment.merchant_id)
+    .bind(payment.id)
+    .bind(models)
+    .bind(ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Holds names of a merchant's until the transaction ends, so that of several who would each find nothing there only one
+/// looks at a time. The caller sorts them, so that two who share some never wait for each other.
+pub async fn lock_names(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    names: &[String],
+) -> Result<(), StoreError> {
+    for name in names {
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 0))")
+            .bind(merchant)
+            .bind(name)
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
 }

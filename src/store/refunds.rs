@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, uuids};
 use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId, RefundId};
 use crate::domain::refund::{Refund, RefundState};
 
@@ -67,23 +67,35 @@ pub async fn list(
     merchant: MerchantId,
     payment: PaymentId,
 ) -> Result<Vec<Refund>, StoreError> {
+    list_of(conn, merchant, &[payment]).await
+}
+
+/// The refunds of several payments, oldest first.
+pub async fn list_of(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payments: &[PaymentId],
+) -> Result<Vec<Refund>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select id, payment_id, operation_id, amount_minor, state, provider_reference
-         from refund where merchant_id = $1 and payment_id = $2 order by id",
+         from refund where merchant_id = $1 and payment_id = any($2) order by id",
     )
     .bind(merchant)
-    .bind(payment)
+    .bind(uuids(payments))
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Refund {
+    Ok(rows.into_iter().map(Refund::from).collect())
+}
+
+impl From<Row> for Refund {
+    fn from(row: Row) -> Self {
+        Self {
             id: row.id,
             payment_id: row.payment_id,
             operation_id: row.operation_id,
             amount_minor: row.amount_minor,
             state: row.state,
             provider_reference: row.provider_reference,
-        })
-        .collect())
+        }
+    }
 }

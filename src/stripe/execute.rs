@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::compose::compose;
 use super::find::find;
-use super::objects::{PaymentIntent, Refund};
+use super::objects::{CheckoutSession, PaymentIntent, Refund};
 use super::request::Request;
 use super::series::{Failure, StripeHttp};
 use super::snapshots::Described;
@@ -21,9 +21,16 @@ pub(super) async fn execute(
     let deadline = http.deadline();
     let request = compose(call)?;
     match call.operation.kind {
-        OperationKind::Authorize | OperationKind::Capture | OperationKind::Cancel => {
-            carry_out::<PaymentIntent>(http, account, call, &request, deadline).await
+        OperationKind::Checkout => {
+            carry_out::<CheckoutSession>(http, account, call, &request, deadline).await
         }
+        OperationKind::Cancel if call.operation.ask.checkout_reference.is_some() => {
+            carry_out::<CheckoutSession>(http, account, call, &request, deadline).await
+        }
+        OperationKind::Authorize
+        | OperationKind::Confirm
+        | OperationKind::Capture
+        | OperationKind::Cancel => carry_out::<PaymentIntent>(http, account, call, &request, deadline).await,
         OperationKind::Refund => carry_out::<Refund>(http, account, call, &request, deadline).await,
     }
 }

@@ -1,6 +1,8 @@
 //! Reading: what became of an operation, and how a payment stands.
 
 use serde::de::DeserializeOwned;
+use stripe_checkout::checkout_session::{ListCheckoutSession, RetrieveCheckoutSession};
+use stripe_core::balance_transaction::ListBalanceTransaction;
 use stripe_core::payment_intent::{ListPaymentIntent, RetrievePaymentIntent, SearchPaymentIntent};
 use stripe_core::refund::ListRefund;
 use stripe_shared::PaymentIntentId;
@@ -8,8 +10,10 @@ use stripe_types::{RangeBoundsTs, RangeQueryTs};
 use time::Duration;
 use tokio::time::Instant;
 
-use super::compose::{CHARGE_LINE, intent_id};
-use super::objects::{Charge, Expandable, Metadata, OPERATION, Page, PaymentIntent, Refund};
+use super::compose::{CHARGE_LINE, intent_id, session_id};
+use super::objects::{
+    BalanceTransaction, Charge, CheckoutSession, Expandable, Metadata, OPERATION, Page, PaymentIntent, Refund,
+};
 use super::request::Request;
 use super::series::StripeHttp;
 use super::snapshots::{Described, Unreadable};
@@ -40,6 +44,12 @@ pub(super) async fn find(
         account,
         deadline,
     };
+    if let Some(page) = &operation.ask.checkout_reference {
+        return reader.find_closed(page).await;
+    }
+    if operation.kind == OperationKind::Checkout {
+        return reader.find_page(operation).await;
+    }
     let intent = match (payment.provider_reference.as_deref(), operation.kind) {
         (Some(reference), OperationKind::Refund) => {
             return reader.find_refund(&intent_id(reference)?, operation).await;
@@ -55,6 +65,13 @@ pub(super) async fn find(
     let said = PaymentSnapshot::try_from(intent).map_err(unreadable)?;
     Ok(match operation.kind {
         OperationKind::Authorize => Some(authorized(said, operation)),
+        // An intent that still waits for a method, and tells of no decline, was not tried.
+        OperationKind::Confirm
+            if said.state == Said::Known(PaymentState::Created) && said.decline.is_none() =>
+        {
+            None
+        }
+        OperationKind::Confirm => Some(authorized(said, operation)),
         // The mark is set with the capture or not at all. One of another operation says that this one took nothing;
         // without any, someone else took the money, which is what was asked for.
         OperationKind::Capture if captured_by == Some(operation.id) => Some(done(said)),
@@ -64,11 +81,35 @@ pub(super) async fn find(
             Some(done(said))
         }
         OperationKind::Cancel if said.state == Said::Known(PaymentState::Canceled) => Some(done(said)),
-        OperationKind::Capture | OperationKind::Cancel | OperationKind::Refund => None,
+        // What was captured before the rest was let go stays captured.
+        OperationKind::Cancel
+            if said.state == Said::Known(PaymentState::Captured)
+                && said.captured_minor > 0
+                && said.captured_minor == payment.amount.minor() - operation.amount_minor =>
+        {
+            Some(done(said))
+        }
+        OperationKind::Checkout | OperationKind::Capture | OperationKind::Cancel | OperationKind::Refund => {
+            None
+        }
     })
 }
 
-/// Reads a payment with its charge, ledger line and refunds.
+/// Reads a page on which a payment is paid.
+pub(super) async fn fetch_session(
+    http: &StripeHttp,
+    account: &ProviderAccount,
+    reference: &str,
+) -> Result<Snapshot, ProviderError> {
+    let reader = Reader {
+        http,
+        account,
+        deadline: http.deadline(),
+    };
+    reader.session(reference).await?.describe().map_err(unreadable)
+}
+
+/// Reads a payment with its charge, ledger lines and refunds.
 pub(super) async fn fetch(
     http: &StripeHttp,
     account: &ProviderAccount,
@@ -83,6 +124,11 @@ pub(super) async fn fetch(
     let mut intent = reader
         .intent(id.clone(), &[CHARGE_LINE, "latest_charge.refunds"])
         .await?;
+    if let Some(Expandable::Whole(charge)) = &mut intent.latest_charge
+        && charge.in_several_parts()
+    {
+        charge.lines = Some(reader.lines(&charge.id).await?);
+    }
     // Expansions go four levels deep and show ten refunds: enough to know that there are any.
     if let Some(Expandable::Whole(charge)) = &mut intent.latest_charge
         && charge.has_refunds()
@@ -123,16 +169,10 @@ impl Reader<'_> {
     }
 
     async fn listed(&self, operation: &Operation) -> Result<Option<PaymentIntent>, ProviderError> {
-        let range = RangeQueryTs::Bounds(RangeBoundsTs {
-            gt: None,
-            gte: Some((operation.first_sent_at - EARLIER).unix_timestamp()),
-            lt: None,
-            lte: Some((operation.first_sent_at + LATER).unix_timestamp()),
-        });
         let mut after: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let mut list = ListPaymentIntent::new()
-                .created(range)
+                .created(around(operation))
                 .limit(PAGE)
                 .expand([format!("data.{CHARGE_LINE}")]);
             if let Some(last) = after {
@@ -161,6 +201,58 @@ impl Reader<'_> {
             .data
             .into_iter()
             .find(|intent| made_by(intent.metadata.as_ref(), operation)))
+    }
+
+    /// The page that an operation opened: in the list of the time in which it was asked for.
+    async fn find_page(&self, operation: &Operation) -> Result<Option<Outcome>, ProviderError> {
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut list = ListCheckoutSession::new().created(around(operation)).limit(PAGE);
+            if let Some(last) = after {
+                list = list.starting_after(last);
+            }
+            let page: Page<CheckoutSession> = self.read(Request::read(&list)).await?;
+            after = page
+                .data
+                .last()
+                .filter(|_| page.has_more)
+                .map(|last| last.id.clone());
+            let mut sessions = page.data.into_iter();
+            let found = sessions.find(|session| made_by(session.metadata.as_ref(), operation));
+            if let Some(session) = found {
+                return session
+                    .describe()
+                    .map(Outcome::Done)
+                    .map(Some)
+                    .map_err(unreadable);
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// A page that was to be closed, where it is.
+    async fn find_closed(&self, reference: &str) -> Result<Option<Outcome>, ProviderError> {
+        let session = self.session(reference).await?;
+        let closed = session.status.as_deref() == Some("expired");
+        let said = session.describe().map_err(unreadable)?;
+        Ok(closed.then_some(Outcome::Done(said)))
+    }
+
+    async fn session(&self, reference: &str) -> Result<CheckoutSession, ProviderError> {
+        let id = session_id(reference)?;
+        self.read(Request::read(&RetrieveCheckoutSession::new(id))).await
+    }
+
+    /// The ledger lines of a charge, oldest first. Fifty captures are the most that there can be.
+    async fn lines(&self, charge: &str) -> Result<Vec<BalanceTransaction>, ProviderError> {
+        let list = ListBalanceTransaction::new().source(charge).limit(PAGE);
+        let page: Page<BalanceTransaction> = self.read(Request::read(&list)).await?;
+        let mut lines = page.data;
+        lines.reverse();
+        Ok(lines)
     }
 
     async fn find_refund(
@@ -209,6 +301,16 @@ impl Charge {
     }
 }
 
+/// The time in which Stripe made what an operation asked for.
+fn around(operation: &Operation) -> RangeQueryTs {
+    RangeQueryTs::Bounds(RangeBoundsTs {
+        gt: None,
+        gte: Some((operation.first_sent_at - EARLIER).unix_timestamp()),
+        lt: None,
+        lte: Some((operation.first_sent_at + LATER).unix_timestamp()),
+    })
+}
+
 fn made_by(metadata: Option<&Metadata>, operation: &Operation) -> bool {
     metadata.and_then(Metadata::operation) == Some(operation.id)
 }
@@ -217,7 +319,7 @@ fn made_by(metadata: Option<&Metadata>, operation: &Operation) -> bool {
 fn authorized(said: PaymentSnapshot, operation: &Operation) -> Outcome {
     match &said.decline {
         Some(decline)
-            if operation.payment_method.is_some() && said.state == Said::Known(PaymentState::Created) =>
+            if operation.ask.payment_method.is_some() && said.state == Said::Known(PaymentState::Created) =>
         {
             Outcome::Declined {
                 decline: decline.clone(),

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::objects::{Expandable, Identified, Metadata, PaymentIntent};
-use crate::domain::snapshot::{PaymentSnapshot, Snapshot};
+use super::objects::{CheckoutSession, Expandable, Identified, Metadata, PaymentIntent};
+use crate::domain::snapshot::{CheckoutSnapshot, PaymentSnapshot, Snapshot};
 use crate::provider::Interpretation;
 
 #[derive(Deserialize)]
@@ -41,6 +41,7 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
         | "charge.refunded"
         | "charge.failed"
         | "charge.refund.updated" => of_a_part(event),
+        kind if kind.starts_with("checkout.session.") => of_a_page(event),
         kind if kind.starts_with("payment_intent.") => of_an_intent(event),
         kind if kind.starts_with("refund.") => of_a_part(event),
         _ => None,
@@ -67,6 +68,34 @@ fn of_an_intent(event: &[u8]) -> Option<Interpretation> {
         .map(Snapshot::Payment)
         .map(Box::new);
     Some(Interpretation::Payment {
+        reference,
+        payment,
+        snapshot: said,
+    })
+}
+
+/// A page tells that it is done or over; the money is asked about.
+fn of_a_page(event: &[u8]) -> Option<Interpretation> {
+    let Ok(Event {
+        data: Data { object: session },
+    }) = serde_json::from_slice::<Event<CheckoutSession>>(event)
+    else {
+        let Event {
+            data: Data { object },
+        } = serde_json::from_slice::<Event<Identified>>(event).ok()?;
+        return Some(Interpretation::Checkout {
+            reference: object.id,
+            payment: None,
+            snapshot: None,
+        });
+    };
+    let reference = session.id.clone();
+    let payment = session.metadata.as_ref().and_then(Metadata::payment);
+    let said = CheckoutSnapshot::try_from(session)
+        .ok()
+        .map(Snapshot::Checkout)
+        .map(Box::new);
+    Some(Interpretation::Checkout {
         reference,
         payment,
         snapshot: said,
@@ -114,7 +143,7 @@ mod tests {
                 payment,
                 snapshot,
             } => (reference, payment, snapshot.is_some()),
-            Interpretation::NotFollowed => panic!("{kind} is not followed"),
+            Interpretation::Checkout { .. } | Interpretation::NotFollowed => panic!("{kind} is not followed"),
         }
     }
 

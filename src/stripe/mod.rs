@@ -21,8 +21,8 @@ use time::OffsetDateTime;
 
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
-    VerifiedWebhook, VerifyError,
+    Call, Capabilities, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
+    ProviderError, VerifiedWebhook, VerifyError,
 };
 
 pub use client::{API_VERSION, http_client};
@@ -71,6 +71,10 @@ impl Provider for Stripe {
         publishable.map_or(Ok(()), |key| check_mode(key, &["pk_"], account.live))
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError> {
         execute::execute(&self.http, account, call).await
     }
@@ -84,8 +88,10 @@ impl Provider for Stripe {
     }
 
     async fn fetch(&self, account: &ProviderAccount, object: &ObjectRef) -> Result<Snapshot, ProviderError> {
-        let ObjectRef::Payment(reference) = object;
-        find::fetch(&self.http, account, reference).await
+        match object {
+            ObjectRef::Payment(reference) => find::fetch(&self.http, account, reference).await,
+            ObjectRef::Checkout(reference) => find::fetch_session(&self.http, account, reference).await,
+        }
     }
 
     fn signature_header(&self) -> &'static str {

@@ -96,6 +96,7 @@ pub(super) struct PaymentIntent {
     pub(super) client_secret: Option<SecretString>,
     pub(super) next_action: Option<serde_json::Value>,
     pub(super) last_payment_error: Option<ErrorObject>,
+    pub(super) payment_method: Option<Expandable<Identified>>,
     pub(super) latest_charge: Option<Expandable<Charge>>,
     pub(super) metadata: Option<Metadata>,
 }
@@ -108,6 +109,39 @@ pub(super) struct Charge {
     pub(super) created: Option<i64>,
     pub(super) balance_transaction: Option<Expandable<BalanceTransaction>>,
     pub(super) refunds: Option<Page<Refund>>,
+    pub(super) payment_method_details: Option<MethodDetails>,
+    /// All of its ledger lines, oldest first, where they were read.
+    #[serde(skip)]
+    pub(super) lines: Option<Vec<BalanceTransaction>>,
+}
+
+/// What a charge tells of the method that was charged.
+#[derive(Debug, Deserialize)]
+pub(super) struct MethodDetails {
+    pub(super) card: Option<CardDetails>,
+}
+
+/// What a charge tells of a card.
+#[derive(Debug, Deserialize)]
+pub(super) struct CardDetails {
+    pub(super) multicapture: Option<Availability>,
+}
+
+/// Whether a card allows something.
+#[derive(Debug, Deserialize)]
+pub(super) struct Availability {
+    pub(super) status: Option<String>,
+}
+
+/// `checkout.session`
+#[derive(Debug, Deserialize)]
+pub(super) struct CheckoutSession {
+    pub(super) id: String,
+    pub(super) status: Option<String>,
+    pub(super) url: Option<SecretString>,
+    pub(super) payment_intent: Option<Expandable<Identified>>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) metadata: Option<Metadata>,
 }
 
 /// `refund`

@@ -1,9 +1,13 @@
 //! What we ask of Stripe: async-stripe's typed requests, sorted by whether they move money.
 
+use stripe_checkout::checkout_session::{
+    CreateCheckoutSession, ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession,
+};
 use stripe_client_core::{RequestBuilder, StripeRequest};
+use stripe_core::balance_transaction::ListBalanceTransaction;
 use stripe_core::payment_intent::{
-    CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
-    SearchPaymentIntent,
+    CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, ListPaymentIntent,
+    RetrievePaymentIntent, SearchPaymentIntent,
 };
 use stripe_core::refund::{CreateRefund, ListRefund};
 
@@ -16,14 +20,20 @@ impl Reads for RetrievePaymentIntent {}
 impl Reads for SearchPaymentIntent {}
 impl Reads for ListPaymentIntent {}
 impl Reads for ListRefund {}
+impl Reads for ListBalanceTransaction {}
+impl Reads for RetrieveCheckoutSession {}
+impl Reads for ListCheckoutSession {}
 
-/// A request that moves money: it goes out under an operation's key or not at all.
+/// A request that moves money, or lets it move: it goes out under an operation's key or not at all.
 pub(super) trait MovesMoney: StripeRequest {}
 
 impl MovesMoney for CreatePaymentIntent {}
+impl MovesMoney for ConfirmPaymentIntent {}
 impl MovesMoney for CapturePaymentIntent {}
 impl MovesMoney for CancelPaymentIntent {}
 impl MovesMoney for CreateRefund {}
+impl MovesMoney for CreateCheckoutSession {}
+impl MovesMoney for ExpireCheckoutSession {}
 
 /// A request that is safe to repeat. It has no `Debug`: what it carries is nobody else's business.
 pub(super) struct Request {

@@ -3,12 +3,17 @@
 use time::OffsetDateTime;
 
 use super::money::{Inexpressible, StripeAmount};
-use super::objects::{BalanceTransaction, Charge, ErrorObject, Expandable, Metadata, PaymentIntent, Refund};
+use super::objects::{
+    BalanceTransaction, Charge, CheckoutSession, ErrorObject, Expandable, Metadata, PaymentIntent, Refund,
+};
 use crate::domain::balance_transaction::BalanceTransaction as Line;
+use crate::domain::checkout::CheckoutState;
 use crate::domain::money::Currency;
 use crate::domain::payment::{Decline, PaymentState};
 use crate::domain::refund::RefundState;
-use crate::domain::snapshot::{ChargeSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot};
+use crate::domain::snapshot::{
+    ChargeSnapshot, CheckoutSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot,
+};
 
 /// What is missing in, or unreadable about, an object of Stripe's. Names the field, never its contents.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -44,6 +49,35 @@ impl Described for Refund {
     }
 }
 
+impl Described for CheckoutSession {
+    fn describe(self) -> Result<Snapshot, Unreadable> {
+        self.try_into().map(Snapshot::Checkout)
+    }
+}
+
+impl TryFrom<CheckoutSession> for CheckoutSnapshot {
+    type Error = Unreadable;
+
+    fn try_from(session: CheckoutSession) -> Result<Self, Unreadable> {
+        let field = Fields("checkout.session");
+        let word = field.need(session.status, "status")?;
+        Ok(Self {
+            provider_reference: session.id,
+            payment_reference: session.payment_intent.map(Expandable::into_id),
+            state: match word.as_str() {
+                "open" => Said::Known(CheckoutState::Open),
+                "complete" => Said::Known(CheckoutState::Complete),
+                "expired" => Said::Known(CheckoutState::Expired),
+                _ => Said::Unrecognized(word),
+            },
+            url: session.url,
+            expires_at: session
+                .expires_at
+                .and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok()),
+        })
+    }
+}
+
 impl TryFrom<PaymentIntent> for PaymentSnapshot {
     type Error = Unreadable;
 
@@ -56,19 +90,26 @@ impl TryFrom<PaymentIntent> for PaymentSnapshot {
                 .to_minor(currency)
                 .map_err(Unreadable::from)
         };
+        let captured_minor = minor(intent.amount_received, "amount_received")?;
+        let state = match payment_state(field.need(intent.status, "status")?) {
+            // What was taken in part before the rest was let go stays taken.
+            Said::Known(PaymentState::Canceled) if captured_minor > 0 => Said::Known(PaymentState::Captured),
+            state => state,
+        };
         let charge = intent
             .latest_charge
             .and_then(Expandable::into_whole)
             .filter(|charge| !charge.failed());
         Ok(Self {
             provider_reference: intent.id,
-            state: payment_state(field.need(intent.status, "status")?),
+            state,
             amount: field.need(intent.amount, "amount")?.to_money(currency)?,
             capturable_minor: minor(intent.amount_capturable, "amount_capturable")?,
-            captured_minor: minor(intent.amount_received, "amount_received")?,
+            captured_minor,
             client_secret: intent.client_secret,
             next_action: intent.next_action,
             decline: intent.last_payment_error.map(Decline::from),
+            payment_method: intent.payment_method.map(Expandable::into_id),
             charge: charge.map(ChargeSnapshot::try_from).transpose()?,
         })
     }
@@ -78,11 +119,18 @@ impl TryFrom<Charge> for ChargeSnapshot {
     type Error = Unreadable;
 
     fn try_from(charge: Charge) -> Result<Self, Unreadable> {
+        // A charge that can be captured in parts names one line only, and not always the same: it counts once all were read.
+        let lines = if charge.in_several_parts() {
+            let lines = charge.lines.unwrap_or_default();
+            lines.into_iter().map(Line::try_from).collect::<Result<_, _>>()?
+        } else {
+            line(charge.balance_transaction)?.into_iter().collect()
+        };
         let refunds = charge.refunds.map_or_else(Vec::new, |page| page.data);
         Ok(Self {
             id: charge.id,
             created: Fields("charge").moment(charge.created)?,
-            balance_transaction: line(charge.balance_transaction)?,
+            balance_transactions: lines,
             refunds: refunds
                 .into_iter()
                 .map(RefundSnapshot::try_from)
@@ -95,6 +143,16 @@ impl Charge {
     /// An attempt that was declined leaves a charge as well: one on which no money moved.
     fn failed(&self) -> bool {
         self.status.as_deref() == Some("failed")
+    }
+
+    /// Whether it may be captured more than once, with a ledger line for each time.
+    pub(super) fn in_several_parts(&self) -> bool {
+        let card = self
+            .payment_method_details
+            .as_ref()
+            .and_then(|method| method.card.as_ref());
+        let multicapture = card.and_then(|card| card.multicapture.as_ref());
+        multicapture.and_then(|multicapture| multicapture.status.as_deref()) == Some("available")
     }
 }
 
@@ -230,10 +288,16 @@ mod tests {
             ("processing", PaymentState::Processing),
             ("requires_capture", PaymentState::Authorized),
             ("succeeded", PaymentState::Captured),
-            ("canceled", PaymentState::Canceled),
+            ("canceled", PaymentState::Captured),
         ] {
             assert_eq!(read(&intent(word)).unwrap().state, Said::Known(state), "{word}");
         }
+        let mut untouched = intent("canceled");
+        untouched["amount_received"] = json!(0);
+        assert_eq!(
+            read(&untouched).unwrap().state,
+            Said::Known(PaymentState::Canceled)
+        );
         assert_eq!(
             read(&intent("requires_luck")).unwrap().state,
             Said::Unrecognized("requires_luck".to_owned())
@@ -265,7 +329,7 @@ mod tests {
             "refunds": { "object": "list", "data": [refund], "has_more": false },
         });
         let charge = read(&paid).unwrap().charge.unwrap();
-        let line = charge.balance_transaction.unwrap();
+        let line = &charge.balance_transactions[0];
         assert_eq!(
             (line.kind.as_str(), line.source.as_deref()),
             ("a_kind_of_tomorrow", Some("ch_1"))

@@ -13,13 +13,20 @@ use crate::app::{App, AppError, outbox, sweep, webhooks};
 /// How often old idempotency keys are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
+/// How many polls pass between two looks for payments whose time is over.
+const EXPIRY_POLLS: u32 = 20;
+
 /// Works until `stop`, and returns once what was begun is ended. `poll` is the longest pause between two looks.
 pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
     let housekeeping = HOUSEKEEPING.max(poll);
+    let expiry = poll * EXPIRY_POLLS;
     tokio::join!(
         every(&app, "events", poll, &stop, async |app| webhooks::work(app).await),
         every(&app, "outbox", poll, &stop, async |app| outbox::work(app).await),
         every(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
+        every(&app, "expiry", expiry, &stop, async |app| {
+            sweep::end_expired(app).await.map(|()| 0)
+        }),
         every(&app, "housekeeping", housekeeping, &stop, async |app| {
             sweep::forget_old_keys(app).await.map(|_| 0)
         }),

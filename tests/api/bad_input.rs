@@ -194,8 +194,9 @@ async fn unknown_ids_routes_and_queries_are_told_apart() {
         );
     }
     for path in [
-        "/v1/payments",
         "/v1/payments?refrence=S1",
+        "/v1/payments?state=gone",
+        "/v1/payments?limit=-1",
         "/v1/payments/pay_01h455vb4pex5vsknk084sn02q?refresh=maybe",
     ] {
         assert_eq!(

@@ -152,14 +152,17 @@ async fn a_payment_is_read_with_its_fee_once_there_is_one() {
     let test = Test::with(PATIENT, on_demand).await;
     let payment = test.paid(CaptureMethod::Automatic, "pm_card_visa").await;
     let charge = test.fetch(&payment).await.charge.unwrap();
-    assert!(charge.balance_transaction.is_none() && charge.refunds.is_empty());
+    assert!(charge.balance_transactions.is_empty() && charge.refunds.is_empty());
 
     test.pretend.settle();
     let charge = test.fetch(&payment).await.charge.unwrap();
-    let line = charge.balance_transaction.unwrap();
+    let line = &charge.balance_transactions[0];
     let booked = &test.pretend.balance_transactions()[0];
     assert_eq!(line.id, booked["id"].as_str().unwrap());
-    assert_eq!((line.kind.as_str(), line.source), ("charge", Some(charge.id)));
+    assert_eq!(
+        (line.kind.as_str(), line.source.clone()),
+        ("charge", Some(charge.id))
+    );
     assert_eq!(
         (line.amount.minor, line.fee_minor),
         (12_100, booked["fee"].as_i64().unwrap())

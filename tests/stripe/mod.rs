@@ -8,9 +8,9 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quittance::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
+use quittance::domain::ids::{MerchantId, OperationId, ProviderAccountId};
 use quittance::domain::money::Amount;
-use quittance::domain::operation::{Operation, OperationKind, OperationState};
+use quittance::domain::operation::{Ask, Operation, OperationKind};
 use quittance::domain::payment::{CaptureMethod, Payment, PaymentState, Reference};
 use quittance::domain::snapshot::{PaymentSnapshot, RefundSnapshot, Said, Snapshot};
 use quittance::provider::{Call, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError};
@@ -111,49 +111,21 @@ impl Test {
 }
 
 fn payment(capture_method: CaptureMethod) -> Payment {
+    let amount = Amount::parse(12_100, "EUR".parse().unwrap()).unwrap();
+    let reference = Reference::parse("S00042").unwrap();
+    let (merchant, account) = (MerchantId::generate(), ProviderAccountId::generate());
     Payment {
-        merchant_id: MerchantId::generate(),
-        id: PaymentId::generate(),
-        provider_account_id: ProviderAccountId::generate(),
-        odoo_instance_id: None,
-        reference: Reference::parse("S00042").unwrap(),
-        amount: Amount::parse(12_100, "EUR".parse().unwrap()).unwrap(),
         capture_method,
         state: PaymentState::Unknown,
-        authorized_minor: 0,
-        captured_minor: 0,
-        refunded_minor: 0,
-        provider_reference: None,
-        charge_reference: None,
-        client_secret: None,
-        next_action: None,
-        decline: None,
-        settles: Vec::new(),
         description: Some("Invoice 42".to_owned()),
         metadata: BTreeMap::from([("ticket".to_owned(), "7".to_owned())]),
-        version: 1,
-        created_at: OffsetDateTime::UNIX_EPOCH,
-        updated_at: OffsetDateTime::UNIX_EPOCH,
+        ..Payment::new(merchant, account, reference, amount, OffsetDateTime::UNIX_EPOCH)
     }
 }
 
 fn operation(payment: &Payment, kind: OperationKind, amount_minor: i64) -> Operation {
-    Operation {
-        id: OperationId::generate(),
-        payment_id: payment.id,
-        provider_account_id: payment.provider_account_id,
-        kind,
-        amount_minor,
-        state: OperationState::Pending,
-        payment_method: None,
-        return_url: None,
-        attempts: 0,
-        first_sent_at: OffsetDateTime::UNIX_EPOCH,
-        look_up: false,
-        fence: 1,
-        error_code: None,
-        error_message: None,
-    }
+    let (id, ask) = (OperationId::generate(), Ask::default());
+    Operation::new(id, payment, kind, amount_minor, ask, OffsetDateTime::UNIX_EPOCH)
 }
 
 fn authorize(payment: &Payment) -> Operation {
@@ -163,9 +135,13 @@ fn authorize(payment: &Payment) -> Operation {
 /// An authorization with a card at once, the customer being there.
 fn confirmed_with(payment: &Payment, card: &str) -> Operation {
     let back = Some("https://shop.example/back".to_owned());
-    Operation {
+    let ask = Ask {
         payment_method: Some(card.to_owned()),
         return_url: back,
+        ..Ask::default()
+    };
+    Operation {
+        ask,
         ..authorize(payment)
     }
 }
@@ -180,14 +156,14 @@ fn snapshot(outcome: Result<Outcome, ProviderError>) -> Snapshot {
 fn payment_said(snapshot: Snapshot) -> PaymentSnapshot {
     match snapshot {
         Snapshot::Payment(said) => said,
-        Snapshot::Refund(said) => panic!("a refund: {said:?}"),
+        other @ (Snapshot::Refund(_) | Snapshot::Checkout(_)) => panic!("no payment: {other:?}"),
     }
 }
 
 fn refund_said(snapshot: Snapshot) -> RefundSnapshot {
     match snapshot {
         Snapshot::Refund(said) => said,
-        Snapshot::Payment(said) => panic!("a payment: {said:?}"),
+        other @ (Snapshot::Payment(_) | Snapshot::Checkout(_)) => panic!("no refund: {other:?}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The walk of a payment: what each operation ends in.
 
-use quittance::domain::operation::{Operation, OperationKind};
+use quittance::domain::operation::{Ask, Operation, OperationKind};
 use quittance::domain::payment::{CaptureMethod, Payment, PaymentState};
 use quittance::domain::refund::RefundState;
 use quittance::domain::snapshot::{Said, Snapshot};
@@ -94,8 +94,13 @@ async fn a_customer_who_is_not_there_cannot_prove_who_they_are() {
     let test = Test::new().await;
     let payment = payment(CaptureMethod::Automatic);
     let card = Some("pm_card_authenticationRequired".to_owned());
-    let absent = Operation {
+    let ask = Ask {
         payment_method: card,
+        off_session: true,
+        ..Ask::default()
+    };
+    let absent = Operation {
+        ask,
         ..authorize(&payment)
     };
     let outcome = test.execute(&payment, &absent).await.unwrap();

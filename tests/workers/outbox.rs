@@ -223,7 +223,9 @@ async fn what_is_only_authorized_is_not_booked_and_what_is_captured_is() {
     let settles = json!([{ "model": "account.move", "id": invoice, "amount_minor": 12_100 }]);
     let wish = json!({ "payment_method": "pm_card_visa", "capture_method": "manual", "settles": settles });
     let held = test.create("S1", wish.clone()).await.expect(StatusCode::CREATED);
-    let let_go = test.create("S2", wish).await.expect(StatusCode::CREATED);
+    let mut again = wish;
+    again["allow_double"] = json!(true);
+    let let_go = test.create("S2", again).await.expect(StatusCode::CREATED);
     let path = format!("/v1/payments/{}/cancel", let_go["id"].as_str().unwrap());
     test.post(&path, "cancel", &json!({}))
         .await
@@ -263,8 +265,8 @@ async fn a_message_out_of_attempts_is_dead_and_holds_its_payments_later_ones_und
     })
     .await;
     odoo(&test).refuse(Some("The period is closed."));
-    let invoice = invoice(&test);
-    let payment = paid(&test, "S1", invoice).await;
+    let (first, second) = (invoice(&test), invoice(&test));
+    let payment = paid(&test, "S1", first).await;
     let dead = eventually(async || {
         let payment = test.payment(payment["id"].as_str().unwrap()).await;
         if payment["postings"][0]["state"] == "dead" {
@@ -280,7 +282,7 @@ async fn a_message_out_of_attempts_is_dead_and_holds_its_payments_later_ones_und
     assert!(detail.contains("The period is closed."), "{detail}");
 
     odoo(&test).refuse(None);
-    let other = paid(&test, "S2", invoice).await;
+    let other = paid(&test, "S2", second).await;
     posted(&test, &other, 2).await;
     let still = test.payment(payment["id"].as_str().unwrap()).await;
     assert_eq!(still["postings"][1]["state"], "pending", "it waits for a person");

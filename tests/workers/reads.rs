@@ -8,8 +8,8 @@ use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError, Registry,
-    VerifiedWebhook, VerifyError,
+    Call, Capabilities, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
+    ProviderError, Registry, VerifiedWebhook, VerifyError,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -32,6 +32,10 @@ impl Provider for Overtaken {
         Ok(())
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
     async fn execute(&self, _: &ProviderAccount, _: Call<'_>) -> Result<Outcome, ProviderError> {
         Err(ProviderError::Auth)
     }
@@ -41,7 +45,9 @@ impl Provider for Overtaken {
     }
 
     async fn fetch(&self, _: &ProviderAccount, object: &ObjectRef) -> Result<Snapshot, ProviderError> {
-        let ObjectRef::Payment(reference) = object;
+        let ObjectRef::Payment(reference) = object else {
+            return Err(ProviderError::Auth);
+        };
         let first = self.reads.fetch_add(1, Ordering::SeqCst) == 0;
         if first {
             sqlx::query(
@@ -67,6 +73,7 @@ impl Provider for Overtaken {
             client_secret: None,
             next_action: None,
             decline: None,
+            payment_method: None,
             charge: None,
         }))
     }

@@ -1,86 +1,47 @@
-//! Captures, calls off and gives back: one operation each, on a payment whose row is held while the rules are asked.
+//! Confirms, captures, calls off and gives back: one operation each, on a payment whose row is held while the rules are
+//! asked.
 
 use std::sync::Arc;
 
-use super::create::new_operation;
+use sqlx::PgConnection;
+
 use super::{resume, serve};
 use crate::app::auth::Caller;
+use crate::app::carry_out::carry_out;
 use crate::app::payments::read::lock_of_mode;
-use crate::app::{App, AppError, Keyed, Served, commit};
-use crate::domain::ids::{OperationId, PaymentId};
-use crate::domain::operation::{Operation, OperationKind};
-use crate::domain::payment::{Payment, RuleBroken};
+use crate::app::{App, AppError, Keyed, PaymentDetail, Served, commit};
+use crate::domain::checkout::CheckoutState;
+use crate::domain::ids::{MerchantId, OperationId, PaymentId};
+use crate::domain::money::Currency;
+use crate::domain::operation::{Ask, Operation, OperationKind, OperationState, Reason};
+use crate::domain::payment::{Payment, PaymentState, RuleBroken};
 use crate::store;
 
-/// Takes all that is held on a payment.
-///
-/// # Errors
-/// [`AppError::Rule`] where nothing is held.
-pub async fn capture(
-    app: &Arc<App>,
-    caller: &Caller,
-    keyed: Keyed,
-    id: PaymentId,
-) -> Result<Served, AppError> {
-    change(
-        app,
-        caller,
-        keyed,
-        id,
-        OperationKind::Capture,
-        Payment::capturable_minor,
-    )
-    .await
+/// What is asked of a payment.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What is to be done.
+    pub kind: OperationKind,
+    /// How much, in minor units; all that there is where none is named.
+    pub amount_minor: Option<i64>,
+    /// The currency of that amount, to be compared with the payment's.
+    pub currency: Option<Currency>,
+    /// What is asked for besides.
+    pub ask: Ask,
 }
 
-/// Calls a payment off.
+/// Confirms, captures, calls off or gives back.
 ///
 /// # Errors
-/// [`AppError::Rule`] where its end is reached.
-pub async fn cancel(
-    app: &Arc<App>,
-    caller: &Caller,
-    keyed: Keyed,
-    id: PaymentId,
-) -> Result<Served, AppError> {
-    let amount_of = |payment: &Payment, operations: &[Operation]| {
-        payment
-            .check_cancelable(operations)
-            .map(|()| payment.amount.minor())
-    };
-    change(app, caller, keyed, id, OperationKind::Cancel, amount_of).await
-}
-
-/// Gives back all that was captured and is not given back yet.
-///
-/// # Errors
-/// [`AppError::Rule`] where nothing is left to give back.
-pub async fn refund(
-    app: &Arc<App>,
-    caller: &Caller,
-    keyed: Keyed,
-    id: PaymentId,
-) -> Result<Served, AppError> {
-    change(
-        app,
-        caller,
-        keyed,
-        id,
-        OperationKind::Refund,
-        Payment::refundable_minor,
-    )
-    .await
-}
-
+/// [`AppError::Rule`] where the payment as it stands does not allow it.
 #[tracing::instrument(name = "app.payment.change", skip_all,
-    fields(merchant_id = %caller.merchant_id, payment_id = %id, kind = ?kind))]
-async fn change(
+    fields(merchant_id = %caller.merchant_id, payment_id = %id, kind = %change.kind))]
+pub async fn change(
     app: &Arc<App>,
     caller: &Caller,
     keyed: Keyed,
     id: PaymentId,
-    kind: OperationKind,
-    amount_of: impl FnOnce(&Payment, &[Operation]) -> Result<i64, RuleBroken>,
+    change: Change,
 ) -> Result<Served, AppError> {
     let merchant = caller.merchant_id;
     let operation_id = OperationId::generate();
@@ -88,12 +49,152 @@ async fn change(
     if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
         return resume(app, tx, merchant, record, keyed).await;
     }
-    let payment = lock_of_mode(&mut tx, app, caller, id).await?;
-    let operations = store::operations::list(&mut tx, merchant, id).await?;
-    let amount_minor = amount_of(&payment, &operations)?;
-    let now = app.clock.now();
-    let operation = new_operation(operation_id, &payment, kind, amount_minor, now);
-    store::operations::insert(&mut tx, merchant, &operation, now + app.timing.operation_lease).await?;
+    let mut payment = lock_of_mode(&mut tx, app, caller, id).await?;
+    let operation = write(app, &mut tx, &mut payment, operation_id, change).await?;
+    if operation.state.is_final() {
+        let detail = PaymentDetail::load(&mut tx, app, payment).await?;
+        let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;
+        commit(tx).await?;
+        return Ok(Served::Fresh {
+            answer,
+            provider_time: std::time::Duration::ZERO,
+        });
+    }
     commit(tx).await?;
     serve(app, payment, operation, keyed).await
+}
+
+/// Calls a payment off of our own accord, and waits for it. One whose end is reached already is left as it is.
+///
+/// # Errors
+/// [`AppError::InFlight`] where it cannot be said yet whether it is off.
+pub(in crate::app) async fn call_off(
+    app: &Arc<App>,
+    merchant: MerchantId,
+    id: PaymentId,
+) -> Result<(), AppError> {
+    let mut tx = app.begin().await?;
+    let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
+    let abandoned = Change {
+        kind: OperationKind::Cancel,
+        amount_minor: None,
+        currency: None,
+        ask: Ask {
+            reason: Some(Reason::Abandoned),
+            ..Ask::default()
+        },
+    };
+    let operation = match write(app, &mut tx, &mut payment, OperationId::generate(), abandoned).await {
+        Ok(operation) => operation,
+        Err(AppError::Rule(RuleBroken::NotCancelable(_))) => return Ok(()),
+        Err(AppError::Rule(RuleBroken::OperationInProgress { .. })) => return Err(AppError::in_flight()),
+        Err(error) => return Err(error),
+    };
+    commit(tx).await?;
+    if operation.state.is_final() {
+        return Ok(());
+    }
+    let work = app.spawn(carry_out(Arc::clone(app), payment, operation, None));
+    match tokio::time::timeout(app.timing.answer_within, work).await {
+        Ok(attempted) => attempted??.decided(),
+        Err(_elapsed) => Err(AppError::in_flight()),
+    }
+}
+
+/// Writes an operation that the rules allow. Where the provider has nothing to cancel, it ends here and at once.
+async fn write(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &mut Payment,
+    id: OperationId,
+    change: Change,
+) -> Result<Operation, AppError> {
+    let Change {
+        kind,
+        amount_minor,
+        currency,
+        mut ask,
+    } = change;
+    if let Some(asked) = currency.filter(|&currency| currency != payment.amount.currency()) {
+        let held = payment.amount.currency();
+        return Err(RuleBroken::CurrencyMismatch { asked, held }.into());
+    }
+    let (merchant, now) = (payment.merchant_id, app.clock.now());
+    let others = undecided(conn, payment, id).await?;
+    let amount_minor = payment.allow(kind, amount_minor, &others)?;
+    check_capable(app, conn, payment, kind, amount_minor, &ask).await?;
+    let mut at_provider = payment.provider_reference.is_some();
+    if kind == OperationKind::Cancel && payment.hosted {
+        let session = store::checkout_sessions::find(conn, &app.sealer, merchant, payment.id).await?;
+        let open = session.filter(|session| session.state == CheckoutState::Open);
+        ask.checkout_reference = open.and_then(|session| session.provider_reference);
+        at_provider |= ask.checkout_reference.is_some();
+    }
+    let mut operation = Operation::new(id, payment, kind, amount_minor, ask, now);
+    store::operations::insert(conn, merchant, &operation, now + app.timing.operation_lease).await?;
+    if kind == OperationKind::Cancel && !at_provider {
+        for mut never_taken in others {
+            never_taken.state = OperationState::Refused;
+            never_taken.error_code = Some("payment_canceled".to_owned());
+            never_taken.error_message =
+                Some("the payment was canceled before the provider took it".to_owned());
+            store::operations::update(conn, merchant, &never_taken, None).await?;
+        }
+        operation.state = OperationState::Succeeded;
+        store::operations::update(conn, merchant, &operation, None).await?;
+        payment.state = PaymentState::Canceled;
+        payment.touch(now);
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    Ok(operation)
+}
+
+/// The payment's operations without an outcome, but for `own` and for refunds that the provider has told of: those are
+/// among its refunds already.
+pub(super) async fn undecided(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    own: OperationId,
+) -> Result<Vec<Operation>, AppError> {
+    let (merchant, id) = (payment.merchant_id, payment.id);
+    let mut operations = store::operations::list(conn, merchant, id).await?;
+    operations.retain(|operation| !operation.state.is_final() && operation.id != own);
+    if !operations.is_empty() {
+        let refunds = store::refunds::list(conn, merchant, id).await?;
+        operations.retain(|operation| {
+            !refunds
+                .iter()
+                .any(|refund| refund.operation_id == Some(operation.id))
+        });
+    }
+    Ok(operations)
+}
+
+async fn check_capable(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &Payment,
+    kind: OperationKind,
+    amount_minor: i64,
+    ask: &Ask,
+) -> Result<(), AppError> {
+    let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+    let can = app.provider(&known.account.provider)?.capabilities();
+    let missing = match kind {
+        OperationKind::Confirm if !can.confirm => "confirmation from our side",
+        OperationKind::Capture if !can.several_captures && !ask.is_final => "several captures of one payment",
+        OperationKind::Capture if !can.partial_capture && amount_minor < payment.capturable_minor() => {
+            "partial captures"
+        }
+        OperationKind::Refund if !can.partial_refund && amount_minor < payment.captured_minor => {
+            "partial refunds"
+        }
+        OperationKind::Authorize
+        | OperationKind::Checkout
+        | OperationKind::Confirm
+        | OperationKind::Capture
+        | OperationKind::Cancel
+        | OperationKind::Refund => return Ok(()),
+    };
+    Err(AppError::NotSupported { what: missing })
 }

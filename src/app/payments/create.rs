@@ -4,17 +4,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
+use super::attempts::{in_the_way, raise_difference};
+use super::change::call_off;
 use super::{resume, serve};
 use crate::app::auth::Caller;
 use crate::app::{App, AppError, Keyed, Served, commit};
-use crate::domain::ids::{OdooInstanceId, OperationId, PaymentId, ProviderAccountId};
+use crate::domain::checkout::{CheckoutSession, CheckoutState};
+use crate::domain::ids::{CheckoutSessionId, OdooInstanceId, OperationId, ProviderAccountId};
 use crate::domain::money::Amount;
-use crate::domain::operation::{Operation, OperationKind, OperationState};
-use crate::domain::payment::{CaptureMethod, Payment, PaymentState, Reference};
+use crate::domain::operation::{Ask, Operation, OperationKind};
+use crate::domain::payment::{CaptureMethod, Payment, Reference, Terms};
 use crate::domain::posting::Settles;
+use crate::provider::Capabilities;
 use crate::store;
 use crate::store::StoreError;
+
+/// How often others may begin while an attempt at the same document is being ended, before a caller is told to come back.
+const ROUNDS: usize = 4;
+
+/// How long a page may be open.
+const PAGE_AT_LEAST: time::Duration = time::Duration::minutes(30);
+const PAGE_AT_MOST: time::Duration = time::Duration::hours(24);
 
 /// What a caller asks for, parsed.
 #[derive(Clone, Debug)]
@@ -29,10 +41,15 @@ pub struct NewPayment {
     pub amount: Amount,
     /// When the money is taken.
     pub capture_method: CaptureMethod,
-    /// A saved payment method to confirm with at once.
-    pub payment_method: Option<String>,
-    /// Where the customer returns to after 3-D Secure.
-    pub return_url: Option<String>,
+    /// What it says to the customer and their bank beside the amount.
+    pub terms: Terms,
+    /// How the customer is asked: on a page of the provider's where it names one, with a payment method at once where it
+    /// names one, else in their browser.
+    pub ask: Ask,
+    /// Until when the customer may pay.
+    pub expires_at: Option<OffsetDateTime>,
+    /// Whether it is asked for although another payment of a document has or may get the money.
+    pub allow_double: bool,
     /// What the merchant says of it, for people.
     pub description: Option<String>,
     /// The merchant's own notes.
@@ -44,7 +61,7 @@ pub struct NewPayment {
 /// Asks a customer for money, once per key and once per living reference.
 ///
 /// # Errors
-/// [`AppError::ReferenceInUse`] names the living payment that has the reference.
+/// [`AppError::ReferenceInUse`] and [`AppError::DocumentInPayment`] name the payment that is in the way.
 #[tracing::instrument(name = "app.payment.create", skip_all, fields(merchant_id = %caller.merchant_id))]
 pub async fn create(
     app: &Arc<App>,
@@ -53,99 +70,135 @@ pub async fn create(
     new: NewPayment,
 ) -> Result<Served, AppError> {
     let merchant = caller.merchant_id;
-    let operation_id = OperationId::generate();
-    let mut tx = app.begin().await?;
-    if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
-        return resume(app, tx, merchant, record, keyed).await;
-    }
-    let account = choose_account(&mut tx, app, caller, new.provider_account).await?;
-    let instance = choose_instance(&mut tx, app, caller, new.odoo_instance).await?;
-    let now = app.clock.now();
-    let payment = Payment {
-        merchant_id: merchant,
-        id: PaymentId::generate(),
-        provider_account_id: account,
-        odoo_instance_id: instance,
-        reference: new.reference,
-        amount: new.amount,
-        capture_method: new.capture_method,
-        state: PaymentState::Created,
-        authorized_minor: 0,
-        captured_minor: 0,
-        refunded_minor: 0,
-        provider_reference: None,
-        charge_reference: None,
-        client_secret: None,
-        next_action: None,
-        decline: None,
-        settles: new.settles,
-        description: new.description,
-        metadata: new.metadata,
-        version: 0,
-        created_at: now,
-        updated_at: now,
-    };
-    match store::payments::insert(&mut tx, &payment).await {
-        Err(StoreError::Conflict { constraint }) if constraint == "payment_living_reference" => {
-            drop(tx);
-            return Err(name_the_living(app, &payment).await?);
+    for _ in 0..ROUNDS {
+        let operation_id = OperationId::generate();
+        let mut tx = app.begin().await?;
+        if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
+            return resume(app, tx, merchant, record, keyed).await;
         }
-        other => other?,
+        let payment = draft(&mut tx, app, caller, &new).await?;
+        let open = match in_the_way(app, &mut tx, &payment).await {
+            Ok(open) => open,
+            Err(error) => {
+                drop(tx);
+                if let AppError::ReferenceInUse {
+                    payment: living,
+                    differs: true,
+                } = error
+                {
+                    raise_difference(app, &payment, living).await?;
+                }
+                return Err(error);
+            }
+        };
+        if !open.is_empty() {
+            // Nothing is claimed or written yet: whatever happens meanwhile, the request begins anew.
+            drop(tx);
+            for attempt in open {
+                call_off(app, merchant, attempt).await?;
+            }
+            continue;
+        }
+        let operation = write(app, &mut tx, &payment, operation_id, new.ask).await?;
+        commit(tx).await?;
+        tracing::info!(payment_id = %payment.id, "a payment was created");
+        return serve(app, payment, operation, keyed).await;
     }
-    let operation = Operation {
-        payment_method: new.payment_method,
-        return_url: new.return_url,
-        ..new_operation(
-            operation_id,
-            &payment,
-            OperationKind::Authorize,
-            payment.amount.minor(),
+    Err(AppError::in_flight())
+}
+
+/// The payment as it is asked for, not written yet.
+async fn draft(
+    conn: &mut PgConnection,
+    app: &App,
+    caller: &Caller,
+    new: &NewPayment,
+) -> Result<Payment, AppError> {
+    let (account, can) = choose_account(conn, app, caller, new.provider_account).await?;
+    if new.capture_method == CaptureMethod::Manual && !can.manual_capture {
+        return Err(AppError::NotSupported {
+            what: "manual capture",
+        });
+    }
+    if new.ask.page.is_some() && !can.hosted_page {
+        return Err(AppError::NotSupported {
+            what: "page of its own",
+        });
+    }
+    if new.ask.payment_method.is_some() && !can.confirm {
+        return Err(AppError::NotSupported {
+            what: "confirmation from our side",
+        });
+    }
+    let instance = choose_instance(conn, app, caller, new.odoo_instance).await?;
+    let now = app.clock.now();
+    check_times(new, now)?;
+    Ok(Payment {
+        odoo_instance_id: instance,
+        capture_method: new.capture_method,
+        terms: new.terms.clone(),
+        hosted: new.ask.page.is_some(),
+        expires_at: new.expires_at,
+        allow_double: new.allow_double,
+        settles: new.settles.clone(),
+        description: new.description.clone(),
+        metadata: new.metadata.clone(),
+        ..Payment::new(
+            caller.merchant_id,
+            account,
+            new.reference.clone(),
+            new.amount,
             now,
         )
+    })
+}
+
+/// A page is open for as long as Stripe allows: docs.stripe.com/api/checkout/sessions/create, `expires_at`.
+fn check_times(new: &NewPayment, now: OffsetDateTime) -> Result<(), AppError> {
+    let invalid = |message: &str| AppError::Invalid {
+        field: "expires_at",
+        code: "invalid_expiry",
+        message: message.to_owned(),
     };
-    store::operations::insert(&mut tx, merchant, &operation, now + app.timing.operation_lease).await?;
-    commit(tx).await?;
-    tracing::info!(payment_id = %payment.id, "a payment was created");
-    serve(app, payment, operation, keyed).await
-}
-
-/// An operation that its maker is about to carry out.
-pub(super) const fn new_operation(
-    id: OperationId,
-    payment: &Payment,
-    kind: OperationKind,
-    amount_minor: i64,
-    now: time::OffsetDateTime,
-) -> Operation {
-    Operation {
-        id,
-        payment_id: payment.id,
-        provider_account_id: payment.provider_account_id,
-        kind,
-        amount_minor,
-        state: OperationState::Pending,
-        payment_method: None,
-        return_url: None,
-        attempts: 0,
-        first_sent_at: now,
-        look_up: false,
-        fence: 1,
-        error_code: None,
-        error_message: None,
+    if new.expires_at.is_some_and(|at| at <= now) {
+        return Err(invalid("must be in the future"));
     }
+    let page = new.ask.page.as_ref().and_then(|page| page.expires_at);
+    if page.is_some_and(|at| at < now + PAGE_AT_LEAST || at > now + PAGE_AT_MOST) {
+        return Err(invalid("must be 30 minutes to 24 hours from now"));
+    }
+    Ok(())
 }
 
-async fn name_the_living(app: &App, payment: &Payment) -> Result<AppError, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let (merchant, account) = (payment.merchant_id, payment.provider_account_id);
-    let living = store::payments::find_living(&mut conn, merchant, account, &payment.reference).await?;
-    // Between the two statements it may have ended: then the caller may simply repeat.
-    Ok(living.map_or(
-        AppError::InFlight {
-            retry_after: std::time::Duration::from_secs(1),
-        },
-        |payment| AppError::ReferenceInUse { payment },
-    ))
+async fn write(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &Payment,
+    id: OperationId,
+    ask: Ask,
+) -> Result<Operation, AppError> {
+    let (merchant, now) = (payment.merchant_id, payment.created_at);
+    store::payments::insert(conn, payment).await?;
+    store::payments::insert_documents(conn, payment).await?;
+    let kind = match &ask.page {
+        None => OperationKind::Authorize,
+        Some(page) => {
+            let session = CheckoutSession {
+                id: CheckoutSessionId::generate(),
+                payment_id: payment.id,
+                provider_account_id: payment.provider_account_id,
+                state: CheckoutState::Open,
+                provider_reference: None,
+                url: None,
+                expires_at: page.expires_at,
+            };
+            store::checkout_sessions::insert(conn, merchant, &session, now).await?;
+            OperationKind::Checkout
+        }
+    };
+    let operation = Operation::new(id, payment, kind, payment.amount.minor(), ask, now);
+    store::operations::insert(conn, merchant, &operation, now + app.timing.operation_lease).await?;
+    Ok(operation)
 }
 
 async fn choose_account(
@@ -153,15 +206,20 @@ async fn choose_account(
     app: &App,
     caller: &Caller,
     named: Option<ProviderAccountId>,
-) -> Result<ProviderAccountId, AppError> {
-    if let Some(id) = named {
-        let account = store::provider_accounts::get(conn, &app.sealer, caller.merchant_id, id).await;
-        return match account {
-            Ok(account) if account.live == caller.live => Ok(id),
-            Ok(_) | Err(StoreError::NotFound) => Err(AppError::NotFound("provider account")),
-            Err(error) => Err(error.into()),
-        };
-    }
+) -> Result<(ProviderAccountId, Capabilities), AppError> {
+    let id = match named {
+        Some(id) => id,
+        None => only_account(conn, caller).await?,
+    };
+    let known =
+        app.accounts.find(app, conn, id).await?.filter(|known| {
+            known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
+        });
+    let known = known.ok_or(AppError::NotFound("provider account"))?;
+    Ok((id, app.provider(&known.account.provider)?.capabilities()))
+}
+
+async fn only_account(conn: &mut PgConnection, caller: &Caller) -> Result<ProviderAccountId, AppError> {
     match store::provider_accounts::list_of_mode(conn, caller.merchant_id, caller.live)
         .await?
         .as_slice()

@@ -1,5 +1,6 @@
 //! What can be asked of payments.
 
+mod attempts;
 mod change;
 mod create;
 mod detail;
@@ -10,15 +11,18 @@ use std::sync::Arc;
 use super::carry_out::{Attempted, carry_out};
 use super::{App, AppError, Keyed, Served, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Operation, OperationKind, OperationState};
 use crate::domain::payment::Payment;
 use crate::store;
 use crate::store::idempotency_records::IdempotencyRecord;
+use change::undecided;
 
-pub use change::{cancel, capture, refund};
+pub use crate::store::payments::PaymentFilter;
+pub(in crate::app) use change::call_off;
+pub use change::{Change, change};
 pub use create::{NewPayment, create};
 pub use detail::PaymentDetail;
-pub use read::{get, list_by_reference, refresh};
+pub use read::{After, List, Listed, get, list, refresh};
 
 /// Carries out an operation that was just claimed, and waits for its outcome as long as a caller can wait.
 async fn serve(
@@ -72,13 +76,19 @@ async fn resume(
         return Ok(Served::Replayed(super::Answer { status, body }));
     }
     let operation = store::operations::get(&mut tx, merchant, record.operation_id).await?;
-    let payment = store::payments::get(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
+    let payment = store::payments::lock(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
     if operation.state.is_final() {
         // Decided while nobody was waiting: this is the first time that anybody can be told.
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
         let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;
         commit(tx).await?;
         return Ok(Served::Replayed(answer));
+    }
+    if operation.state == OperationState::Retryable {
+        // The provider never took it, and the payment may have moved on.
+        let others = undecided(&mut tx, &payment, operation.id).await?;
+        let asked_minor = (operation.kind != OperationKind::Cancel).then_some(operation.amount_minor);
+        payment.allow(operation.kind, asked_minor, &others)?;
     }
     let now = app.clock.now();
     let until = now + app.timing.operation_lease;

@@ -1,9 +1,10 @@
 //! Reads payments: as we hold them, or as the provider does.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::PaymentDetail;
-use crate::app::apply::apply;
+use crate::app::apply::{Applied, apply};
 use crate::app::auth::Caller;
 use crate::app::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
@@ -11,10 +12,8 @@ use crate::domain::payment::{Authority, Payment};
 use crate::provider::{ObjectRef, ProviderError};
 use crate::store;
 use crate::store::StoreError;
+use crate::store::payments::PaymentFilter;
 use crate::store::webhook_events::{Ended, WebhookEvent};
-
-/// How many payments a list shows at most.
-const PAGE: i64 = 50;
 
 /// How often a read that something overtook is made again before it is left to the next event or sweep.
 const READS: usize = 5;
@@ -26,7 +25,7 @@ pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Resu
         .await
         .map_err(no_payment)?;
     check_mode(&mut conn, app, caller, &payment).await?;
-    if fresh && payment.provider_reference.is_some() {
+    if fresh {
         drop(conn);
         let read = refresh(app, caller.merchant_id, id, None);
         tokio::time::timeout(app.timing.answer_within, read)
@@ -38,27 +37,69 @@ pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Resu
     PaymentDetail::load(&mut conn, app, payment).await
 }
 
-/// The payments with that reference of Odoo's, newest first.
-pub async fn list_by_reference(
+/// Which payments to list.
+#[derive(Clone, Debug)]
+pub enum List {
+    /// Those that fit, newest first.
+    Newest(PaymentFilter),
+    /// Those that changed since then, in the order of their changes: for who keeps a copy.
+    Updated(OffsetDateTime),
+}
+
+/// Where a page of a list ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The last payment of it.
+    pub id: PaymentId,
+    /// When that one last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The payments.
+    pub payments: Vec<PaymentDetail>,
+    /// Where the next page begins, where there may be one.
+    pub next: Option<After>,
+}
+
+/// A page of the caller's payments, after where the last one ended.
+pub async fn list(
     app: &App,
     caller: &Caller,
-    reference: &str,
-) -> Result<Vec<PaymentDetail>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    list: &List,
+    after: Option<After>,
+    limit: usize,
+) -> Result<Listed, AppError> {
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let found =
-        store::payments::list_by_reference(&mut conn, &app.sealer, merchant, live, reference, PAGE).await?;
-    let mut details = Vec::with_capacity(found.len());
-    for payment in found {
-        details.push(PaymentDetail::load(&mut conn, app, payment).await?);
-    }
-    Ok(details)
+    let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let after_id = after.map(|after| after.id);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut found = match list {
+        List::Newest(filter) => {
+            store::payments::list(&mut conn, &app.sealer, merchant, live, filter, after_id, more).await?
+        }
+        List::Updated(since) => {
+            let since = after.map_or(*since, |after| after.updated_at);
+            store::payments::list_updated(&mut conn, &app.sealer, merchant, live, since, after_id, more)
+                .await?
+        }
+    };
+    let is_last = found.len() <= limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| !is_last).map(|last| After {
+        id: last.id,
+        updated_at: last.updated_at,
+    });
+    let payments = PaymentDetail::load_all(&mut conn, app, merchant, found).await?;
+    Ok(Listed { payments, next })
 }
 
 /// Reads a payment from its provider and takes in what it says; with `event`, ends that event in the same transaction.
 ///
 /// Providers give payments no version, so a read counts only if nothing else was learned of the payment since it began;
-/// otherwise it is made again.
+/// otherwise it is made again. One that is paid on a page is read through the page until the customer has begun to pay.
 #[tracing::instrument(name = "app.payment.refresh", skip_all, fields(payment_id = %id))]
 pub async fn refresh(
     app: &App,
@@ -73,13 +114,12 @@ pub async fn refresh(
             .await
             .map_err(no_payment)?;
         let known = app.accounts.get(app, &mut conn, held.provider_account_id).await?;
+        let object = object_of(app, &mut conn, &held).await?;
         drop(conn);
-        let Some(reference) = held.provider_reference else {
-            return Ok(());
-        };
+        let Some(object) = object else { return Ok(()) };
         let provider = app.provider(&known.account.provider)?;
         let said = provider
-            .fetch(&known.account, &ObjectRef::Payment(reference))
+            .fetch(&known.account, &object)
             .await
             .map_err(AppError::Provider)?;
 
@@ -88,7 +128,11 @@ pub async fn refresh(
         if payment.version != held.version {
             continue;
         }
-        let _asked_and_answered = apply(app, &mut tx, &mut payment, &said, Authority::Fresh).await?;
+        if apply(app, &mut tx, &mut payment, &said, Authority::Fresh).await? == Applied::Ask {
+            // The page led to the payment itself.
+            commit(tx).await?;
+            continue;
+        }
         store::payments::note_read(&mut tx, merchant, id, began_at).await?;
         if let Some(event) = event
             && !store::webhook_events::end(&mut tx, event, Ended::Applied).await?
@@ -97,9 +141,22 @@ pub async fn refresh(
         }
         return commit(tx).await;
     }
-    Err(AppError::InFlight {
-        retry_after: std::time::Duration::from_secs(1),
-    })
+    Err(AppError::in_flight())
+}
+
+/// What to read of a payment: itself, or the page on which it is paid while nobody has begun to.
+async fn object_of(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &Payment,
+) -> Result<Option<ObjectRef>, AppError> {
+    if let Some(reference) = &payment.provider_reference {
+        return Ok(Some(ObjectRef::Payment(reference.clone())));
+    }
+    let session = store::checkout_sessions::find(conn, &app.sealer, payment.merchant_id, payment.id).await?;
+    Ok(session
+        .and_then(|session| session.provider_reference)
+        .map(ObjectRef::Checkout))
 }
 
 /// A payment that the caller may change, held until the transaction ends.

@@ -2,6 +2,7 @@
 
 mod decide;
 mod rules;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -11,15 +12,16 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use super::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use super::money::{Amount, Money};
 use super::posting::Settles;
 
 pub use decide::{Authority, Decision, decide};
 pub use rules::RuleBroken;
+pub use terms::{Address, MandateAcceptance, Shipping, Terms, Usage};
 
 /// Where a payment stands. Partial captures and refunds are amounts, not states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum PaymentState {
@@ -46,6 +48,21 @@ impl PaymentState {
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Captured | Self::Failed | Self::Canceled)
+    }
+}
+
+impl std::fmt::Display for PaymentState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::RequiresAction => "requires_action",
+            Self::Processing => "processing",
+            Self::Authorized => "authorized",
+            Self::Captured => "captured",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Unknown => "unknown",
+        })
     }
 }
 
@@ -115,12 +132,28 @@ pub struct Payment {
     pub capture_method: CaptureMethod,
     /// Where it stands.
     pub state: PaymentState,
+    /// Who pays, where that is known.
+    pub customer_id: Option<CustomerId>,
+    /// The provider's id of who pays (`cus_…`).
+    pub customer_reference: Option<String>,
+    /// What it says to the customer and their bank beside the amount.
+    pub terms: Terms,
+    /// Whether it is paid on a page of the provider's.
+    pub hosted: bool,
+    /// Until when the customer may pay.
+    pub expires_at: Option<OffsetDateTime>,
+    /// Whether it was asked for although another payment of a document was in the way.
+    pub allow_double: bool,
     /// What is or was held for us, in minor units.
     pub authorized_minor: i64,
     /// What was taken, in minor units. A failed refund does not change it.
     pub captured_minor: i64,
     /// What was given back or is on its way, in minor units.
     pub refunded_minor: i64,
+    /// How much of what was taken is queued for Odoo, in minor units.
+    pub posted_minor: i64,
+    /// When we learned that nothing is left to take.
+    pub captured_at: Option<OffsetDateTime>,
     /// The provider's id of it (`pi_…`), once it has one.
     pub provider_reference: Option<String>,
     /// The provider's charge that counts (`ch_…`), once there is one.
@@ -146,6 +179,49 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// A payment that nobody was asked for yet.
+    #[must_use]
+    pub fn new(
+        merchant_id: MerchantId,
+        provider_account_id: ProviderAccountId,
+        reference: Reference,
+        amount: Amount,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self {
+            merchant_id,
+            id: PaymentId::generate(),
+            provider_account_id,
+            odoo_instance_id: None,
+            reference,
+            amount,
+            capture_method: CaptureMethod::Automatic,
+            state: PaymentState::Created,
+            customer_id: None,
+            customer_reference: None,
+            terms: Terms::default(),
+            hosted: false,
+            expires_at: None,
+            allow_double: false,
+            authorized_minor: 0,
+            captured_minor: 0,
+            refunded_minor: 0,
+            posted_minor: 0,
+            captured_at: None,
+            provider_reference: None,
+            charge_reference: None,
+            client_secret: None,
+            next_action: None,
+            decline: None,
+            settles: Vec::new(),
+            description: None,
+            metadata: BTreeMap::new(),
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Minor units in the currency the customer pays in.
     #[must_use]
     pub const fn money(&self, minor: i64) -> Money {

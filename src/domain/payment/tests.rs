@@ -6,8 +6,6 @@
     reason = "a failed unwrap is a failed test"
 )]
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use time::OffsetDateTime;
 
@@ -19,29 +17,12 @@ const OWED: i64 = 12_100;
 
 fn payment() -> Payment {
     let now = OffsetDateTime::UNIX_EPOCH;
+    let amount = Amount::parse(OWED, "EUR".parse().unwrap()).unwrap();
+    let reference = Reference::parse("S00042").unwrap();
+    let (merchant, account) = (MerchantId::generate(), ProviderAccountId::generate());
     Payment {
-        merchant_id: MerchantId::generate(),
-        id: PaymentId::generate(),
-        provider_account_id: ProviderAccountId::generate(),
-        odoo_instance_id: None,
-        reference: Reference::parse("S00042").unwrap(),
-        amount: Amount::parse(OWED, "EUR".parse().unwrap()).unwrap(),
         capture_method: CaptureMethod::Manual,
-        state: PaymentState::Created,
-        authorized_minor: 0,
-        captured_minor: 0,
-        refunded_minor: 0,
-        provider_reference: None,
-        charge_reference: None,
-        client_secret: None,
-        next_action: None,
-        decline: None,
-        settles: Vec::new(),
-        description: None,
-        metadata: BTreeMap::new(),
-        version: 0,
-        created_at: now,
-        updated_at: now,
+        ..Payment::new(merchant, account, reference, amount, now)
     }
 }
 
@@ -67,10 +48,11 @@ fn said(state: PaymentState) -> PaymentSnapshot {
         next_action: (state == PaymentState::RequiresAction)
             .then(|| serde_json::json!({ "type": "redirect" })),
         decline: None,
+        payment_method: None,
         charge: charged.then(|| ChargeSnapshot {
             id: "ch_1".to_owned(),
             created: OffsetDateTime::UNIX_EPOCH,
-            balance_transaction: None,
+            balance_transactions: Vec::new(),
             refunds: Vec::new(),
         }),
     }
