@@ -32,7 +32,7 @@ pub enum AppError {
     #[error("the provider of this account has no {what}")]
     NotSupported {
         /// What it has not.
-        what: &'static str,
+        what: String,
     },
     /// Another payment of the document has, or may get, the customer's money.
     #[error("{payment}, which settles {document}, is {state}")]

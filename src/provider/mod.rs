@@ -1,5 +1,6 @@
 //! The port to payment companies: what we ask of one, and what it may answer.
 
+mod capability;
 mod error;
 mod registry;
 mod webhook;
@@ -14,6 +15,7 @@ use crate::domain::operation::Operation;
 use crate::domain::payment::{Decline, Payment};
 use crate::domain::snapshot::Snapshot;
 
+pub use capability::Capability;
 pub use error::{Ambiguity, ProviderError};
 pub use registry::Registry;
 pub use webhook::{Delivery, Envelope, Proof, VerifiedWebhook, VerifyError, verify_hmac_sha256};
@@ -96,35 +98,6 @@ pub enum Interpretation {
     NotFollowed,
 }
 
-/// What of our contract a provider can do. What it cannot do is refused before it is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Holding money now and taking it later.
-    pub manual_capture: bool,
-    /// Taking less than is held.
-    pub partial_capture: bool,
-    /// Taking what is held in several parts.
-    pub several_captures: bool,
-    /// Giving back less than was taken.
-    pub partial_refund: bool,
-    /// Trying a payment method from our side, with or without the customer.
-    pub confirm: bool,
-    /// A page of its own on which customers pay.
-    pub hosted_page: bool,
-}
-
-impl Capabilities {
-    /// All of it.
-    pub const ALL: Self = Self {
-        manual_capture: true,
-        partial_capture: true,
-        several_captures: true,
-        partial_refund: true,
-        confirm: true,
-        hosted_page: true,
-    };
-}
-
 /// A payment company, reached through one merchant's account there.
 ///
 /// Every request is safe to repeat: the operation's id doubles as the key the company deduplicates on.
@@ -136,8 +109,8 @@ pub trait Provider: Send + Sync {
     /// The error says what is wrong, without the key.
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String>;
 
-    /// What of our contract it can do.
-    fn capabilities(&self) -> Capabilities;
+    /// What it can do of what not every company can. What it cannot do is refused before it is asked.
+    fn capabilities(&self) -> &'static [Capability];
 
     /// Carries out one money-moving operation.
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError>;

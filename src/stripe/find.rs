@@ -64,14 +64,13 @@ pub(super) async fn find(
     let captured_by = intent.metadata.as_ref().and_then(Metadata::capture);
     let said = PaymentSnapshot::try_from(intent).map_err(unreadable)?;
     Ok(match operation.kind {
-        OperationKind::Authorize => Some(authorized(said, operation)),
         // An intent that still waits for a method, and tells of no decline, was not tried.
         OperationKind::Confirm
             if said.state == Said::Known(PaymentState::Created) && said.decline.is_none() =>
         {
             None
         }
-        OperationKind::Confirm => Some(authorized(said, operation)),
+        OperationKind::Authorize | OperationKind::Confirm => Some(authorized(said, operation)),
         // The mark is set with the capture or not at all. One of another operation says that this one took nothing;
         // without any, someone else took the money, which is what was asked for.
         OperationKind::Capture if captured_by == Some(operation.id) => Some(done(said)),

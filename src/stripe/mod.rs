@@ -21,8 +21,8 @@ use time::OffsetDateTime;
 
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capabilities, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, VerifiedWebhook, VerifyError,
+    Call, Capability, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
+    VerifiedWebhook, VerifyError,
 };
 
 pub use client::{API_VERSION, http_client};
@@ -71,8 +71,8 @@ impl Provider for Stripe {
         publishable.map_or(Ok(()), |key| check_mode(key, &["pk_"], account.live))
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
+    fn capabilities(&self) -> &'static [Capability] {
+        &Capability::ALL
     }
 
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError> {

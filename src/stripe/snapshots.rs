@@ -94,7 +94,7 @@ impl TryFrom<PaymentIntent> for PaymentSnapshot {
         let state = match payment_state(field.need(intent.status, "status")?) {
             // What was taken in part before the rest was let go stays taken.
             Said::Known(PaymentState::Canceled) if captured_minor > 0 => Said::Known(PaymentState::Captured),
-            state => state,
+            state @ (Said::Known(_) | Said::Unrecognized(_)) => state,
         };
         let charge = intent
             .latest_charge

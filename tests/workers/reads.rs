@@ -8,8 +8,8 @@ use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Capabilities, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, Registry, VerifiedWebhook, VerifyError,
+    Call, Capability, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
+    Registry, VerifiedWebhook, VerifyError,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -32,8 +32,8 @@ impl Provider for Overtaken {
         Ok(())
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
+    fn capabilities(&self) -> &'static [Capability] {
+        &[]
     }
 
     async fn execute(&self, _: &ProviderAccount, _: Call<'_>) -> Result<Outcome, ProviderError> {

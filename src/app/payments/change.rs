@@ -15,6 +15,7 @@ use crate::domain::ids::{MerchantId, OperationId, PaymentId};
 use crate::domain::money::Currency;
 use crate::domain::operation::{Ask, Operation, OperationKind, OperationState, Reason};
 use crate::domain::payment::{Payment, PaymentState, RuleBroken};
+use crate::provider::{Capability, Provider};
 use crate::store;
 
 /// What is asked of a payment.
@@ -179,22 +180,31 @@ async fn check_capable(
     ask: &Ask,
 ) -> Result<(), AppError> {
     let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
-    let can = app.provider(&known.account.provider)?.capabilities();
-    let missing = match kind {
-        OperationKind::Confirm if !can.confirm => "confirmation from our side",
-        OperationKind::Capture if !can.several_captures && !ask.is_final => "several captures of one payment",
-        OperationKind::Capture if !can.partial_capture && amount_minor < payment.capturable_minor() => {
-            "partial captures"
+    let provider = app.provider(&known.account.provider)?;
+    match kind {
+        OperationKind::Confirm => need(&**provider, Capability::Confirm),
+        OperationKind::Capture if !ask.is_final => need(&**provider, Capability::SeveralCaptures),
+        OperationKind::Capture if amount_minor < payment.capturable_minor() => {
+            need(&**provider, Capability::PartialCapture)
         }
-        OperationKind::Refund if !can.partial_refund && amount_minor < payment.captured_minor => {
-            "partial refunds"
+        OperationKind::Refund if amount_minor < payment.captured_minor => {
+            need(&**provider, Capability::PartialRefund)
         }
         OperationKind::Authorize
         | OperationKind::Checkout
-        | OperationKind::Confirm
         | OperationKind::Capture
         | OperationKind::Cancel
-        | OperationKind::Refund => return Ok(()),
-    };
-    Err(AppError::NotSupported { what: missing })
+        | OperationKind::Refund => Ok(()),
+    }
+}
+
+/// Refuses what a provider cannot do before it is asked.
+pub(super) fn need(provider: &dyn Provider, capability: Capability) -> Result<(), AppError> {
+    if provider.capabilities().contains(&capability) {
+        Ok(())
+    } else {
+        Err(AppError::NotSupported {
+            what: capability.to_string(),
+        })
+    }
 }

@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::attempts::{in_the_way, raise_difference};
-use super::change::call_off;
+use super::change::{call_off, need};
 use super::{resume, serve};
+use crate::app::accounts::KnownAccount;
 use crate::app::auth::Caller;
 use crate::app::{App, AppError, Keyed, Served, commit};
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
@@ -17,7 +18,7 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Ask, Operation, OperationKind};
 use crate::domain::payment::{CaptureMethod, Payment, Reference, Terms};
 use crate::domain::posting::Settles;
-use crate::provider::Capabilities;
+use crate::provider::Capability;
 use crate::store;
 use crate::store::StoreError;
 
@@ -114,21 +115,18 @@ async fn draft(
     caller: &Caller,
     new: &NewPayment,
 ) -> Result<Payment, AppError> {
-    let (account, can) = choose_account(conn, app, caller, new.provider_account).await?;
-    if new.capture_method == CaptureMethod::Manual && !can.manual_capture {
-        return Err(AppError::NotSupported {
-            what: "manual capture",
-        });
-    }
-    if new.ask.page.is_some() && !can.hosted_page {
-        return Err(AppError::NotSupported {
-            what: "page of its own",
-        });
-    }
-    if new.ask.payment_method.is_some() && !can.confirm {
-        return Err(AppError::NotSupported {
-            what: "confirmation from our side",
-        });
+    let account = choose_account(conn, app, caller, new.provider_account).await?;
+    let provider = app.provider(&account.account.provider)?;
+    let needed = [
+        (
+            Capability::ManualCapture,
+            new.capture_method == CaptureMethod::Manual,
+        ),
+        (Capability::HostedPage, new.ask.page.is_some()),
+        (Capability::Confirm, new.ask.payment_method.is_some()),
+    ];
+    for (capability, _) in needed.into_iter().filter(|(_, is_needed)| *is_needed) {
+        need(&**provider, capability)?;
     }
     let instance = choose_instance(conn, app, caller, new.odoo_instance).await?;
     let now = app.clock.now();
@@ -145,7 +143,7 @@ async fn draft(
         metadata: new.metadata.clone(),
         ..Payment::new(
             caller.merchant_id,
-            account,
+            account.account.id,
             new.reference.clone(),
             new.amount,
             now,
@@ -206,7 +204,7 @@ async fn choose_account(
     app: &App,
     caller: &Caller,
     named: Option<ProviderAccountId>,
-) -> Result<(ProviderAccountId, Capabilities), AppError> {
+) -> Result<Arc<KnownAccount>, AppError> {
     let id = match named {
         Some(id) => id,
         None => only_account(conn, caller).await?,
@@ -215,8 +213,7 @@ async fn choose_account(
         app.accounts.find(app, conn, id).await?.filter(|known| {
             known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
         });
-    let known = known.ok_or(AppError::NotFound("provider account"))?;
-    Ok((id, app.provider(&known.account.provider)?.capabilities()))
+    known.ok_or(AppError::NotFound("provider account"))
 }
 
 async fn only_account(conn: &mut PgConnection, caller: &Caller) -> Result<ProviderAccountId, AppError> {
