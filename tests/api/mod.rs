@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod contract;
+mod documents;
 mod idempotency;
+mod lists;
+mod parts;
 mod walk;
