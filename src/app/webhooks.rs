@@ -185,6 +185,8 @@ async fn apply_event(
                 Ok(())
             };
         }
+        // What it told is kept; what it could not tell is read.
+        commit(tx).await?;
     }
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     if store::payments::read_since(&mut conn, event.merchant_id, id, event.received_at).await? {

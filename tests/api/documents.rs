@@ -71,8 +71,8 @@ async fn an_attempt_that_holds_has_or_may_get_the_money_stops_the_next() {
     let cases = [
         json!({ "payment_method": "pm_card_visa" }),
         json!({ "payment_method": "pm_card_visa", "capture_method": "manual" }),
-        json!({ "payment_method": "pm_usBankAccount_success", "currency": "USD", "off_session": false,
-            "return_url": "https://shop.example/back" }),
+        json!({ "payment_method": "pm_sepaDebit_success", "off_session": false, "mandate": {
+            "accepted_at": "2026-11-20T12:00:00Z", "ip_address": "192.0.2.1", "user_agent": "Firefox" } }),
     ];
     for (number, how) in cases.into_iter().enumerate() {
         let document = i64::try_from(number).unwrap() + 100;

@@ -1,6 +1,7 @@
 //! The REST API, over real HTTP.
 
 mod bad_input;
+mod checkout;
 mod contract;
 mod documents;
 mod idempotency;
