@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
-use super::{resume, serve};
+use super::{deadline, resume, serve};
 use crate::app::auth::Caller;
 use crate::app::carry_out::carry_out;
 use crate::app::payments::read::lock_of_mode;
@@ -44,11 +45,11 @@ pub async fn change(
     id: PaymentId,
     change: Change,
 ) -> Result<Served, AppError> {
-    let merchant = caller.merchant_id;
+    let (merchant, deadline) = (caller.merchant_id, deadline(app));
     let operation_id = OperationId::generate();
     let mut tx = app.begin().await?;
     if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
-        return resume(app, tx, merchant, record, keyed).await;
+        return resume(app, tx, merchant, record, keyed, deadline).await;
     }
     let mut payment = lock_of_mode(&mut tx, app, caller, id).await?;
     let operation = write(app, &mut tx, &mut payment, operation_id, change).await?;
@@ -62,10 +63,10 @@ pub async fn change(
         });
     }
     commit(tx).await?;
-    serve(app, payment, operation, keyed).await
+    serve(app, payment, operation, keyed, deadline).await
 }
 
-/// Calls a payment off of our own accord, and waits for it. One whose end is reached already is left as it is.
+/// Calls a payment off of our own accord, and waits for it until `deadline`. One whose end is reached already is left as it is.
 ///
 /// # Errors
 /// [`AppError::InFlight`] where it cannot be said yet whether it is off.
@@ -73,6 +74,7 @@ pub(in crate::app) async fn call_off(
     app: &Arc<App>,
     merchant: MerchantId,
     id: PaymentId,
+    deadline: Instant,
 ) -> Result<(), AppError> {
     let mut tx = app.begin().await?;
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
@@ -96,7 +98,7 @@ pub(in crate::app) async fn call_off(
         return Ok(());
     }
     let work = app.spawn(carry_out(Arc::clone(app), payment, operation, None));
-    match tokio::time::timeout(app.timing.answer_within, work).await {
+    match tokio::time::timeout_at(deadline, work).await {
         Ok(attempted) => attempted??.decided(),
         Err(_elapsed) => Err(AppError::in_flight()),
     }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::attempts::{in_the_way, raise_difference};
 use super::change::{call_off, need};
-use super::{resume, serve};
+use super::{deadline, resume, serve};
 use crate::app::accounts::KnownAccount;
 use crate::app::auth::Caller;
 use crate::app::{App, AppError, Keyed, Served, commit};
@@ -70,12 +70,12 @@ pub async fn create(
     keyed: Keyed,
     new: NewPayment,
 ) -> Result<Served, AppError> {
-    let merchant = caller.merchant_id;
+    let (merchant, deadline) = (caller.merchant_id, deadline(app));
     for _ in 0..ROUNDS {
         let operation_id = OperationId::generate();
         let mut tx = app.begin().await?;
         if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
-            return resume(app, tx, merchant, record, keyed).await;
+            return resume(app, tx, merchant, record, keyed, deadline).await;
         }
         let payment = draft(&mut tx, app, caller, &new).await?;
         let open = match in_the_way(app, &mut tx, &payment).await {
@@ -96,14 +96,14 @@ pub async fn create(
             // Nothing is claimed or written yet: whatever happens meanwhile, the request begins anew.
             drop(tx);
             for attempt in open {
-                call_off(app, merchant, attempt).await?;
+                call_off(app, merchant, attempt, deadline).await?;
             }
             continue;
         }
         let operation = write(app, &mut tx, &payment, operation_id, new.ask).await?;
         commit(tx).await?;
         tracing::info!(payment_id = %payment.id, "a payment was created");
-        return serve(app, payment, operation, keyed).await;
+        return serve(app, payment, operation, keyed, deadline).await;
     }
     Err(AppError::in_flight())
 }
