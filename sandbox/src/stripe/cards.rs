@@ -49,6 +49,8 @@ pub(crate) struct Card {
     pub(crate) challenge: bool,
     pub(crate) decline: Option<Decline>,
     pub(crate) refund: RefundCourse,
+    /// Whether its network takes several captures of one authorization.
+    pub(crate) multicapture: bool,
 }
 
 /// A decline of an off-session payment that the bank wants its customer to confirm.
@@ -67,10 +69,11 @@ const VISA: Card = Card {
     challenge: false,
     decline: None,
     refund: RefundCourse::Succeeds,
+    multicapture: true,
 };
 
 /// Every test card, by its name after `pm_card_` or `tok_`.
-const CARDS: [(&str, Card); 21] = [
+const CARDS: [(&str, Card); 22] = [
     ("visa", VISA),
     (
         "mastercard",
@@ -160,6 +163,14 @@ const CARDS: [(&str, Card); 21] = [
         Card {
             last4: "5126",
             refund: RefundCourse::Fails,
+            ..VISA
+        },
+    ),
+    (
+        "credit_disableEnterpriseCardFeatures",
+        Card {
+            last4: "0076",
+            multicapture: false,
             ..VISA
         },
     ),

@@ -1,6 +1,6 @@
 //! What a test may see and set while a pretend Stripe runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::PretendStripe;
 use super::requests::SeenRequest;
+use super::state::{Origin, State};
 use super::webhooks::{DeliveryPlan, WebhookEndpoint};
 
 /// What happened to the account's money.
@@ -83,6 +84,40 @@ impl PretendStripe {
             .iter()
             .filter_map(|request| request.idempotency_key.clone())
             .collect()
+    }
+}
+
+/// What Stripe does by itself in time.
+impl PretendStripe {
+    /// Forgets all idempotency keys, as Stripe may after 24 hours.
+    pub fn forget_keys(&self) {
+        self.service.state().keys.forget();
+    }
+
+    /// Lets the time run out in which an authorization can be captured.
+    pub fn lapse(&self, intent: &str) -> Result<()> {
+        let lapsed = self.unasked().lapse(intent);
+        lapsed.with_context(|| format!("{intent} is not authorized"))?;
+        Ok(())
+    }
+
+    /// Lets a pending refund arrive.
+    pub fn complete_refund(&self, refund: &str) -> Result<()> {
+        let completed = self.unasked().complete_refund(refund);
+        completed.with_context(|| format!("{refund} is not pending"))
+    }
+
+    /// Lets the bank send a refund back, pending or not.
+    pub fn fail_refund(&self, refund: &str) -> Result<()> {
+        let failed = self.unasked().fail_refund(refund);
+        failed.with_context(|| format!("{refund} cannot fail"))
+    }
+
+    /// The state, for what no request asked for.
+    fn unasked(&self) -> MutexGuard<'_, State> {
+        let mut state = self.service.state();
+        state.origin = Origin::default();
+        state
     }
 }
 
