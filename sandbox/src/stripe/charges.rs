@@ -41,6 +41,7 @@ pub(crate) struct Charge {
     pub(crate) amount_refunded: i64,
     /// Whether nothing more will be captured.
     captured: bool,
+    pub(crate) disputed: bool,
     /// How often money was taken.
     pub(crate) captures: usize,
     /// Whether it may be taken several times.
@@ -212,7 +213,7 @@ impl Row for Charge {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            "disputed": false,
+            "disputed": self.disputed,
             "failure_balance_transaction": null,
             "failure_code": self.failure().map(|decline| decline.code),
             "failure_message": self.failure().map(|decline| decline.message),
@@ -260,6 +261,7 @@ impl State {
             amount_captured: if captured { intent.amount } else { 0 },
             amount_refunded: 0,
             captured,
+            disputed: false,
             captures: usize::from(captured),
             multicapture: intent.method_options.multicapture()
                 && card.multicapture
@@ -309,6 +311,9 @@ impl State {
             &charge.id,
             charge.description(),
         );
+        if charge.balance_transaction.is_none() && charge.card.grievance.is_some() {
+            self.later(Later::OpenDispute(charge.id));
+        }
         if let Some(charge) = self.charges.find_mut(id) {
             charge.balance_transaction.get_or_insert(line);
         }

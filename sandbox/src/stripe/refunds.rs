@@ -183,6 +183,18 @@ impl State {
             );
             return Err(ApiError::state("charge_not_refundable", message));
         }
+        if self
+            .disputes
+            .rows()
+            .iter()
+            .any(|dispute| dispute.charge == charge.id && !dispute.leaves_refundable())
+        {
+            let message = format!(
+                "Charge {} has been charged back; cannot issue a refund.",
+                charge.id
+            );
+            return Err(ApiError::state("charge_disputed", message));
+        }
         let left = charge.refundable();
         if left == 0 {
             let message = format!("Charge {} has already been refunded.", charge.id);
