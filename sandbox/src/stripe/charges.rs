@@ -40,8 +40,9 @@ pub(crate) struct Charge {
     pub(crate) amount_captured: i64,
     pub(crate) amount_refunded: i64,
     /// Whether nothing more will be captured.
-    captured: bool,
-    pub(crate) disputed: bool,
+    pub(crate) captured: bool,
+    /// The dispute about it.
+    pub(crate) dispute: Option<String>,
     /// How often money was taken.
     pub(crate) captures: usize,
     /// Whether it may be taken several times.
@@ -86,7 +87,7 @@ impl Charge {
     }
 
     /// Whether all of it was given back, and nothing more can be taken.
-    fn refunded(&self) -> bool {
+    pub(crate) fn refunded(&self) -> bool {
         self.paid() && (self.captured || self.captures == 0) && self.refundable() == 0
     }
 
@@ -213,7 +214,7 @@ impl Row for Charge {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            "disputed": self.disputed,
+            "disputed": self.dispute.is_some(),
             "failure_balance_transaction": null,
             "failure_code": self.failure().map(|decline| decline.code),
             "failure_message": self.failure().map(|decline| decline.message),
@@ -261,7 +262,7 @@ impl State {
             amount_captured: if captured { intent.amount } else { 0 },
             amount_refunded: 0,
             captured,
-            disputed: false,
+            dispute: None,
             captures: usize::from(captured),
             multicapture: intent.method_options.multicapture()
                 && card.multicapture
@@ -300,7 +301,7 @@ impl State {
     }
 
     /// Writes the ledger line of one capture; the charge shows that of its first.
-    fn book_capture(&mut self, id: &str, amount: i64) {
+    pub(crate) fn book_capture(&mut self, id: &str, amount: i64) {
         let Some(charge) = self.charges.find(id).cloned() else {
             return;
         };
@@ -317,22 +318,6 @@ impl State {
         if let Some(charge) = self.charges.find_mut(id) {
             charge.balance_transaction.get_or_insert(line);
         }
-    }
-
-    /// Takes a part of what is authorized, the last one or not. Returns what the charge showed before.
-    pub(crate) fn take_part(&mut self, id: &str, amount: i64, last: bool) -> Checked<Value> {
-        let charge = self.charges.get_mut(id)?;
-        let mut previous = json!({ "amount_captured": charge.amount_captured });
-        if charge.balance_transaction.is_none() {
-            previous["balance_transaction"] = Value::Null;
-        }
-        charge.amount_captured += amount;
-        charge.captured = last;
-        if amount > 0 {
-            charge.captures += 1;
-            self.book_capture(id, amount);
-        }
-        Ok(previous)
     }
 
     /// Enters the bank's late answer on a pending charge.
@@ -365,18 +350,6 @@ impl State {
         if let Some(view) = self.charges.view(id) {
             self.emit(kind, &view, previous);
         }
-    }
-
-    /// Lets go of an authorization, in whole or for what a capture left over. Returns what the charge showed before.
-    ///
-    /// Stripe shows this as an amount refunded, though no money ever moved; not where several captures were allowed.
-    pub(crate) fn release(&mut self, id: &str, amount: i64) -> Checked<Value> {
-        let charge = self.charges.get_mut(id)?;
-        let previous = json!({ "amount_refunded": charge.amount_refunded, "refunded": charge.refunded() });
-        if !charge.multicapture || charge.captures == 0 {
-            charge.amount_refunded += amount;
-        }
-        Ok(previous)
     }
 }
 

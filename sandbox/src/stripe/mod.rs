@@ -3,9 +3,11 @@
 //! It is an independent opinion on how Stripe behaves, so it shares nothing with the service that it tests.
 
 mod api;
+mod authorizations;
 mod balance;
 mod cards;
 mod charges;
+mod confirmation_tokens;
 mod customers;
 mod disputes;
 mod errors;

@@ -183,12 +183,8 @@ impl State {
             );
             return Err(ApiError::state("charge_not_refundable", message));
         }
-        if self
-            .disputes
-            .rows()
-            .iter()
-            .any(|dispute| dispute.charge == charge.id && !dispute.leaves_refundable())
-        {
+        let dispute = charge.dispute.as_deref().and_then(|id| self.disputes.find(id));
+        if dispute.is_some_and(|dispute| !dispute.leaves_refundable()) {
             let message = format!(
                 "Charge {} has been charged back; cannot issue a refund.",
                 charge.id

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::balance::BalanceTransaction;
 use super::charges::Charge;
+use super::confirmation_tokens::ConfirmationToken;
 use super::customers::Customer;
 use super::disputes::{Dispute, Verdict};
 use super::errors::ApiError;
@@ -76,6 +77,7 @@ pub(crate) struct State {
     pub(crate) refunds: Table<Refund>,
     pub(crate) disputes: Table<Dispute>,
     pub(crate) balance_transactions: Table<BalanceTransaction>,
+    pub(crate) confirmation_tokens: Table<ConfirmationToken>,
     pub(crate) customers: Table<Customer>,
     pub(crate) payment_methods: Table<PaymentMethod>,
     pub(crate) events: Table<Arc<Event>>,
@@ -96,6 +98,7 @@ impl State {
             refunds: Table::default(),
             disputes: Table::default(),
             balance_transactions: Table::default(),
+            confirmation_tokens: Table::default(),
             customers: Table::default(),
             payment_methods: Table::default(),
             events: Table::default(),

@@ -22,12 +22,12 @@ impl State {
     ) -> Option<String> {
         self.charges
             .find(charge)
-            .filter(|charge| charge.paid() && charge.amount_captured > 0 && !charge.disputed)?;
+            .filter(|charge| charge.paid() && charge.amount_captured > 0 && charge.dispute.is_none())?;
         // What a dispute takes must have come in first.
         self.settle_charge(charge);
         let charge = self.charges.find_mut(charge)?;
-        charge.disputed = true;
         let id = new_id("dp");
+        charge.dispute = Some(id.clone());
         let dispute = Dispute {
             id: id.clone(),
             created: now(),

@@ -83,8 +83,9 @@ impl Status {
         match self {
             Self::WarningNeedsResponse => Some(Self::WarningUnderReview),
             Self::NeedsResponse => Some(Self::UnderReview),
-            Self::WarningUnderReview | Self::UnderReview => None,
-            Self::WarningClosed | Self::Won | Self::Lost => None,
+            Self::WarningUnderReview | Self::UnderReview | Self::WarningClosed | Self::Won | Self::Lost => {
+                None
+            }
         }
     }
 }
@@ -96,7 +97,7 @@ pub(crate) struct Dispute {
     created: i64,
     amount: i64,
     currency: String,
-    pub(crate) charge: String,
+    charge: String,
     payment_intent: String,
     brand: &'static str,
     reason: &'static str,

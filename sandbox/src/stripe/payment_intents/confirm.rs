@@ -36,6 +36,7 @@ pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fie
     }
     let method = intent.payment_method.as_deref().unwrap_or_default();
     intent.payment_method = Some(state.use_payment_method(method)?);
+    state.use_up_token(&intent);
     *state.payment_intents.get_mut(id)? = intent;
     state.try_to_pay(id)?;
     Ok(asker.sees(state.payment_intents.get(id)?.view()))

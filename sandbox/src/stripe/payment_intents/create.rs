@@ -35,6 +35,10 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     fields.ignore(&WITHOUT_EFFECT);
     fields.finish()?;
     intent.off_session = confirmation.off_session;
+    if !confirmation.now && (intent.off_session || intent.confirmation_token.is_some()) {
+        let message = "`off_session` and `confirmation_token` may be given only together with `confirm`.";
+        return Err(ApiError::invalid(message));
+    }
     if confirmation.now {
         if intent.payment_method.is_none() {
             let message = "You cannot confirm this PaymentIntent because it's missing a payment method.";
@@ -49,6 +53,7 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
         intent.status = Status::RequiresConfirmation;
     }
     let id = intent.id.clone();
+    state.use_up_token(&intent);
     state.payment_intents.insert(intent);
     state.emit_intent("payment_intent.created", &id);
     if confirmation.now {
@@ -69,6 +74,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
     let mut intent = PaymentIntent {
         client_secret: format!("{id}_secret_{}", token()),
         id,
+        confirmation_token: None,
         created: now(),
         amount,
         amount_capturable: 0,
@@ -106,6 +112,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
 /// What creating, updating and confirming may set alike.
 pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields) -> Checked<()> {
     let owner = intent.customer.clone();
+    state.fill_from_token(intent, fields)?;
     for (name, target) in [
         ("customer", &mut intent.customer),
         ("description", &mut intent.description),
@@ -244,7 +251,7 @@ fn methods(fields: &mut Fields) -> Checked<(Vec<String>, Option<&'static str>)> 
     Ok((named, automatic))
 }
 
-fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
+pub(crate) fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
     let Some(section) = fields.section("shipping")? else {
         return Ok(None);
     };

@@ -9,7 +9,7 @@ mod search;
 
 pub(crate) use capture::{cancel, capture};
 pub(crate) use confirm::confirm;
-pub(crate) use create::{create, update};
+pub(crate) use create::{create, shipping, update};
 pub(crate) use search::search;
 
 use serde_json::{Map, Value, json};
@@ -81,6 +81,8 @@ impl CaptureMethod {
 pub(crate) struct PaymentIntent {
     pub(crate) id: String,
     pub(crate) client_secret: String,
+    /// What a browser collected for it.
+    pub(crate) confirmation_token: Option<String>,
     pub(crate) created: i64,
     pub(crate) amount: i64,
     pub(crate) amount_capturable: i64,
@@ -103,7 +105,7 @@ pub(crate) struct PaymentIntent {
     payment_method_types: Vec<String>,
     pub(crate) receipt_email: Option<String>,
     pub(crate) return_url: Option<String>,
-    setup_future_usage: Option<&'static str>,
+    pub(crate) setup_future_usage: Option<&'static str>,
     pub(crate) shipping: Option<Value>,
     statement_descriptor: Option<String>,
     pub(crate) statement_descriptor_suffix: Option<String>,
