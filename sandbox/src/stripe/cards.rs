@@ -62,6 +62,18 @@ pub(crate) struct Card {
     pub(crate) saved_anyway: bool,
     pub(crate) decline: Option<Decline>,
     pub(crate) refund: RefundCourse,
+    /// Whether its network takes several captures of one authorization.
+    pub(crate) multicapture: bool,
+    /// What its holder will complain of.
+    pub(crate) grievance: Option<Grievance>,
+}
+
+/// A complaint to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grievance {
+    pub(crate) reason: &'static str,
+    /// Whether the bank only asks.
+    pub(crate) inquiry: bool,
 }
 
 impl Card {
@@ -89,10 +101,12 @@ const VISA: Card = Card {
     saved_anyway: false,
     decline: None,
     refund: RefundCourse::Succeeds,
+    multicapture: true,
+    grievance: None,
 };
 
 /// Every test card, by its name after `pm_card_` or `tok_`.
-const CARDS: [(&str, Card); 23] = [
+const CARDS: [(&str, Card); 27] = [
     ("visa", VISA),
     (
         "mastercard",
@@ -200,6 +214,20 @@ const CARDS: [(&str, Card); 23] = [
             ..VISA
         },
     ),
+    (
+        "credit_disableEnterpriseCardFeatures",
+        Card {
+            last4: "0076",
+            multicapture: false,
+            ..VISA
+        },
+    ),
+    ("createDispute", complaining("0259", "fraudulent", false)),
+    (
+        "createDisputeProductNotReceived",
+        complaining("2685", "product_not_received", false),
+    ),
+    ("createDisputeInquiry", complaining("1976", "fraudulent", true)),
     ("us", VISA),
     (
         "de",
@@ -294,6 +322,14 @@ const fn challenging(last4: &'static str) -> Card {
     Card {
         last4,
         challenge: true,
+        ..VISA
+    }
+}
+
+const fn complaining(last4: &'static str, reason: &'static str, inquiry: bool) -> Card {
+    Card {
+        last4,
+        grievance: Some(Grievance { reason, inquiry }),
         ..VISA
     }
 }

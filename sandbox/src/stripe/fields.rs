@@ -190,6 +190,11 @@ impl Fields {
         Ok(range)
     }
 
+    /// Whether a parameter was given and is not taken yet.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.params.contains_key(name)
+    }
+
     /// What is left, taken as it is.
     pub(crate) fn into_params(self) -> Params {
         self.params

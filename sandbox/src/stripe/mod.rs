@@ -4,11 +4,14 @@
 
 mod api;
 mod askers;
+mod authorizations;
 mod balance;
 mod cards;
 mod charges;
 mod checkout;
+mod confirmation_tokens;
 mod customers;
+mod disputes;
 mod errors;
 mod events;
 mod fields;
@@ -45,6 +48,7 @@ use service::Service;
 use state::Settings;
 use webhooks::Courier;
 
+pub use disputes::Verdict;
 pub use requests::SeenRequest;
 pub use shopper::Shopper;
 pub use webhooks::{DeliveryPlan, WebhookEndpoint};

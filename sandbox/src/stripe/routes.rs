@@ -9,8 +9,8 @@ use super::fields::{Checked, Fields};
 use super::requests::Call;
 use super::state::State;
 use super::{
-    balance, charges, checkout, customers, events, mandates, payment_intents, payment_methods, refunds,
-    setup_intents,
+    balance, charges, checkout, confirmation_tokens, customers, disputes, events, mandates, payment_intents,
+    payment_methods, refunds, setup_intents,
 };
 
 /// Carries out one call.
@@ -63,6 +63,9 @@ fn read(state: &State, path: &[&str], fields: Fields) -> Option<Checked<Value>> 
         ["charges", id] => charges::retrieve(state, id, fields),
         ["refunds"] => refunds::list(state, fields),
         ["refunds", id] => refunds::retrieve(state, id, fields),
+        ["confirmation_tokens", id] => confirmation_tokens::retrieve(state, id, fields),
+        ["disputes"] => disputes::list(state, fields),
+        ["disputes", id] => disputes::retrieve(state, id, fields),
         ["balance"] => balance::retrieve(state, fields),
         ["balance_transactions"] => balance::list(state, fields),
         ["balance_transactions", id] => balance::retrieve_transaction(state, id, fields),
@@ -95,6 +98,9 @@ fn write(state: &mut State, path: &[&str], fields: Fields) -> Option<Checked<Val
         }
         ["refunds"] => refunds::create(state, fields),
         ["refunds", id] => refunds::update(state, id, fields),
+        ["test_helpers", "confirmation_tokens"] => confirmation_tokens::create(state, fields),
+        ["disputes", id] => disputes::update(state, id, fields),
+        ["disputes", id, "close"] => disputes::close(state, id, fields),
         ["customers"] => customers::create(state, fields),
         ["customers", id] => customers::update(state, id, fields),
         ["payment_methods", id] => payment_methods::update(state, id, fields),

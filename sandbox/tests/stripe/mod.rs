@@ -3,7 +3,9 @@
 
 mod captures;
 mod checkout;
+mod confirmations;
 mod customers;
+mod disputes;
 mod faults;
 mod idempotency;
 mod money;

@@ -48,6 +48,19 @@ const NULLABLE: &[&str] = &[
     "checkout.session.total_details",
     "checkout.session.url",
     "checkout.session.wallet_options",
+    "confirmation_token.mandate_data",
+    "confirmation_token.payment_method_options",
+    "confirmation_token.payment_method_preview.billing_details.address.city",
+    "confirmation_token.payment_method_preview.billing_details.address.country",
+    "confirmation_token.payment_method_preview.billing_details.address.line1",
+    "confirmation_token.payment_method_preview.billing_details.address.postal_code",
+    "confirmation_token.payment_method_preview.billing_details.address.state",
+    "confirmation_token.payment_method_preview.billing_details.name",
+    "confirmation_token.setup_future_usage",
+    "confirmation_token.shipping.address.country",
+    "confirmation_token.shipping.address.line1",
+    "confirmation_token.shipping.address.postal_code",
+    "confirmation_token.shipping.address.state",
     "customer.address",
     "customer.currency",
     "customer.discount",
@@ -109,6 +122,11 @@ const VARIANCE: &[(&str, &str)] = &[
         "the example has only the one required field",
     ),
     ("payment_intent.latest_charge", "expanded, compared by itself"),
+    (
+        "payment_intent.payment_method_options.card",
+        "the example is empty; the reference names what is inside",
+    ),
+    ("charge.shipping", "as on the payment intent"),
     (
         "payment_intent.shipping",
         "the example is empty; the reference names what is inside",
@@ -222,6 +240,7 @@ async fn errors_and_lists_have_the_fields_that_the_reference_names() {
         "payment_intents",
         "charges",
         "refunds",
+        "disputes",
         "balance_transactions",
         "events",
         "customers",
@@ -247,6 +266,8 @@ fn examples() -> Option<Value> {
     Some(serde_json::from_slice::<Value>(&text).unwrap()["resources"].take())
 }
 
+const SHIPPING: &str = "shipping[name]=Ada&shipping[address][city]=Graz";
+
 /// Objects of every kind in every state that we know.
 async fn answers() -> Vec<Value> {
     let listener = Listener::start().await;
@@ -255,10 +276,9 @@ async fn answers() -> Vec<Value> {
     let customer = desk.post("/v1/customers", "name=Ada&metadata[a]=b").await;
     let token = "type=card&card[token]=tok_mastercard";
     let method = desk.post("/v1/payment_methods", token).await;
-    let shipping = "shipping[name]=Ada&shipping[address][city]=Graz";
     desk.post(
         "/v1/payment_intents",
-        &format!("amount=100&currency=eur&{shipping}"),
+        &format!("amount=100&currency=eur&{SHIPPING}"),
     )
     .await;
     desk.pay(
@@ -278,11 +298,7 @@ async fn answers() -> Vec<Value> {
         .unwrap();
     desk.pay("chargeDeclinedLostCard", "").await;
     desk.pay("chargeDeclined", "").await;
-    for (verb, form) in [("capture", "amount_to_capture=100"), ("cancel", "")] {
-        let held = desk.pay("visa", "capture_method=manual").await;
-        desk.post(&format!("/v1/payment_intents/{}/{verb}", held.id()), form)
-            .await;
-    }
+    hold_and_dispute(&desk).await;
     let mut answers = save_and_check_out(&desk, customer.id()).await;
     for card in ["visa", "pendingRefund", "refundFail"] {
         let paid = desk.pay(card, "").await;
@@ -294,6 +310,7 @@ async fn answers() -> Vec<Value> {
         );
         answers.push(desk.get(&expanded).await.body);
     }
+    answers.push(confirmation_token(&desk).await);
     desk.stripe.settle();
     desk.stripe.wait_until_delivered(SOON).await.unwrap();
     answers.extend([customer.body, method.body, desk.get("/v1/balance").await.body]);
@@ -302,6 +319,7 @@ async fn answers() -> Vec<Value> {
     answers.extend(desk.stripe.refunds());
     answers.extend(desk.stripe.setup_intents());
     answers.extend(desk.stripe.checkout_sessions());
+    answers.extend(desk.stripe.disputes());
     answers.extend(desk.stripe.balance_transactions());
     answers.extend(desk.stripe.events());
     answers.extend(listener.events());
@@ -362,6 +380,37 @@ async fn save_and_check_out(desk: &Desk, customer: &str) -> Vec<Value> {
     let gone = desk.post("/v1/customers", "").await;
     answers.push(desk.delete(&format!("/v1/customers/{}", gone.id())).await.body);
     answers
+}
+
+/// Authorizations and disputes with every end.
+async fn hold_and_dispute(desk: &Desk) {
+    for (verb, form) in [("capture", "amount_to_capture=100"), ("cancel", "")] {
+        let held = desk.pay("visa", "capture_method=manual").await;
+        desk.post(&format!("/v1/payment_intents/{}/{verb}", held.id()), form)
+            .await;
+    }
+    let several = "capture_method=manual&payment_method_options[card][request_multicapture]=if_available";
+    let held = desk.pay("visa", several).await;
+    let part = "amount_to_capture=100&final_capture=false";
+    desk.post(&format!("/v1/payment_intents/{}/capture", held.id()), part)
+        .await;
+    desk.stripe.lapse(held.id()).unwrap();
+    desk.pay(
+        "createDisputeInquiry",
+        &format!("{SHIPPING}&statement_descriptor_suffix=S1"),
+    )
+    .await;
+    let disputed = desk.pay("visa", "").await;
+    let dispute = desk.stripe.dispute(disputed.id(), "fraudulent").unwrap();
+    let evidence = "evidence[receipt]=file_1&evidence[uncategorized_text]=winning_evidence";
+    desk.post(&format!("/v1/disputes/{dispute}"), evidence).await;
+}
+
+async fn confirmation_token(desk: &Desk) -> Value {
+    let token = format!("payment_method=pm_usBankAccount_success&return_url=https://shop.example&{SHIPPING}");
+    desk.post("/v1/test_helpers/confirmation_tokens", &token)
+        .await
+        .body
 }
 
 fn compare(path: &str, example: &Value, ours: &Value, differences: &mut BTreeSet<String>) {

@@ -30,12 +30,7 @@ pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fie
     if let Some(update) = fields.metadata()? {
         merge(&mut intent.metadata, update);
     }
-    fields.ignore(&[
-        "payment_method_options",
-        "radar_options",
-        "error_on_requires_action",
-        "use_stripe_sdk",
-    ]);
+    fields.ignore(&["radar_options", "error_on_requires_action", "use_stripe_sdk"]);
     intent.consent = Consent::take(&mut fields, asker)?;
     fields.finish()?;
     if intent.checkout.is_some() {
@@ -100,6 +95,7 @@ impl State {
         intent.payment_method = Some(self.use_payment_method(method, intent.customer.as_deref())?);
         self.check_payable(&intent)?;
         let id = intent.id.clone();
+        self.use_up_token(&intent);
         *self.payment_intents.get_mut(&id)? = intent;
         self.try_to_pay(&id)
     }

@@ -10,18 +10,13 @@ use super::super::form::{Param, Params};
 use super::super::mandates::Consent;
 use super::super::method_types::MethodTypes;
 use super::super::state::{Row, State, new_id, now, token};
-use super::{CaptureMethod, PaymentIntent, Status};
+use super::{CaptureMethod, MethodOptions, PaymentIntent, Status, checks};
 
 /// Stripe's least and greatest amount, in minor units of the euro.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 50..=99_999_999;
 
 /// Parameters that Stripe takes and that change nothing that the pretend one shows.
-const WITHOUT_EFFECT: [&str; 4] = [
-    "payment_method_options",
-    "radar_options",
-    "error_on_requires_action",
-    "use_stripe_sdk",
-];
+const WITHOUT_EFFECT: [&str; 3] = ["radar_options", "error_on_requires_action", "use_stripe_sdk"];
 
 const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp \
     byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd \
@@ -44,6 +39,10 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     fields.finish()?;
     intent.off_session = confirmation.off_session;
     intent.consent = confirmation.consent;
+    if !confirmation.now && (intent.off_session || intent.confirmation_token.is_some()) {
+        let message = "`off_session` and `confirmation_token` may be given only together with `confirm`.";
+        return Err(ApiError::invalid(message));
+    }
     if confirmation.now {
         if intent.payment_method.is_none() {
             let message = "You cannot confirm this PaymentIntent because it's missing a payment method.";
@@ -64,6 +63,7 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
         return Err(ApiError::invalid(message).param("mandate_data"));
     }
     let id = intent.id.clone();
+    state.use_up_token(&intent);
     state.payment_intents.insert(intent);
     state.emit_intent("payment_intent.created", &id);
     if confirmation.now {
@@ -93,6 +93,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
     let mut intent = PaymentIntent {
         client_secret: format!("{id}_secret_{}", token()),
         id,
+        confirmation_token: None,
         created: now(),
         amount,
         amount_capturable: 0,
@@ -111,6 +112,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
         latest_charge: None,
         metadata: fields.metadata()?.unwrap_or_default(),
         method_types,
+        method_options: MethodOptions::default(),
         next_action: None,
         off_session: false,
         payment_method: None,
@@ -129,6 +131,8 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
 
 /// What creating, updating and confirming may set alike.
 pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields) -> Checked<()> {
+    let owner = intent.customer.clone();
+    state.fill_from_token(intent, fields)?;
     for (name, target) in [
         ("customer", &mut intent.customer),
         ("description", &mut intent.description),
@@ -152,15 +156,8 @@ pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields
         intent.setup_future_usage = Some(usage).filter(|usage| !usage.is_empty());
     }
     intent.shipping = shipping(fields)?.or(intent.shipping.take());
-    if let Some(suffix) = intent
-        .statement_descriptor_suffix
-        .as_ref()
-        .filter(|text| text.len() > 22)
-    {
-        let message = format!("The statement descriptor suffix '{suffix}' is longer than 22 characters.");
-        return Err(ApiError::invalid(message).param("statement_descriptor_suffix"));
-    }
-    Ok(())
+    intent.method_options.take(fields)?;
+    checks::check(intent, owner.as_deref())
 }
 
 /// `POST /v1/payment_intents/{id}`
@@ -245,7 +242,7 @@ fn checked_amount(amount: i64, currency: &str) -> Checked<i64> {
     Ok(amount)
 }
 
-fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
+pub(crate) fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
     let Some(section) = fields.section("shipping")? else {
         return Ok(None);
     };

@@ -1,16 +1,21 @@
 //! Payment intents: what is to be paid, and how far it has come.
 
 mod capture;
+mod checks;
 mod confirm;
 mod create;
+mod options;
 
 pub(crate) use capture::{cancel, capture};
 pub(crate) use confirm::{confirm, failure, refusal};
-pub(crate) use create::{create, currency, for_session, update};
+pub(crate) use create::{create, currency, for_session, shipping, update};
 
 use serde_json::{Map, Value, json};
 
+use options::MethodOptions;
+
 use super::askers::Asker;
+use super::cards::Rail;
 use super::errors::ApiError;
 use super::fields::{Checked, Fields, Metadata};
 use super::lists::Page;
@@ -81,6 +86,8 @@ impl CaptureMethod {
 pub(crate) struct PaymentIntent {
     pub(crate) id: String,
     pub(crate) client_secret: String,
+    /// What a browser collected for it.
+    pub(crate) confirmation_token: Option<String>,
     pub(crate) created: i64,
     pub(crate) amount: i64,
     pub(crate) amount_capturable: i64,
@@ -97,14 +104,15 @@ pub(crate) struct PaymentIntent {
     last_payment_error: Option<Map<String, Value>>,
     pub(crate) latest_charge: Option<String>,
     pub(crate) metadata: Metadata,
+    pub(crate) method_options: MethodOptions,
     pub(crate) next_action: Option<Value>,
     off_session: bool,
     pub(crate) payment_method: Option<String>,
     pub(crate) method_types: MethodTypes,
     pub(crate) receipt_email: Option<String>,
     pub(crate) return_url: Option<String>,
-    setup_future_usage: Option<&'static str>,
-    shipping: Option<Value>,
+    pub(crate) setup_future_usage: Option<&'static str>,
+    pub(crate) shipping: Option<Value>,
     statement_descriptor: Option<String>,
     pub(crate) statement_descriptor_suffix: Option<String>,
     pub(crate) status: Status,
@@ -149,7 +157,7 @@ impl Row for PaymentIntent {
             "on_behalf_of": null,
             "payment_method": self.payment_method,
             "payment_method_configuration_details": null,
-            "payment_method_options": {},
+            "payment_method_options": if self.accepts_cards() { self.method_options.view() } else { json!({}) },
             "payment_method_types": self.method_types.names,
             "processing": null,
             "receipt_email": self.receipt_email,
@@ -184,6 +192,12 @@ impl Searchable for PaymentIntent {
 }
 
 impl PaymentIntent {
+    /// Whether a card may pay it.
+    fn accepts_cards(&self) -> bool {
+        let names = &self.method_types.names;
+        names.iter().any(|kind| kind == Rail::Card.word())
+    }
+
     /// Whether the bank agreed, captured or not.
     pub(crate) fn is_paid(&self) -> bool {
         matches!(self.status, Status::Succeeded | Status::RequiresCapture)
