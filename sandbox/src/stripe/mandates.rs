@@ -233,7 +233,7 @@ impl State {
 
     fn standing_mandate(&self, method: &str) -> Option<String> {
         let mut newest = self.mandates.rows().iter().rev();
-        let found = newest.find(|mandate| mandate.covers(method) && mandate.extent == Extent::ManyTimes);
+        let found = newest.find(|mandate| mandate.covers(method));
         found.map(|mandate| mandate.id.clone())
     }
 }

@@ -167,3 +167,23 @@ async fn a_payment_by_debit_may_save_the_account_with_a_mandate_for_more() {
         (&"processing".into(), mandate)
     );
 }
+
+#[tokio::test]
+async fn a_mandate_for_one_payment_carries_no_second_one() {
+    let desk = Desk::open().await;
+    let ada = desk.post("/v1/customers", "name=Ada").await.id().to_owned();
+    let attach = "/v1/payment_methods/pm_sepaDebit_success/attach";
+    let method = desk.post(attach, &format!("customer={ada}")).await;
+    let own = format!("customer={ada}&off_session=true");
+    let started = debit(&desk, method.id(), &format!("{own}&{AGREED}")).await;
+    assert_eq!(started.body["status"], "processing");
+    let used = mandate_of(&desk);
+    assert_eq!(desk.kinds().last().unwrap(), "mandate.updated");
+    for (more, param) in [
+        (format!("mandate={}", used.as_str().unwrap()), "mandate"),
+        (String::new(), "mandate_data"),
+    ] {
+        let refused = debit(&desk, method.id(), &format!("{own}&{more}")).await;
+        assert_eq!(refused.body["error"]["param"], param);
+    }
+}
