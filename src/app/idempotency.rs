@@ -187,6 +187,17 @@ impl Key {
         Ok(record.serving_until > app.clock.now())
     }
 
+    /// Holds the key until the transaction ends; the answer that is kept under it, where one is.
+    pub(super) async fn lock_answer(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        merchant: MerchantId,
+    ) -> Result<Option<Answer>, AppError> {
+        let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
+        Ok(record.answer.map(|(status, body)| Answer { status, body }))
+    }
+
     /// Keeps the answer for every later request under the key.
     pub(super) async fn finish(
         &self,
