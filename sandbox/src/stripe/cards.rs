@@ -54,10 +54,8 @@ pub(crate) struct Card {
     pub(crate) rail: Rail,
     pub(crate) brand: &'static str,
     pub(crate) last4: &'static str,
-    /// Whether the bank wants to see its customer first.
-    pub(crate) challenge: bool,
-    /// Whether having been set up once spares the customer the bank's page when they are not there.
-    pub(crate) remembered: bool,
+    /// When the bank wants to see its customer first.
+    pub(crate) challenge: Challenge,
     /// Whether it can be saved although it declines charges.
     pub(crate) saved_anyway: bool,
     pub(crate) decline: Option<Decline>,
@@ -66,6 +64,15 @@ pub(crate) struct Card {
     pub(crate) multicapture: bool,
     /// What its holder will complain of.
     pub(crate) grievance: Option<Grievance>,
+}
+
+/// When a bank wants to see its customer before it says yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    Never,
+    Always,
+    /// Having been set up once spares the customer the bank's page when they are not there.
+    UntilSetUp,
 }
 
 /// A complaint to come.
@@ -96,8 +103,7 @@ const VISA: Card = Card {
     rail: Rail::Card,
     brand: "visa",
     last4: "4242",
-    challenge: false,
-    remembered: false,
+    challenge: Challenge::Never,
     saved_anyway: false,
     decline: None,
     refund: RefundCourse::Succeeds,
@@ -128,7 +134,7 @@ const CARDS: [(&str, Card); 27] = [
     (
         "authenticationRequiredOnSetup",
         Card {
-            remembered: true,
+            challenge: Challenge::UntilSetUp,
             ..challenging("3155")
         },
     ),
@@ -321,7 +327,7 @@ pub(crate) fn find_iban(iban: &str) -> Option<Card> {
 const fn challenging(last4: &'static str) -> Card {
     Card {
         last4,
-        challenge: true,
+        challenge: Challenge::Always,
         ..VISA
     }
 }

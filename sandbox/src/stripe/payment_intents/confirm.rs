@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::askers::Asker;
-use super::super::cards::{AUTHENTICATION_REQUIRED, Card, Decline, Rail};
+use super::super::cards::{AUTHENTICATION_REQUIRED, Card, Challenge, Decline, Rail};
 use super::super::charges::Progress;
 use super::super::checkout::Course;
 use super::super::errors::{ApiError, doc_url};
@@ -122,13 +122,17 @@ impl State {
             .payment_methods
             .find(&method)
             .is_some_and(|method| method.set_up);
-        let spared = card.remembered && set_up && intent.off_session;
+        let challenged = match card.challenge {
+            Challenge::Never => false,
+            Challenge::Always => true,
+            Challenge::UntilSetUp => !(set_up && intent.off_session),
+        };
         match card.decline {
             _ if card.rail != Rail::Card => self.process(&intent, (method, card)),
-            _ if card.challenge && !spared && intent.off_session => {
+            _ if challenged && intent.off_session => {
                 self.decline(&intent, (method, card), AUTHENTICATION_REQUIRED)
             }
-            _ if card.challenge && !spared => self.challenge(&intent),
+            _ if challenged => self.challenge(&intent),
             Some(decline) => self.decline(&intent, (method, card), decline),
             None => self.pay(&intent, (method, card), false),
         }

@@ -101,7 +101,7 @@ impl State {
         let method = intent.payment_method.as_deref().unwrap_or_default();
         let card = self.payment_methods.get(method)?.card;
         match card.refuses_setup() {
-            _ if card.challenge => self.challenge_setup(&intent),
+            _ if card.challenge != super::super::cards::Challenge::Never => self.challenge_setup(&intent),
             Some(decline) => self.fail_setup(&intent, refusal(decline, None)),
             None => self.save(&intent),
         }
