@@ -1,4 +1,4 @@
-//! Test cards, and a bank account or two: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
+//! Test cards, and a few bank accounts: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
 
 /// Why a bank says no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +27,23 @@ pub(crate) enum Rail {
     Card,
     /// The bank answers days later.
     UsBankAccount,
+    /// The bank answers days later, and wants a mandate before.
+    SepaDebit,
 }
 
 impl Rail {
+    pub(crate) const WORDS: [&'static str; 3] = [
+        Self::Card.word(),
+        Self::UsBankAccount.word(),
+        Self::SepaDebit.word(),
+    ];
+
     /// The payment method's type.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Card => "card",
             Self::UsBankAccount => "us_bank_account",
+            Self::SepaDebit => "sepa_debit",
         }
     }
 }
@@ -47,8 +56,19 @@ pub(crate) struct Card {
     pub(crate) last4: &'static str,
     /// Whether the bank wants to see its customer first.
     pub(crate) challenge: bool,
+    /// Whether having been set up once spares the customer the bank's page when they are not there.
+    pub(crate) remembered: bool,
+    /// Whether it can be saved although it declines charges.
+    pub(crate) saved_anyway: bool,
     pub(crate) decline: Option<Decline>,
     pub(crate) refund: RefundCourse,
+}
+
+impl Card {
+    /// Why it cannot be saved, where it cannot.
+    pub(crate) fn refuses_setup(&self) -> Option<Decline> {
+        self.decline.filter(|_| !self.saved_anyway)
+    }
 }
 
 /// A decline of an off-session payment that the bank wants its customer to confirm.
@@ -65,12 +85,14 @@ const VISA: Card = Card {
     brand: "visa",
     last4: "4242",
     challenge: false,
+    remembered: false,
+    saved_anyway: false,
     decline: None,
     refund: RefundCourse::Succeeds,
 };
 
 /// Every test card, by its name after `pm_card_` or `tok_`.
-const CARDS: [(&str, Card); 21] = [
+const CARDS: [(&str, Card); 23] = [
     ("visa", VISA),
     (
         "mastercard",
@@ -89,13 +111,28 @@ const CARDS: [(&str, Card); 21] = [
         },
     ),
     ("authenticationRequired", challenging("3184")),
+    (
+        "authenticationRequiredOnSetup",
+        Card {
+            remembered: true,
+            ..challenging("3155")
+        },
+    ),
     ("threeDSecureRequired", challenging("3220")),
     ("threeDSecure2Required", challenging("3220")),
     (
         "authenticationRequiredChargeDeclinedInsufficientFunds",
         Card {
             decline: Some(INSUFFICIENT_FUNDS),
-            ..challenging("0341")
+            saved_anyway: true,
+            ..challenging("1629")
+        },
+    ),
+    (
+        "chargeCustomerFail",
+        Card {
+            saved_anyway: true,
+            ..declining("0341", declined("generic_decline", DECLINED))
         },
     ),
     (
@@ -177,6 +214,7 @@ const ACCOUNT: Card = Card {
     rail: Rail::UsBankAccount,
     brand: "STRIPE TEST BANK",
     last4: "6789",
+    saved_anyway: true,
     ..VISA
 };
 
@@ -196,10 +234,40 @@ const ACCOUNTS: [(&str, Card); 2] = [
     ),
 ];
 
+const IBAN: Card = Card {
+    rail: Rail::SepaDebit,
+    brand: "sepa_debit",
+    last4: "3201",
+    ..ACCOUNT
+};
+
+/// Every test IBAN, by its name after `pm_sepaDebit_` and by its number.
+const IBANS: [(&str, &str, Card); 2] = [
+    ("success", "AT611904300234573201", IBAN),
+    (
+        "failure",
+        "AT861904300235473202",
+        Card {
+            last4: "3202",
+            decline: Some(wrong(
+                "payment_intent_payment_attempt_failed",
+                "The customer's bank refused the debit.",
+            )),
+            ..IBAN
+        },
+    ),
+];
+
 const DECLINED: &str = "Your card was declined.";
 
 /// What stands behind a static payment method (`pm_card_visa`) or a token (`tok_visa`).
 pub(crate) fn find(id: &str) -> Option<Card> {
+    if let Some(wanted) = id.strip_prefix("pm_sepaDebit_") {
+        return IBANS
+            .iter()
+            .find(|(name, ..)| *name == wanted)
+            .map(|(.., card)| *card);
+    }
     let (names, name) = match id.strip_prefix("pm_usBankAccount_") {
         Some(name) => (ACCOUNTS.as_slice(), name),
         None => (
@@ -211,6 +279,15 @@ pub(crate) fn find(id: &str) -> Option<Card> {
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, card)| *card)
+}
+
+/// What stands behind a test IBAN, written with or without spaces.
+pub(crate) fn find_iban(iban: &str) -> Option<Card> {
+    let plain: String = iban.split_whitespace().collect();
+    IBANS
+        .iter()
+        .find(|(_, number, _)| *number == plain)
+        .map(|(.., card)| *card)
 }
 
 const fn challenging(last4: &'static str) -> Card {

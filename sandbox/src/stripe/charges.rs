@@ -7,7 +7,7 @@ use super::cards::{Card, Decline, Rail};
 use super::fields::{Checked, Fields, Metadata};
 use super::lists::Page;
 use super::payment_intents::{CaptureMethod, PaymentIntent};
-use super::payment_methods::{billing_details, fingerprint};
+use super::payment_methods::{fingerprint, iban_details};
 use super::state::{Later, Row, State, new_id, now};
 
 /// How far a charge has come.
@@ -45,6 +45,9 @@ pub(crate) struct Charge {
     pub(crate) payment_intent: String,
     payment_method: String,
     pub(crate) card: Card,
+    /// Who pays, as the payment method shows it.
+    billing: Value,
+    pub(crate) mandate: Option<String>,
     /// Whether the customer confirmed it with the bank.
     authenticated: bool,
     customer: Option<String>,
@@ -116,6 +119,11 @@ impl Charge {
                     "routing_number": "110000000",
                 },
             }),
+            Rail::SepaDebit => {
+                let mut details = iban_details(self.card);
+                details["mandate"] = self.mandate.clone().into();
+                json!({ "sepa_debit": details, "type": "sepa_debit" })
+            }
         }
     }
 
@@ -179,7 +187,7 @@ impl Row for Charge {
             "application_fee": null,
             "application_fee_amount": null,
             "balance_transaction": self.balance_transaction,
-            "billing_details": billing_details(),
+            "billing_details": self.billing,
             "calculated_statement_descriptor": "SANDBOX",
             "captured": self.amount_captured > 0,
             "created": self.created,
@@ -237,6 +245,12 @@ impl State {
             progress,
             balance_transaction: None,
             payment_intent: intent.id.clone(),
+            billing: self
+                .payment_methods
+                .find(&payment_method)
+                .map(|method| method.billing.clone())
+                .unwrap_or_default(),
+            mandate: None,
             payment_method,
             card,
             authenticated,

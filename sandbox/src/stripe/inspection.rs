@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
 use super::PretendStripe;
 use super::requests::SeenRequest;
+use super::state::{Origin, Row};
 use super::webhooks::{DeliveryPlan, WebhookEndpoint};
 
 /// What happened to the account's money.
@@ -40,6 +41,28 @@ impl PretendStripe {
     #[must_use]
     pub fn payment_intents(&self) -> Vec<Value> {
         self.service.state().payment_intents.views()
+    }
+
+    /// All setup intents as the API shows them, oldest first.
+    #[must_use]
+    pub fn setup_intents(&self) -> Vec<Value> {
+        self.service.state().setup_intents.views()
+    }
+
+    /// All sessions of Checkout as the API shows them, oldest first.
+    #[must_use]
+    pub fn checkout_sessions(&self) -> Vec<Value> {
+        let state = self.service.state();
+        let ids = state.sessions.rows().iter().map(Row::id);
+        ids.filter_map(|id| state.session_view(id)).collect()
+    }
+
+    /// Lets the time of an open session of Checkout run out.
+    pub fn let_expire(&self, session: &str) -> Result<()> {
+        let mut state = self.service.state();
+        state.origin = Origin::default();
+        let expired = state.expire_session(session);
+        expired.map_err(|error| anyhow!("{session} does not expire: {}", error.message()))
     }
 
     /// All balance transactions as the API shows them, oldest first.

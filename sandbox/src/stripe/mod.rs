@@ -3,9 +3,11 @@
 //! It is an independent opinion on how Stripe behaves, so it shares nothing with the service that it tests.
 
 mod api;
+mod askers;
 mod balance;
 mod cards;
 mod charges;
+mod checkout;
 mod customers;
 mod errors;
 mod events;
@@ -14,13 +16,17 @@ mod form;
 mod idempotency;
 mod inspection;
 mod lists;
+mod mandates;
+mod method_types;
 mod pages;
 mod payment_intents;
 mod payment_methods;
 mod refunds;
 mod requests;
 mod routes;
+mod search;
 mod service;
+mod setup_intents;
 mod shopper;
 mod signature;
 mod state;
@@ -132,6 +138,7 @@ impl PretendStripe {
                 "/redirect/authenticate/{intent}",
                 get(pages::show).post(pages::press),
             )
+            .route("/c/pay/{session}", get(checkout::show).post(checkout::press))
             .fallback(api::handle)
             .with_state(Arc::clone(&service));
         let server = Server::start(router, options.port).await?;

@@ -11,13 +11,16 @@ use uuid::Uuid;
 
 use super::balance::BalanceTransaction;
 use super::charges::Charge;
+use super::checkout::Session;
 use super::customers::Customer;
 use super::errors::ApiError;
 use super::events::Event;
 use super::idempotency::Keys;
+use super::mandates::Mandate;
 use super::payment_intents::PaymentIntent;
 use super::payment_methods::PaymentMethod;
 use super::refunds::Refund;
+use super::setup_intents::SetupIntent;
 use super::webhooks::Endpoint;
 
 /// What does not change while the service runs.
@@ -72,6 +75,9 @@ pub(crate) struct State {
     pub(crate) balance_transactions: Table<BalanceTransaction>,
     pub(crate) customers: Table<Customer>,
     pub(crate) payment_methods: Table<PaymentMethod>,
+    pub(crate) setup_intents: Table<SetupIntent>,
+    pub(crate) mandates: Table<Mandate>,
+    pub(crate) sessions: Table<Session>,
     pub(crate) events: Table<Arc<Event>>,
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
     pub(crate) waiting: VecDeque<(Instant, Later)>,
@@ -91,6 +97,9 @@ impl State {
             balance_transactions: Table::default(),
             customers: Table::default(),
             payment_methods: Table::default(),
+            setup_intents: Table::default(),
+            mandates: Table::default(),
+            sessions: Table::default(),
             events: Table::default(),
             endpoints: Vec::new(),
             waiting: VecDeque::new(),
@@ -130,6 +139,9 @@ impl State {
             "txn" => self.balance_transactions.view(id),
             "cus" => self.customers.view(id),
             "pm" => self.payment_methods.view(id),
+            "seti" => self.setup_intents.view(id),
+            "mandate" => self.mandates.view(id),
+            "cs" => self.session_view(id),
             _ => None,
         }
     }

@@ -2,11 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod captures;
+mod checkout;
+mod customers;
 mod faults;
 mod idempotency;
 mod money;
 mod official;
 mod payments;
+mod sepa;
+mod setups;
 mod shapes;
 mod support;
 mod webhooks;

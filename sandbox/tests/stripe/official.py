@@ -113,6 +113,90 @@ def walk_lists():
     assert balance.pending[0].amount == sum(line.net for line in lines)
 
 
+def walk_checkout():
+    session = stripe.checkout.Session.create(
+        mode="payment",
+        line_items=[
+            {
+                "quantity": 1,
+                "price_data": {"currency": "eur", "unit_amount": 12100, "product_data": {"name": "S1"}},
+            }
+        ],
+        payment_intent_data={"metadata": {"order": "S1"}},
+        metadata={"order": "S1"},
+        success_url="https://shop.example/done?session={CHECKOUT_SESSION_ID}",
+        cancel_url="https://shop.example",
+    )
+    assert (session.status, session.payment_status, session.payment_intent) == ("open", "unpaid", None)
+    assert "Pay" in requests.get(session.url, timeout=5).text
+    declined = requests.post(session.url, data={"payment_method": "pm_card_chargeDeclined"}, timeout=5)
+    assert declined.status_code == 402 and "declined" in declined.text
+    paid = requests.post(
+        session.url, data={"payment_method": "pm_card_visa"}, allow_redirects=False, timeout=5
+    )
+    assert paid.headers["location"] == "https://shop.example/done?session=" + session.id
+    session = stripe.checkout.Session.retrieve(session.id, expand=["payment_intent"])
+    assert (session.status, session.payment_status, session.url) == ("complete", "paid", None)
+    assert session.payment_intent.metadata["order"] == "S1"
+    listed = stripe.checkout.Session.list(payment_intent=session.payment_intent.id)
+    assert [found.id for found in listed.data] == [session.id]
+    other = stripe.checkout.Session.create(mode="setup", success_url="https://shop.example")
+    assert stripe.checkout.Session.expire(other.id).status == "expired"
+    raises(stripe.InvalidRequestError, stripe.checkout.Session.expire, other.id)
+
+
+def walk_saved_methods():
+    customer = stripe.Customer.create(metadata={"partner": "7"})
+    found = stripe.Customer.search(query="metadata['partner']:'7'")
+    assert [hit.id for hit in found.data] == [customer.id]
+    setup = stripe.SetupIntent.create(customer=customer.id, usage="off_session", **METHOD)
+    error = raises(
+        stripe.CardError, stripe.SetupIntent.confirm, setup.id, payment_method="pm_card_chargeDeclined"
+    )
+    assert error.error.setup_intent.last_setup_error.code == "card_declined"
+    setup = stripe.SetupIntent.confirm(setup.id, payment_method="pm_card_visa", expand=["payment_method"])
+    assert (setup.status, setup.payment_method.customer) == ("succeeded", customer.id)
+    method = setup.payment_method.id
+    assert pay(card=method, customer=customer.id, off_session=True).status == "succeeded"
+    stripe.Customer.modify(customer.id, invoice_settings={"default_payment_method": method})
+    listed = stripe.Customer.list_payment_methods(customer.id, type="card")
+    assert [kept.id for kept in listed.data] == [method]
+    assert stripe.PaymentMethod.detach(method).customer is None
+    raises(stripe.InvalidRequestError, pay, card=method, customer=customer.id, off_session=True)
+    assert stripe.Customer.delete(customer.id).deleted
+
+
+def walk_sepa():
+    method = stripe.PaymentMethod.create(
+        type="sepa_debit",
+        sepa_debit={"iban": "AT611904300234573201"},
+        billing_details={"name": "Ada", "email": "ada@shop.example"},
+    )
+    debit = {
+        "amount": 12100,
+        "currency": "eur",
+        "payment_method_types": ["sepa_debit"],
+        "payment_method": method.id,
+        "confirm": True,
+    }
+    error = raises(stripe.InvalidRequestError, stripe.PaymentIntent.create, **debit)
+    assert error.param == "mandate_data"
+    intent = stripe.PaymentIntent.create(
+        **debit,
+        mandate_data={
+            "customer_acceptance": {
+                "type": "online",
+                "online": {"ip_address": "127.0.0.1", "user_agent": "test"},
+            }
+        },
+        expand=["latest_charge.payment_method_details.sepa_debit.mandate"],
+    )
+    assert intent.status == "processing"
+    mandate = intent.latest_charge.payment_method_details.sepa_debit.mandate
+    assert (mandate.object, mandate.payment_method) == ("mandate", method.id)
+    assert stripe.Mandate.retrieve(mandate.id).payment_method_details.type == "sepa_debit"
+
+
 def walk_errors():
     error = raises(stripe.InvalidRequestError, stripe.PaymentIntent.create, currency="eur")
     assert (error.code, error.param) == ("parameter_missing", "amount")
@@ -161,6 +245,9 @@ def walk():
     walk_declines()
     walk_refunds()
     walk_lists()
+    walk_checkout()
+    walk_saved_methods()
+    walk_sepa()
     walk_errors()
     walk_idempotency()
     print("walked with stripe", stripe.VERSION)

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::super::askers::Asker;
 use super::super::balance::is_three_decimal;
-use super::super::cards::Rail;
 use super::super::errors::ApiError;
 use super::super::fields::{Checked, Fields, merge};
-use super::super::form::Param;
+use super::super::form::{Param, Params};
+use super::super::mandates::Consent;
+use super::super::method_types::MethodTypes;
 use super::super::state::{Row, State, new_id, now, token};
-use super::{Asker, CaptureMethod, PaymentIntent, Status, confirm};
+use super::{CaptureMethod, PaymentIntent, Status};
 
 /// Stripe's least and greatest amount, in minor units of the euro.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 50..=99_999_999;
@@ -32,6 +34,7 @@ const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bg
 struct Confirmation {
     now: bool,
     off_session: bool,
+    consent: Consent,
 }
 
 /// `POST /v1/payment_intents`
@@ -40,6 +43,7 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     fields.ignore(&WITHOUT_EFFECT);
     fields.finish()?;
     intent.off_session = confirmation.off_session;
+    intent.consent = confirmation.consent;
     if confirmation.now {
         if intent.payment_method.is_none() {
             let message = "You cannot confirm this PaymentIntent because it's missing a payment method.";
@@ -47,11 +51,17 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
                 .code("parameter_missing")
                 .param("payment_method"));
         }
-        confirm::check_return_url(&intent)?;
+        intent.check_return_url()?;
     }
     if let Some(method) = &mut intent.payment_method {
-        *method = state.use_payment_method(method)?;
+        *method = state.use_payment_method(method, intent.customer.as_deref())?;
         intent.status = Status::RequiresConfirmation;
+    }
+    if confirmation.now {
+        state.check_payable(&intent)?;
+    } else if intent.consent.acceptance.is_some() {
+        let message = "`mandate_data` may be given only together with `confirm`.";
+        return Err(ApiError::invalid(message).param("mandate_data"));
     }
     let id = intent.id.clone();
     state.payment_intents.insert(intent);
@@ -62,14 +72,23 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     Ok(state.payment_intents.get(&id)?.view())
 }
 
+/// An intent for a session of Checkout, from what the session was created with.
+pub(crate) fn for_session(state: &State, params: Params) -> Checked<PaymentIntent> {
+    let mut fields = Fields::within("payment_intent_data", params);
+    let (intent, _) = parse(state, &mut fields)?;
+    fields.finish()?;
+    Ok(intent)
+}
+
 fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirmation)> {
     let currency = currency(fields)?;
     let amount = amount(fields, &currency)?;
     let confirmation = Confirmation {
         now: fields.boolean("confirm")?.unwrap_or_default(),
         off_session: fields.boolean("off_session")?.unwrap_or_default(),
+        consent: Consent::take(fields, Asker::Merchant)?,
     };
-    let (payment_method_types, automatic_payment_methods) = methods(fields)?;
+    let method_types = MethodTypes::take(fields, Some(&currency))?;
     let id = new_id("pi");
     let mut intent = PaymentIntent {
         client_secret: format!("{id}_secret_{}", token()),
@@ -78,22 +97,23 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
         amount,
         amount_capturable: 0,
         amount_received: 0,
-        automatic_payment_methods,
         canceled_at: None,
         cancellation_reason: None,
         capture_method: fields
             .choice("capture_method", &CaptureMethod::WORDS)?
             .map_or(CaptureMethod::AutomaticAsync, CaptureMethod::parse),
+        checkout: None,
+        consent: Consent::default(),
         currency,
         customer: None,
         description: None,
         last_payment_error: None,
         latest_charge: None,
         metadata: fields.metadata()?.unwrap_or_default(),
+        method_types,
         next_action: None,
         off_session: false,
         payment_method: None,
-        payment_method_types,
         receipt_email: None,
         return_url: None,
         setup_future_usage: None,
@@ -126,7 +146,7 @@ pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields
         }
     }
     if let Some(customer) = &intent.customer {
-        state.customers.check(customer, "customer")?;
+        state.check_customer(customer)?;
     }
     if let Some(usage) = fields.choice("setup_future_usage", &["off_session", "on_session", ""])? {
         intent.setup_future_usage = Some(usage).filter(|usage| !usage.is_empty());
@@ -146,6 +166,7 @@ pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields
 /// `POST /v1/payment_intents/{id}`
 pub(crate) fn update(state: &mut State, id: &str, mut fields: Fields) -> Checked<Value> {
     let mut intent = state.payment_intents.get(id)?.clone();
+    let before = intent.payment_method.clone();
     let metadata = fields.metadata()?;
     let description = fields.text("description")?;
     // Once it is over, only its labels may change.
@@ -160,8 +181,9 @@ pub(crate) fn update(state: &mut State, id: &str, mut fields: Fields) -> Checked
         set(state, &mut intent, &mut fields)?;
     }
     fields.finish()?;
-    if let Some(method) = &intent.payment_method {
-        intent.payment_method = Some(state.use_payment_method(method)?);
+    let named = intent.payment_method.clone();
+    if let Some(method) = named.filter(|method| Some(method) != before.as_ref()) {
+        intent.payment_method = Some(state.use_payment_method(&method, intent.customer.as_deref())?);
         if intent.status == Status::RequiresPaymentMethod {
             intent.status = Status::RequiresConfirmation;
         }
@@ -177,7 +199,7 @@ pub(crate) fn update(state: &mut State, id: &str, mut fields: Fields) -> Checked
     Ok(view)
 }
 
-fn currency(fields: &mut Fields) -> Checked<String> {
+pub(crate) fn currency(fields: &mut Fields) -> Checked<String> {
     let currency = fields.required("currency")?.to_lowercase();
     if CURRENCIES.split_whitespace().any(|known| known == currency) {
         return Ok(currency);
@@ -221,37 +243,6 @@ fn checked_amount(amount: i64, currency: &str) -> Checked<i64> {
         )));
     }
     Ok(amount)
-}
-
-/// Which kinds of methods may pay, and whether they come from the dashboard, which is the default.
-fn methods(fields: &mut Fields) -> Checked<(Vec<String>, Option<&'static str>)> {
-    let named = fields.list("payment_method_types")?;
-    let rails = [Rail::Card, Rail::UsBankAccount].map(Rail::word);
-    if let Some(other) = named.iter().find(|name| !rails.contains(&name.as_str())) {
-        let message =
-            format!("The payment method type \"{other}\" is invalid: the pretend Stripe knows {rails:?}.");
-        return Err(ApiError::invalid(message).param("payment_method_types"));
-    }
-    let automatic = match fields.section("automatic_payment_methods")? {
-        None => named.is_empty().then_some("always"),
-        Some(mut automatic) => {
-            let enabled = automatic.boolean("enabled")?.unwrap_or_default();
-            let redirects = automatic.choice("allow_redirects", &["always", "never"])?;
-            automatic.finish()?;
-            enabled.then_some(redirects.unwrap_or("always"))
-        }
-    };
-    if automatic.is_some() && !named.is_empty() {
-        let message =
-            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-        return Err(ApiError::invalid(message));
-    }
-    let named = if named.is_empty() {
-        vec![Rail::Card.word().to_owned()]
-    } else {
-        named
-    };
-    Ok((named, automatic))
 }
 
 fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
