@@ -27,6 +27,15 @@ pub enum AppError {
     /// The payment as it stands does not allow it.
     #[error(transparent)]
     Rule(#[from] RuleBroken),
+    /// The account's provider cannot do it.
+    #[error("the provider of this account has no {what}")]
+    NotSupported {
+        /// What it has not.
+        what: String,
+    },
+    /// The payment method was taken from its customer.
+    #[error("the payment method is detached: it can never be used again")]
+    MethodDetached,
     /// Another living payment has the reference.
     #[error("the reference belongs to {payment}")]
     ReferenceInUse {

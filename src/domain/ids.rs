@@ -119,6 +119,12 @@ ids! {
     PaymentId = "pay";
     /// One money-moving call to a provider; its text is the provider's idempotency key.
     OperationId = "op";
+    /// Somebody who pays, one per partner of Odoo's and provider account.
+    CustomerId = "cus";
+    /// A card or an account that a customer left for later.
+    PaymentMethodId = "pmt";
+    /// A customer leaving a payment method for later, without a charge.
+    SetupId = "set";
     /// Money given back.
     RefundId = "re";
     /// News to tell.

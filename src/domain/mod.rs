@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod balance_transaction;
 pub mod card_number;
+pub mod customer;
 pub mod exception;
 pub mod idempotency;
 pub mod ids;
@@ -10,6 +11,8 @@ pub mod money;
 pub mod operation;
 pub mod outbox;
 pub mod payment;
+pub mod payment_method;
 pub mod posting;
 pub mod refund;
+pub mod setup;
 pub mod snapshot;

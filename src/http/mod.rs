@@ -1,13 +1,19 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
+mod check;
+mod cursor;
+mod customers;
 mod extract;
 mod health;
 mod new_payment;
 mod openapi;
+mod payment_methods;
 mod payments;
 mod problem;
 mod refusals;
 mod request_id;
+mod respond;
+mod setups;
 mod view;
 mod webhooks;
 
@@ -61,7 +67,17 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(payments::get)
         .service(payments::capture)
         .service(payments::cancel)
-        .service(payments::refund);
+        .service(payments::refund)
+        .service(customers::put)
+        .service(customers::list)
+        .service(customers::get)
+        .service(setups::create)
+        .service(setups::get)
+        .service(payment_methods::list)
+        .service(payment_methods::get)
+        .service(payment_methods::get_mandate)
+        .service(payment_methods::set_default)
+        .service(payment_methods::detach);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -171,6 +171,15 @@ impl From<AppError> for Problem {
             }
             AppError::Invalid { field, code, message } => Self::invalid(field, code, message),
             AppError::Rule(rule) => of_rule(&rule),
+            AppError::NotSupported { what } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_supported",
+                format!("the provider of this account has no {what}"),
+            ),
+            AppError::MethodDetached => conflict(
+                "payment_method_detached",
+                "the payment method was taken from its customer and can never be used again".to_owned(),
+            ),
             AppError::ReferenceInUse { payment } => {
                 let detail = format!("{payment} has this reference; use it, or cancel it first");
                 Self {

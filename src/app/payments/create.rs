@@ -148,7 +148,8 @@ async fn name_the_living(app: &App, payment: &Payment) -> Result<AppError, AppEr
     ))
 }
 
-async fn choose_account(
+/// The account that is named, or the merchant's only one of the key's mode.
+pub(in crate::app) async fn choose_account(
     conn: &mut PgConnection,
     app: &App,
     caller: &Caller,

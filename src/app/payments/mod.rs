@@ -16,6 +16,7 @@ use crate::store;
 use crate::store::idempotency_records::IdempotencyRecord;
 
 pub use change::{cancel, capture, refund};
+pub(super) use create::choose_account;
 pub use create::{NewPayment, create};
 pub use detail::PaymentDetail;
 pub use read::{get, list_by_reference, refresh};
