@@ -7,4 +7,5 @@ mod documents;
 mod idempotency;
 mod lists;
 mod parts;
+mod payer;
 mod walk;

@@ -18,9 +18,11 @@ pub(crate) struct MethodTypes {
 }
 
 impl MethodTypes {
-    /// Takes `payment_method_types` and `automatic_payment_methods`; where neither is given, the dashboard decides.
+    /// Takes `payment_method_types`, or as newer versions call it `allowed_payment_method_types`, and
+    /// `automatic_payment_methods`; where neither is given, the dashboard decides.
     pub(crate) fn take(fields: &mut Fields, currency: Option<&str>) -> Checked<Self> {
-        let names = fields.list("payment_method_types")?;
+        let mut names = fields.list("payment_method_types")?;
+        names.extend(fields.list("allowed_payment_method_types")?);
         if let Some(other) = names.iter().find(|name| !Rail::WORDS.contains(&name.as_str())) {
             let known = Rail::WORDS;
             let message = format!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::{deadline, resume, serve};
+use super::{deadline, payer, resume, serve};
 use crate::app::auth::Caller;
 use crate::app::carry_out::carry_out;
 use crate::app::payments::read::lock_of_mode;
@@ -52,6 +52,7 @@ pub async fn change(
         return resume(app, tx, merchant, record, keyed, deadline).await;
     }
     let mut payment = lock_of_mode(&mut tx, app, caller, id).await?;
+    let change = with_method(app, &mut tx, caller, &payment, change).await?;
     let operation = write(app, &mut tx, &mut payment, operation_id, change).await?;
     if operation.state.is_final() {
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
@@ -102,6 +103,31 @@ pub(in crate::app) async fn call_off(
         Ok(attempted) => attempted??.decided(),
         Err(_elapsed) => Err(AppError::in_flight()),
     }
+}
+
+/// A saved method is named to the provider by its own id, and pays for its own customer only.
+async fn with_method(
+    app: &App,
+    conn: &mut PgConnection,
+    caller: &Caller,
+    payment: &Payment,
+    mut change: Change,
+) -> Result<Change, AppError> {
+    let account = payment.provider_account_id;
+    let customer = payment.customer_id;
+    let Some(method) = change.ask.payment_method.take() else {
+        return Ok(change);
+    };
+    let payer = payer::find(app, conn, caller, account, customer, Some(&method)).await?;
+    if payer.customer.map(|(id, _)| id) != customer {
+        return Err(AppError::Invalid {
+            field: "payment_method",
+            code: "other_customer",
+            message: "is a customer's, and the payment names none".to_owned(),
+        });
+    }
+    change.ask.payment_method = payer.payment_method;
+    Ok(change)
 }
 
 /// Writes an operation that the rules allow. Where the provider has nothing to cancel, it ends here and at once.

@@ -4,6 +4,7 @@ mod attempts;
 mod change;
 mod create;
 mod detail;
+mod payer;
 mod read;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use change::undecided;
 pub use crate::store::payments::PaymentFilter;
 pub(in crate::app) use change::call_off;
 pub use change::{Change, change};
+pub(super) use create::choose_account;
 pub use create::{NewPayment, create};
 pub use detail::PaymentDetail;
 pub use read::{After, List, Listed, get, list, refresh};
