@@ -49,6 +49,18 @@ pub(crate) struct Card {
     pub(crate) challenge: bool,
     pub(crate) decline: Option<Decline>,
     pub(crate) refund: RefundCourse,
+    /// Whether its network takes several captures of one authorization.
+    pub(crate) multicapture: bool,
+    /// What its holder will complain of.
+    pub(crate) grievance: Option<Grievance>,
+}
+
+/// A complaint to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grievance {
+    pub(crate) reason: &'static str,
+    /// Whether the bank only asks.
+    pub(crate) inquiry: bool,
 }
 
 /// A decline of an off-session payment that the bank wants its customer to confirm.
@@ -67,10 +79,12 @@ const VISA: Card = Card {
     challenge: false,
     decline: None,
     refund: RefundCourse::Succeeds,
+    multicapture: true,
+    grievance: None,
 };
 
 /// Every test card, by its name after `pm_card_` or `tok_`.
-const CARDS: [(&str, Card); 21] = [
+const CARDS: [(&str, Card); 25] = [
     ("visa", VISA),
     (
         "mastercard",
@@ -163,6 +177,20 @@ const CARDS: [(&str, Card); 21] = [
             ..VISA
         },
     ),
+    (
+        "credit_disableEnterpriseCardFeatures",
+        Card {
+            last4: "0076",
+            multicapture: false,
+            ..VISA
+        },
+    ),
+    ("createDispute", complaining("0259", "fraudulent", false)),
+    (
+        "createDisputeProductNotReceived",
+        complaining("2685", "product_not_received", false),
+    ),
+    ("createDisputeInquiry", complaining("1976", "fraudulent", true)),
     ("us", VISA),
     (
         "de",
@@ -217,6 +245,14 @@ const fn challenging(last4: &'static str) -> Card {
     Card {
         last4,
         challenge: true,
+        ..VISA
+    }
+}
+
+const fn complaining(last4: &'static str, reason: &'static str, inquiry: bool) -> Card {
+    Card {
+        last4,
+        grievance: Some(Grievance { reason, inquiry }),
         ..VISA
     }
 }

@@ -7,6 +7,7 @@ mod balance;
 mod cards;
 mod charges;
 mod customers;
+mod disputes;
 mod errors;
 mod events;
 mod fields;
@@ -39,6 +40,7 @@ use service::Service;
 use state::Settings;
 use webhooks::Courier;
 
+pub use disputes::Verdict;
 pub use requests::SeenRequest;
 pub use shopper::Shopper;
 pub use webhooks::{DeliveryPlan, WebhookEndpoint};

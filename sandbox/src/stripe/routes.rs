@@ -8,7 +8,7 @@ use super::fields::{Checked, Fields};
 use super::payment_intents::Asker;
 use super::requests::Call;
 use super::state::State;
-use super::{balance, charges, customers, events, payment_intents, payment_methods, refunds};
+use super::{balance, charges, customers, disputes, events, payment_intents, payment_methods, refunds};
 
 /// Carries out one call.
 pub(crate) fn dispatch(state: &mut State, call: &Call, fields: Fields) -> Checked<Value> {
@@ -54,6 +54,8 @@ fn read(state: &State, path: &[&str], fields: Fields) -> Option<Checked<Value>> 
         ["charges", id] => charges::retrieve(state, id, fields),
         ["refunds"] => refunds::list(state, fields),
         ["refunds", id] => refunds::retrieve(state, id, fields),
+        ["disputes"] => disputes::list(state, fields),
+        ["disputes", id] => disputes::retrieve(state, id, fields),
         ["balance"] => balance::retrieve(state, fields),
         ["balance_transactions"] => balance::list(state, fields),
         ["balance_transactions", id] => balance::retrieve_transaction(state, id, fields),
@@ -75,6 +77,8 @@ fn write(state: &mut State, path: &[&str], fields: Fields) -> Option<Checked<Val
         ["payment_intents", id, "cancel"] => payment_intents::cancel(state, id, fields),
         ["refunds"] => refunds::create(state, fields),
         ["refunds", id] => refunds::update(state, id, fields),
+        ["disputes", id] => disputes::update(state, id, fields),
+        ["disputes", id, "close"] => disputes::close(state, id, fields),
         ["customers"] => customers::create(state, fields),
         ["customers", id] => customers::update(state, id, fields),
         ["payment_methods"] => payment_methods::create(state, fields),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::balance::BalanceTransaction;
 use super::charges::Charge;
 use super::customers::Customer;
+use super::disputes::{Dispute, Verdict};
 use super::errors::ApiError;
 use super::events::Event;
 use super::idempotency::Keys;
@@ -58,6 +59,10 @@ pub(crate) enum Later {
     EndDebit(String),
     /// Brings a refund to its end.
     FinishRefund(String),
+    /// Tells of the complaint that a card stands for.
+    OpenDispute(String),
+    /// Brings the bank's decision on a dispute.
+    DecideDispute(String, Verdict),
 }
 
 /// The account and all its objects.
@@ -69,6 +74,7 @@ pub(crate) struct State {
     pub(crate) payment_intents: Table<PaymentIntent>,
     pub(crate) charges: Table<Charge>,
     pub(crate) refunds: Table<Refund>,
+    pub(crate) disputes: Table<Dispute>,
     pub(crate) balance_transactions: Table<BalanceTransaction>,
     pub(crate) customers: Table<Customer>,
     pub(crate) payment_methods: Table<PaymentMethod>,
@@ -88,6 +94,7 @@ impl State {
             payment_intents: Table::default(),
             charges: Table::default(),
             refunds: Table::default(),
+            disputes: Table::default(),
             balance_transactions: Table::default(),
             customers: Table::default(),
             payment_methods: Table::default(),
@@ -117,6 +124,8 @@ impl State {
                 Later::SettleCharge(id) => self.settle_charge(&id),
                 Later::EndDebit(id) => self.end_debit(&id),
                 Later::FinishRefund(id) => self.finish_refund(&id),
+                Later::OpenDispute(id) => self.complain(&id),
+                Later::DecideDispute(id, verdict) => drop(self.decide(&id, verdict)),
             }
         }
     }
@@ -127,6 +136,7 @@ impl State {
             "pi" => self.payment_intents.view(id),
             "ch" => self.charges.view(id),
             "re" => self.refunds.view(id),
+            "dp" => self.disputes.view(id),
             "txn" => self.balance_transactions.view(id),
             "cus" => self.customers.view(id),
             "pm" => self.payment_methods.view(id),

@@ -7,6 +7,7 @@
 import json
 import os
 import sys
+import time
 
 import requests
 import stripe
@@ -69,6 +70,50 @@ def walk_capture_and_cancel():
     assert error.error.payment_intent.status == "succeeded"
     held = pay(capture_method="manual")
     assert stripe.PaymentIntent.cancel(held.id, cancellation_reason="abandoned").status == "canceled"
+
+
+def walk_several_captures():
+    several = {"card": {"request_multicapture": "if_available"}}
+    intent = pay(amount=5000, capture_method="manual", payment_method_options=several, expand=["latest_charge"])
+    assert intent.latest_charge.payment_method_details.card.multicapture.status == "available"
+    charge = intent.latest_charge.id
+    intent = stripe.PaymentIntent.capture(intent.id, amount_to_capture=2000, final_capture=False)
+    assert (intent.status, intent.amount_received, intent.amount_capturable) == ("requires_capture", 2000, 3000)
+    intent = stripe.PaymentIntent.capture(intent.id, amount_to_capture=1000)
+    assert (intent.status, intent.amount_received, intent.amount_capturable) == ("succeeded", 3000, 0)
+    lines = stripe.BalanceTransaction.list(source=charge)
+    assert [(line.type, line.amount) for line in lines.data] == [("charge", 1000), ("charge", 2000)]
+    held = pay(amount=5000, capture_method="manual")
+    error = raises(
+        stripe.InvalidRequestError,
+        stripe.PaymentIntent.capture,
+        held.id,
+        amount_to_capture=2000,
+        final_capture=False,
+    )
+    assert error.param == "final_capture"
+
+
+def walk_disputes():
+    intent = pay(card="pm_card_createDispute")
+    deadline = time.monotonic() + 10
+    while not (disputes := stripe.Dispute.list(payment_intent=intent.id).data):
+        assert time.monotonic() < deadline, "no dispute was opened"
+        time.sleep(0.01)
+    dispute = disputes[0]
+    assert (dispute.status, dispute.reason, dispute.amount) == ("needs_response", "fraudulent", 12100)
+    assert [(line.type, line.amount, line.fee) for line in dispute.balance_transactions] == [
+        ("adjustment", -12100, 2000)
+    ]
+    assert stripe.Charge.retrieve(dispute.charge).disputed
+    error = raises(stripe.InvalidRequestError, stripe.Refund.create, payment_intent=intent.id)
+    assert error.code == "charge_disputed"
+    evidence = {"customer_name": "Ada", "uncategorized_text": "x"}
+    staged = stripe.Dispute.modify(dispute.id, evidence=evidence, submit=False, metadata={"case": "1"})
+    assert staged.evidence_details.has_evidence and staged.status == "needs_response"
+    closed = stripe.Dispute.close(dispute.id)
+    assert (closed.status, closed.evidence.customer_name, closed.metadata["case"]) == ("lost", "Ada", "1")
+    raises(stripe.InvalidRequestError, stripe.Dispute.modify, dispute.id, evidence=evidence)
 
 
 def walk_declines():
@@ -158,6 +203,8 @@ def walk():
     walk_a_payment()
     walk_three_d_secure()
     walk_capture_and_cancel()
+    walk_several_captures()
+    walk_disputes()
     walk_declines()
     walk_refunds()
     walk_lists()

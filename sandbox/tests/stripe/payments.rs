@@ -267,6 +267,36 @@ async fn parameters_are_refused_by_name() {
             "",
             "capture_method",
         ),
+        (
+            "amount=100&currency=eur&statement_descriptor=SHOP",
+            "",
+            "statement_descriptor",
+        ),
+        (
+            "amount=100&currency=eur&statement_descriptor_suffix=a-text-of-23-characters",
+            "",
+            "statement_descriptor_suffix",
+        ),
+        (
+            "amount=100&currency=eur&statement_descriptor_suffix=S*1",
+            "",
+            "statement_descriptor_suffix",
+        ),
+        (
+            "amount=100&currency=eur&statement_descriptor_suffix=42",
+            "",
+            "statement_descriptor_suffix",
+        ),
+        (
+            "amount=100&currency=eur&receipt_email=nobody",
+            "email_invalid",
+            "receipt_email",
+        ),
+        (
+            "amount=100&currency=eur&payment_method_options[card][request_multicapture]=always",
+            "",
+            "payment_method_options[card][request_multicapture]",
+        ),
     ];
     for (form, code, param) in cases {
         let refused = desk.post(INTENTS, form).await;
@@ -290,6 +320,53 @@ async fn parameters_are_refused_by_name() {
             .as_str()
             .unwrap()
             .contains("`return_url`")
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_brings_what_the_creation_left_out() {
+    let desk = Desk::open().await;
+    let customer = desk.post("/v1/customers", "name=Ada").await;
+    let other = desk.post("/v1/customers", "name=Eve").await;
+    let form = format!(
+        "amount=100&currency=eur&payment_method_types[]=card&customer={}",
+        customer.id()
+    );
+    let open = desk.post(INTENTS, &form).await;
+    let path = format!("{INTENTS}/{}/confirm", open.id());
+    let moved = format!("payment_method=pm_card_visa&customer={}", other.id());
+    for (form, param) in [
+        (moved.as_str(), "customer"),
+        (
+            "payment_method=pm_card_visa&receipt_email=nobody",
+            "receipt_email",
+        ),
+        (
+            "payment_method=pm_card_visa&statement_descriptor=SHOP",
+            "statement_descriptor",
+        ),
+        ("payment_method=pm_card_visa&colour=blue", "colour"),
+    ] {
+        let refused = desk.post(&path, form).await;
+        assert_eq!(refused.body["error"]["param"], param);
+    }
+    let paid = desk
+        .post(
+            &path,
+            "payment_method=pm_card_visa&off_session=true&return_url=https://shop.example&receipt_email=ada@shop.example\
+             &setup_future_usage=off_session&shipping[name]=Ada&shipping[address][city]=Graz\
+             &statement_descriptor_suffix=S1-2&capture_method=manual&metadata[op]=op_1\
+             &payment_method_options[card][request_multicapture]=if_available",
+        )
+        .await;
+    assert_eq!(paid.body["status"], "requires_capture");
+    assert_eq!(paid.body["receipt_email"], "ada@shop.example");
+    let charge = &desk.stripe.charges()[0];
+    assert_eq!(charge["shipping"]["address"]["city"], "Graz");
+    assert_eq!(charge["calculated_statement_descriptor"], "SANDBOX* S1-2");
+    assert_eq!(
+        charge["payment_method_details"]["card"]["multicapture"]["status"],
+        "available"
     );
 }
 

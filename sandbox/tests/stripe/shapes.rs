@@ -72,6 +72,11 @@ const VARIANCE: &[(&str, &str)] = &[
     ),
     ("payment_intent.latest_charge", "expanded, compared by itself"),
     (
+        "payment_intent.payment_method_options.card",
+        "the example is empty; the reference names what is inside",
+    ),
+    ("charge.shipping", "as on the payment intent"),
+    (
         "payment_intent.shipping",
         "the example is empty; the reference names what is inside",
     ),
@@ -145,6 +150,7 @@ async fn errors_and_lists_have_the_fields_that_the_reference_names() {
         "payment_intents",
         "charges",
         "refunds",
+        "disputes",
         "balance_transactions",
         "events",
         "customers",
@@ -202,6 +208,21 @@ async fn answers() -> Vec<Value> {
         desk.post(&format!("/v1/payment_intents/{}/{verb}", held.id()), form)
             .await;
     }
+    let several = "capture_method=manual&payment_method_options[card][request_multicapture]=if_available";
+    let held = desk.pay("visa", several).await;
+    let part = "amount_to_capture=100&final_capture=false";
+    desk.post(&format!("/v1/payment_intents/{}/capture", held.id()), part)
+        .await;
+    desk.stripe.lapse(held.id()).unwrap();
+    desk.pay(
+        "createDisputeInquiry",
+        &format!("{shipping}&statement_descriptor_suffix=S1"),
+    )
+    .await;
+    let disputed = desk.pay("visa", "").await;
+    let dispute = desk.stripe.dispute(disputed.id(), "fraudulent").unwrap();
+    let evidence = "evidence[receipt]=file_1&evidence[uncategorized_text]=winning_evidence";
+    desk.post(&format!("/v1/disputes/{dispute}"), evidence).await;
     let mut answers = Vec::new();
     for card in ["visa", "pendingRefund", "refundFail"] {
         let paid = desk.pay(card, "").await;
@@ -219,6 +240,7 @@ async fn answers() -> Vec<Value> {
     answers.extend(desk.stripe.payment_intents());
     answers.extend(desk.stripe.charges());
     answers.extend(desk.stripe.refunds());
+    answers.extend(desk.stripe.disputes());
     answers.extend(desk.stripe.balance_transactions());
     answers.extend(desk.stripe.events());
     answers.extend(listener.events());

@@ -27,12 +27,7 @@ pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fie
     if let Some(update) = fields.metadata()? {
         merge(&mut intent.metadata, update);
     }
-    fields.ignore(&[
-        "payment_method_options",
-        "radar_options",
-        "error_on_requires_action",
-        "use_stripe_sdk",
-    ]);
+    fields.ignore(&["radar_options", "error_on_requires_action", "use_stripe_sdk"]);
     fields.finish()?;
     check_confirmable(&intent)?;
     intent.off_session = off_session;

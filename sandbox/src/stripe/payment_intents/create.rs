@@ -8,18 +8,13 @@ use super::super::errors::ApiError;
 use super::super::fields::{Checked, Fields, merge};
 use super::super::form::Param;
 use super::super::state::{Row, State, new_id, now, token};
-use super::{Asker, CaptureMethod, PaymentIntent, Status, confirm};
+use super::{Asker, CaptureMethod, MethodOptions, PaymentIntent, Status, checks, confirm};
 
 /// Stripe's least and greatest amount, in minor units of the euro.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 50..=99_999_999;
 
 /// Parameters that Stripe takes and that change nothing that the pretend one shows.
-const WITHOUT_EFFECT: [&str; 4] = [
-    "payment_method_options",
-    "radar_options",
-    "error_on_requires_action",
-    "use_stripe_sdk",
-];
+const WITHOUT_EFFECT: [&str; 3] = ["radar_options", "error_on_requires_action", "use_stripe_sdk"];
 
 const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp \
     byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd \
@@ -90,6 +85,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
         last_payment_error: None,
         latest_charge: None,
         metadata: fields.metadata()?.unwrap_or_default(),
+        method_options: MethodOptions::default(),
         next_action: None,
         off_session: false,
         payment_method: None,
@@ -109,6 +105,7 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
 
 /// What creating, updating and confirming may set alike.
 pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields) -> Checked<()> {
+    let owner = intent.customer.clone();
     for (name, target) in [
         ("customer", &mut intent.customer),
         ("description", &mut intent.description),
@@ -132,15 +129,8 @@ pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields
         intent.setup_future_usage = Some(usage).filter(|usage| !usage.is_empty());
     }
     intent.shipping = shipping(fields)?.or(intent.shipping.take());
-    if let Some(suffix) = intent
-        .statement_descriptor_suffix
-        .as_ref()
-        .filter(|text| text.len() > 22)
-    {
-        let message = format!("The statement descriptor suffix '{suffix}' is longer than 22 characters.");
-        return Err(ApiError::invalid(message).param("statement_descriptor_suffix"));
-    }
-    Ok(())
+    intent.method_options.take(fields)?;
+    checks::check(intent, owner.as_deref())
 }
 
 /// `POST /v1/payment_intents/{id}`

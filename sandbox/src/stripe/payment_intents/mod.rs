@@ -1,8 +1,10 @@
 //! Payment intents: what is to be paid, and how far it has come.
 
 mod capture;
+mod checks;
 mod confirm;
 mod create;
+mod options;
 mod search;
 
 pub(crate) use capture::{cancel, capture};
@@ -12,6 +14,9 @@ pub(crate) use search::search;
 
 use serde_json::{Map, Value, json};
 
+use options::MethodOptions;
+
+use super::cards::Rail;
 use super::errors::ApiError;
 use super::fields::{Checked, Fields, Metadata};
 use super::lists::Page;
@@ -91,6 +96,7 @@ pub(crate) struct PaymentIntent {
     last_payment_error: Option<Map<String, Value>>,
     pub(crate) latest_charge: Option<String>,
     pub(crate) metadata: Metadata,
+    pub(crate) method_options: MethodOptions,
     next_action: Option<Value>,
     off_session: bool,
     pub(crate) payment_method: Option<String>,
@@ -98,7 +104,7 @@ pub(crate) struct PaymentIntent {
     pub(crate) receipt_email: Option<String>,
     pub(crate) return_url: Option<String>,
     setup_future_usage: Option<&'static str>,
-    shipping: Option<Value>,
+    pub(crate) shipping: Option<Value>,
     statement_descriptor: Option<String>,
     pub(crate) statement_descriptor_suffix: Option<String>,
     pub(crate) status: Status,
@@ -146,7 +152,7 @@ impl Row for PaymentIntent {
             "on_behalf_of": null,
             "payment_method": self.payment_method,
             "payment_method_configuration_details": null,
-            "payment_method_options": {},
+            "payment_method_options": if self.accepts_cards() { self.method_options.view() } else { json!({}) },
             "payment_method_types": self.payment_method_types,
             "processing": null,
             "receipt_email": self.receipt_email,
@@ -164,6 +170,13 @@ impl Row for PaymentIntent {
 }
 
 impl PaymentIntent {
+    /// Whether a card may pay it.
+    fn accepts_cards(&self) -> bool {
+        self.payment_method_types
+            .iter()
+            .any(|kind| kind == Rail::Card.word())
+    }
+
     /// Whether the bank agreed, captured or not.
     pub(crate) fn is_paid(&self) -> bool {
         matches!(self.status, Status::Succeeded | Status::RequiresCapture)
