@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod balance_transaction;
 pub mod card_number;
+pub mod dispute;
 pub mod exception;
 pub mod idempotency;
 pub mod ids;
