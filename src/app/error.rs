@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::RuleBroken;
 use crate::provider::ProviderError;
@@ -27,6 +28,15 @@ pub enum AppError {
     /// The payment as it stands does not allow it.
     #[error(transparent)]
     Rule(#[from] RuleBroken),
+    /// The dispute as it stands does not allow it.
+    #[error(transparent)]
+    Dispute(#[from] DisputeRuleBroken),
+    /// The account's provider cannot do it.
+    #[error("the provider of this account has no {what}")]
+    NotSupported {
+        /// What it has not.
+        what: String,
+    },
     /// Another living payment has the reference.
     #[error("the reference belongs to {payment}")]
     ReferenceInUse {

@@ -152,6 +152,12 @@ impl Key {
         }
     }
 
+    /// Whether the key was claimed before.
+    pub(super) async fn is_used(&self, app: &App, merchant: MerchantId) -> Result<bool, AppError> {
+        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        Ok(store::idempotency_records::exists(&mut conn, merchant, &self.hash).await?)
+    }
+
     /// Marks that a caller is being served again.
     pub(super) async fn serve(
         &self,

@@ -5,6 +5,7 @@ mod apply;
 pub mod auth;
 mod carry_out;
 mod clock;
+pub mod disputes;
 mod error;
 pub mod health;
 mod idempotency;

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
+use super::disputes;
 use super::payments::refresh;
 use super::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
@@ -101,7 +102,9 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     for event in events {
         let interpretation = interpret(app, &event).await;
         let object = match &interpretation {
-            Ok(Interpretation::Payment { reference, .. }) => reference.clone(),
+            Ok(Interpretation::Payment { reference, .. } | Interpretation::Dispute { reference, .. }) => {
+                reference.clone()
+            }
             Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
         };
         let key = (event.provider_account_id, object);
@@ -152,14 +155,16 @@ async fn apply_event(
     event: &WebhookEvent,
     interpretation: Interpretation,
 ) -> Result<(), AppError> {
-    let Interpretation::Payment {
-        reference,
-        payment: named,
-        snapshot,
-        ..
-    } = interpretation
-    else {
-        return end(app, event, Ended::Ignored).await;
+    let (reference, named, snapshot) = match interpretation {
+        Interpretation::Payment {
+            reference,
+            payment,
+            snapshot,
+        } => (reference, payment, snapshot),
+        Interpretation::Dispute { reference, snapshot } => {
+            return disputes::hear(app, event, &reference, snapshot.as_deref()).await;
+        }
+        Interpretation::NotFollowed => return end(app, event, Ended::Ignored).await,
     };
     let Some(id) = find_payment(app, event, &reference, named).await? else {
         return end(app, event, Ended::Ignored).await;

@@ -1,5 +1,8 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
+mod check;
+mod cursor;
+mod disputes;
 mod extract;
 mod health;
 mod new_payment;
@@ -8,6 +11,7 @@ mod payments;
 mod problem;
 mod refusals;
 mod request_id;
+mod respond;
 mod view;
 mod webhooks;
 
@@ -61,7 +65,11 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(payments::get)
         .service(payments::capture)
         .service(payments::cancel)
-        .service(payments::refund);
+        .service(payments::refund)
+        .service(disputes::list)
+        .service(disputes::get)
+        .service(disputes::evidence)
+        .service(disputes::accept);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

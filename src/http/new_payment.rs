@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::check::{check_text, check_token, check_url, parse_id};
 use crate::app::payments::NewPayment;
-use crate::domain::card_number::holds_card_number;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::payment::{CaptureMethod, Reference};
 use crate::domain::posting::Settles;
@@ -102,17 +101,6 @@ impl CreateBody {
     }
 }
 
-fn parse_id<T: std::str::FromStr<Err: std::fmt::Display>>(
-    field: &'static str,
-    text: Option<&str>,
-) -> Result<Option<T>, Problem> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| Problem::invalid(field, "invalid_id", error))
-    })
-    .transpose()
-}
-
 fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>, Problem> {
     if settles.len() > 100 {
         return Err(Problem::invalid(
@@ -182,60 +170,4 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
         check_text(&format!("metadata.{key}"), value, 500)?;
     }
     Ok(())
-}
-
-/// Free text: bounded, printable, and no place for a card number.
-fn check_text(field: &str, text: &str, limit: usize) -> Result<(), Problem> {
-    if text.chars().count() > limit {
-        return Err(Problem::invalid(
-            field,
-            "too_long",
-            format!("may have {limit} characters at most"),
-        ));
-    }
-    if text.contains('\0') {
-        return Err(Problem::invalid(
-            field,
-            "invalid_text",
-            "must not hold NUL characters",
-        ));
-    }
-    if holds_card_number(text) {
-        return Err(Problem::invalid(
-            field,
-            "card_number",
-            "holds what looks like a card number, which must never come here",
-        ));
-    }
-    Ok(())
-}
-
-fn check_token(field: &str, text: &str) -> Result<(), Problem> {
-    let fits = (1..=255).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if fits {
-        Ok(())
-    } else {
-        Err(Problem::invalid(
-            field,
-            "invalid_id",
-            "must be an id of the provider, such as pm_…",
-        ))
-    }
-}
-
-fn check_url(field: &str, text: &str) -> Result<(), Problem> {
-    let fits =
-        text.len() <= 2_048 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if fits {
-        Ok(())
-    } else {
-        Err(Problem::invalid(
-            field,
-            "invalid_url",
-            "must be an absolute http or https URL",
-        ))
-    }
 }

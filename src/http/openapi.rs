@@ -15,6 +15,10 @@ use utoipa_swagger_ui::SwaggerUi;
         super::payments::capture,
         super::payments::cancel,
         super::payments::refund,
+        super::disputes::list,
+        super::disputes::get,
+        super::disputes::evidence,
+        super::disputes::accept,
         super::webhooks::receive,
         super::health::healthz,
         super::health::readyz,
@@ -22,6 +26,7 @@ use utoipa_swagger_ui::SwaggerUi;
     modifiers(&ApiKey),
     tags(
         (name = "payments", description = "Money owed for one Odoo transaction reference"),
+        (name = "disputes", description = "Money that a customer's bank takes back, or asks about"),
         (name = "webhooks", description = "Where providers tell us what happened"),
         (name = "operations", description = "For whoever runs the service"),
     )

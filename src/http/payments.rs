@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Problem;
 use super::extract::{Json, RequiredKey};
 use super::new_payment::CreateBody;
 use super::refusals::{InTheWay, Oversized, Unserved};
+use super::respond::respond;
 use super::view::{PaymentList, PaymentView, render};
-use super::{Problem, ProviderTime};
 use crate::app::auth::Caller;
-use crate::app::{App, Key, Keyed, Served, payments};
+use crate::app::{App, Key, Keyed, payments};
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::Reference;
 
@@ -158,38 +158,6 @@ fn payment_id(text: &str) -> Result<PaymentId, Problem> {
         .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such payment"))
 }
 
-fn query_problem(error: &actix_web::Error) -> Problem {
+pub(super) fn query_problem(error: &actix_web::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string())
-}
-
-fn respond(request: &HttpRequest, served: Served) -> HttpResponse {
-    let (answer, replayed) = match served {
-        Served::Fresh {
-            answer,
-            provider_time,
-        } => {
-            request.extensions_mut().insert(ProviderTime(provider_time));
-            (answer, false)
-        }
-        Served::Replayed(answer) => (answer, true),
-        Served::Accepted(detail) => {
-            let location = format!("/v1/payments/{}", detail.payment.id);
-            let body = PaymentView::from(&*detail);
-            return HttpResponse::Accepted()
-                .insert_header((LOCATION, location))
-                .insert_header(("Retry-After", "10"))
-                .json(body);
-        }
-    };
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let content = if status.is_success() {
-        "application/json"
-    } else {
-        "application/problem+json"
-    };
-    let mut response = HttpResponse::build(status);
-    if replayed {
-        response.insert_header(("Idempotency-Replayed", "true"));
-    }
-    response.content_type(content).body(answer.body)
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use crate::app::AppError;
+use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::payment::{Payment, RuleBroken};
 use crate::provider::ProviderError;
 use crate::store::StoreError;
@@ -171,6 +172,12 @@ impl From<AppError> for Problem {
             }
             AppError::Invalid { field, code, message } => Self::invalid(field, code, message),
             AppError::Rule(rule) => of_rule(&rule),
+            AppError::Dispute(rule) => of_dispute(&rule),
+            AppError::NotSupported { what } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_supported",
+                format!("the provider of this account has no {what}"),
+            ),
             AppError::ReferenceInUse { payment } => {
                 let detail = format!("{payment} has this reference; use it, or cancel it first");
                 Self {
@@ -199,6 +206,10 @@ impl From<AppError> for Problem {
 }
 
 fn of_rule(rule: &RuleBroken) -> Problem {
+    Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string())
+}
+
+fn of_dispute(rule: &DisputeRuleBroken) -> Problem {
     Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string())
 }
 

@@ -37,6 +37,8 @@ pub(super) struct PaymentView {
     captured_minor: i64,
     /// What was given back or is on its way, in minor units.
     refunded_minor: i64,
+    /// What open and lost disputes took, in minor units; inquiries take nothing.
+    disputed_minor: i64,
     /// `acc_…`
     provider_account: String,
     /// `odo_…`, where the payment goes into an Odoo's books.
@@ -157,6 +159,7 @@ impl From<&PaymentDetail> for PaymentView {
             authorized_minor: payment.authorized_minor,
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
+            disputed_minor: payment.disputed_minor,
             provider_account: payment.provider_account_id.to_string(),
             odoo_instance: payment.odoo_instance_id.map(|id| id.to_string()),
             provider_reference: payment.provider_reference.clone(),

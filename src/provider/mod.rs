@@ -1,5 +1,6 @@
 //! The port to payment companies: what we ask of one, and what it may answer.
 
+mod disputes;
 mod error;
 mod registry;
 mod webhook;
@@ -9,11 +10,13 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use url::Url;
 
+use crate::domain::dispute::DisputeSnapshot;
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::operation::Operation;
 use crate::domain::payment::{Decline, Payment};
 use crate::domain::snapshot::Snapshot;
 
+pub use disputes::Disputes;
 pub use error::{Ambiguity, ProviderError};
 pub use registry::Registry;
 pub use webhook::{Delivery, Envelope, Proof, VerifiedWebhook, VerifyError, verify_hmac_sha256};
@@ -81,6 +84,13 @@ pub enum Interpretation {
         /// How it stood; none where the event shows too little and the payment must be read.
         snapshot: Option<Box<Snapshot>>,
     },
+    /// A dispute was opened or changed.
+    Dispute {
+        /// The provider's id of it.
+        reference: String,
+        /// How it stood; none where the event shows too little and the dispute must be read.
+        snapshot: Option<Box<DisputeSnapshot>>,
+    },
     /// Nothing that we follow.
     NotFollowed,
 }
@@ -121,4 +131,7 @@ pub trait Provider: Send + Sync {
 
     /// Reads what a kept event is about. A shape it does not know is something to ask about, never a failure.
     fn interpret(&self, event: &[u8]) -> Interpretation;
+
+    /// Its disputes, where it has any.
+    fn disputes(&self) -> Option<&dyn Disputes>;
 }

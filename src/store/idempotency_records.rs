@@ -70,6 +70,21 @@ pub async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether a key was claimed.
+pub async fn exists(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    key_hash: &[u8; 32],
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from idempotency_record where merchant_id = $1 and key_hash = $2)",
+    )
+    .bind(merchant)
+    .bind(key_hash.as_slice())
+    .fetch_one(conn)
+    .await?)
+}
+
 /// A claimed key, held until the transaction ends.
 pub async fn lock(
     conn: &mut PgConnection,

@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod balance_transactions;
+pub mod disputes;
 pub mod exceptions;
 pub mod health;
 pub mod idempotency_records;

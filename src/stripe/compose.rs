@@ -116,8 +116,13 @@ fn intent_of(payment: &Payment) -> Result<PaymentIntentId, ProviderError> {
     })?)
 }
 
-/// Takes a text for a payment intent's id: it becomes a part of a path, so it must not be able to leave it.
+/// Takes a text for a payment intent's id.
 pub(super) fn intent_id(reference: &str) -> Result<PaymentIntentId, ProviderError> {
+    checked(reference).map(PaymentIntentId::from)
+}
+
+/// An id becomes a part of a path, so it must not be able to leave it.
+pub(super) fn checked(reference: &str) -> Result<&str, ProviderError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if reference.is_empty() || !reference.bytes().all(fits) {
         return Err(invalid(
@@ -126,7 +131,7 @@ pub(super) fn intent_id(reference: &str) -> Result<PaymentIntentId, ProviderErro
             "reference",
         ));
     }
-    Ok(PaymentIntentId::from(reference))
+    Ok(reference)
 }
 
 fn invalid(code: &str, message: &str, param: &str) -> ProviderError {
@@ -165,6 +170,7 @@ mod tests {
             authorized_minor: 0,
             captured_minor: 0,
             refunded_minor: 0,
+            disputed_minor: 0,
             provider_reference: Some("pi_1".to_owned()),
             charge_reference: None,
             client_secret: None,

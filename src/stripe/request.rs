@@ -1,6 +1,7 @@
-//! What we ask of Stripe: async-stripe's typed requests, sorted by whether they move money.
+//! What we ask of Stripe: async-stripe's typed requests, sorted by what they change.
 
 use stripe_client_core::{RequestBuilder, StripeRequest};
+use stripe_core::dispute::{CloseDispute, ListDispute, RetrieveDispute, UpdateDispute};
 use stripe_core::payment_intent::{
     CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
     SearchPaymentIntent,
@@ -16,6 +17,8 @@ impl Reads for RetrievePaymentIntent {}
 impl Reads for SearchPaymentIntent {}
 impl Reads for ListPaymentIntent {}
 impl Reads for ListRefund {}
+impl Reads for RetrieveDispute {}
+impl Reads for ListDispute {}
 
 /// A request that moves money: it goes out under an operation's key or not at all.
 pub(super) trait MovesMoney: StripeRequest {}
@@ -24,6 +27,12 @@ impl MovesMoney for CreatePaymentIntent {}
 impl MovesMoney for CapturePaymentIntent {}
 impl MovesMoney for CancelPaymentIntent {}
 impl MovesMoney for CreateRefund {}
+
+/// A request that changes something and moves no money: it goes out under the id that its caller's key stands for.
+pub(super) trait Changes: StripeRequest {}
+
+impl Changes for UpdateDispute {}
+impl Changes for CloseDispute {}
 
 /// A request that is safe to repeat. It has no `Debug`: what it carries is nobody else's business.
 pub(super) struct Request {
@@ -48,12 +57,20 @@ impl Request {
         }
     }
 
+    /// One that changes something once, however often it is sent.
+    pub(super) fn change(request: &impl Changes, key: OperationId) -> Self {
+        Self {
+            wire: request.build(),
+            key: Some(key),
+        }
+    }
+
     /// Method, path, query and body.
     pub(super) const fn wire(&self) -> &RequestBuilder {
         &self.wire
     }
 
-    /// The operation it carries out, where it moves money.
+    /// What Stripe deduplicates it on, where it changes anything.
     pub(super) const fn key(&self) -> Option<OperationId> {
         self.key
     }

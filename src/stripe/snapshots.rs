@@ -175,21 +175,21 @@ fn refund_state(word: String) -> Said<RefundState> {
 
 /// Names the kind of object in what it complains of.
 #[derive(Clone, Copy)]
-struct Fields(&'static str);
+pub(super) struct Fields(pub(super) &'static str);
 
 impl Fields {
-    fn need<T>(self, value: Option<T>, field: &'static str) -> Result<T, Unreadable> {
+    pub(super) fn need<T>(self, value: Option<T>, field: &'static str) -> Result<T, Unreadable> {
         value.ok_or(Unreadable::Field {
             object: self.0,
             field,
         })
     }
 
-    fn currency(self, code: Option<&str>) -> Result<Currency, Unreadable> {
+    pub(super) fn currency(self, code: Option<&str>) -> Result<Currency, Unreadable> {
         self.need(code.and_then(|code| code.parse().ok()), "currency")
     }
 
-    fn moment(self, seconds: Option<i64>) -> Result<OffsetDateTime, Unreadable> {
+    pub(super) fn moment(self, seconds: Option<i64>) -> Result<OffsetDateTime, Unreadable> {
         self.need(
             seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
             "created",

@@ -123,6 +123,7 @@ fn payment(capture_method: CaptureMethod) -> Payment {
         authorized_minor: 0,
         captured_minor: 0,
         refunded_minor: 0,
+        disputed_minor: 0,
         provider_reference: None,
         charge_reference: None,
         client_secret: None,

@@ -8,8 +8,8 @@ use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError, Registry,
-    VerifiedWebhook, VerifyError,
+    Call, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
+    Registry, VerifiedWebhook, VerifyError,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -86,6 +86,10 @@ impl Provider for Overtaken {
 
     fn interpret(&self, _: &[u8]) -> Interpretation {
         Interpretation::NotFollowed
+    }
+
+    fn disputes(&self) -> Option<&dyn Disputes> {
+        None
     }
 }
 

@@ -73,6 +73,7 @@ pub async fn create(
         authorized_minor: 0,
         captured_minor: 0,
         refunded_minor: 0,
+        disputed_minor: 0,
         provider_reference: None,
         charge_reference: None,
         client_secret: None,

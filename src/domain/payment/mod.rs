@@ -121,6 +121,8 @@ pub struct Payment {
     pub captured_minor: i64,
     /// What was given back or is on its way, in minor units.
     pub refunded_minor: i64,
+    /// What open and lost disputes took, in minor units. Inquiries take nothing.
+    pub disputed_minor: i64,
     /// The provider's id of it (`pi_…`), once it has one.
     pub provider_reference: Option<String>,
     /// The provider's charge that counts (`ch_…`), once there is one.

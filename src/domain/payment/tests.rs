@@ -31,6 +31,7 @@ fn payment() -> Payment {
         authorized_minor: 0,
         captured_minor: 0,
         refunded_minor: 0,
+        disputed_minor: 0,
         provider_reference: None,
         charge_reference: None,
         client_secret: None,
