@@ -9,6 +9,7 @@
 mod api;
 mod architecture;
 mod crash;
+mod disputes;
 mod odoo;
 mod startup;
 mod stripe;
