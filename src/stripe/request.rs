@@ -28,11 +28,11 @@ impl MovesMoney for CapturePaymentIntent {}
 impl MovesMoney for CancelPaymentIntent {}
 impl MovesMoney for CreateRefund {}
 
-/// A request that changes something and moves no money: it goes out under the id that its caller's key stands for.
-pub(super) trait Changes: StripeRequest {}
+/// A request that changes what is kept and moves no money: it goes out under an id of ours.
+pub(super) trait Keeps: StripeRequest {}
 
-impl Changes for UpdateDispute {}
-impl Changes for CloseDispute {}
+impl Keeps for UpdateDispute {}
+impl Keeps for CloseDispute {}
 
 /// A request that is safe to repeat. It has no `Debug`: what it carries is nobody else's business.
 pub(super) struct Request {
@@ -57,8 +57,8 @@ impl Request {
         }
     }
 
-    /// One that changes something once, however often it is sent.
-    pub(super) fn change(request: &impl Changes, key: OperationId) -> Self {
+    /// One that changes what is kept, once per key.
+    pub(super) fn keep(request: &impl Keeps, key: OperationId) -> Self {
         Self {
             wire: request.build(),
             key: Some(key),

@@ -6,7 +6,6 @@ use super::hear::{Heard, apply, refresh};
 use super::{facet, get_of_mode};
 use crate::app::apply::Applied;
 use crate::app::auth::Caller;
-use crate::app::idempotency::Begun;
 use crate::app::{Answer, App, AppError, Key, Served, commit};
 use crate::domain::dispute::{Dispute, DisputeRuleBroken, DisputeSnapshot, Evidence};
 use crate::domain::ids::{DisputeId, OperationId};
@@ -108,53 +107,42 @@ async fn respond(app: &App, asked: Asked<'_>, response: Response<'_>) -> Result<
     if !repeated {
         response.check(app, &held)?;
     }
-    let id = match asked.key.begin(app, merchant).await? {
-        Begun::Answered(answer) => return Ok(Served::Replayed(answer)),
-        Begun::Call(id) => id,
-    };
-    let started = Instant::now();
     let reference = &held.told.provider_reference;
-    let call = response.send(disputes, account, reference, id);
-    let said = match asked.key.ask(app, merchant, call).await {
-        Ok(said) => said,
-        Err(refused @ AppError::Provider(ProviderError::Invalid { .. })) => {
-            let left = app.timing.answer_within.saturating_sub(started.elapsed());
-            let moved_on = tokio::time::timeout(left, look_again(app, asked, account, reference, response));
-            return Err(moved_on.await.ok().flatten().unwrap_or(refused));
-        }
-        Err(error) => return Err(error),
-    };
-    let provider_time = started.elapsed();
     let heard = if repeated {
         Heard::Once
     } else {
         Heard::AsOf(Some(held.version))
     };
-    let left = app.timing.answer_within.saturating_sub(started.elapsed());
-    let taken_in = tokio::time::timeout(left, take_in(app, asked, account, &said, heard)).await;
-    match taken_in.unwrap_or_else(|_elapsed| Err(AppError::Provider(ProviderError::too_slow()))) {
-        Ok(answer) => Ok(Served::Fresh {
-            answer,
-            provider_time,
-        }),
-        Err(error) => {
-            asked.key.release(app, merchant).await?;
-            Err(error)
-        }
-    }
+    let work = |id| async move {
+        let started = Instant::now();
+        let said = match response.send(disputes, account, reference, id).await {
+            Ok(said) => said,
+            Err(error) => return Err(explain(app, asked, account, reference, response, error).await),
+        };
+        let provider_time = started.elapsed();
+        let answer = take_in(app, asked, account, &said, heard).await?;
+        Ok((answer, provider_time))
+    };
+    asked.key.once(app, merchant, work).await
 }
 
-/// Why a provider refused, where it is that the dispute has moved on without our knowing.
-async fn look_again(
+/// Why a provider gave no answer: where it refused, it may be that the dispute has moved on without our knowing.
+async fn explain(
     app: &App,
     asked: Asked<'_>,
     account: &ProviderAccount,
     reference: &str,
     response: Response<'_>,
-) -> Option<AppError> {
-    refresh(app, account, reference, None).await.ok()?;
-    let (dispute, _) = get_of_mode(app, asked.caller, asked.id).await.ok()?;
-    response.check(app, &dispute).err().map(AppError::from)
+    error: ProviderError,
+) -> AppError {
+    if matches!(error, ProviderError::Invalid { .. })
+        && refresh(app, account, reference, None).await.is_ok()
+        && let Ok((dispute, _)) = get_of_mode(app, asked.caller, asked.id).await
+        && let Err(rule) = response.check(app, &dispute)
+    {
+        return rule.into();
+    }
+    AppError::Provider(error)
 }
 
 /// Writes what the provider answered, and keeps our answer: in one transaction, or after a read where it cannot be placed.
@@ -169,12 +157,16 @@ async fn take_in(
     let place = (merchant, account.id);
     // Locks are taken in one order everywhere: key, payment, dispute.
     let mut tx = app.begin().await?;
-    asked.key.lock(app, &mut tx, merchant).await?;
+    if let Some(answer) = asked.key.lock_answer(app, &mut tx, merchant).await? {
+        return Ok(answer);
+    }
     if apply(app, &mut tx, place, said, heard).await? == Applied::Ask {
         drop(tx);
         refresh(app, account, &said.provider_reference, None).await?;
         tx = app.begin().await?;
-        asked.key.lock(app, &mut tx, merchant).await?;
+        if let Some(answer) = asked.key.lock_answer(app, &mut tx, merchant).await? {
+            return Ok(answer);
+        }
     }
     let dispute = store::disputes::get(&mut tx, merchant, asked.id).await?;
     let answer = (asked.render)(&dispute);

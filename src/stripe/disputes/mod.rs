@@ -109,9 +109,7 @@ pub(super) async fn submit_evidence(
     }
     let taken = |dispute: &Dispute| dispute.holds(evidence) && (!submit || dispute.is_submitted());
     let desk = Desk::new(http, account);
-    let answered = desk
-        .change(&Request::change(&update, key), reference, taken)
-        .await;
+    let answered = desk.change(&Request::keep(&update, key), reference, taken).await;
     answered.map_err(|error| without_evidence(error, evidence))
 }
 
@@ -125,7 +123,7 @@ pub(super) async fn accept(
     let close = CloseDispute::new(dispute_id(reference)?);
     let given_up = |dispute: &Dispute| dispute.status.as_deref() == Some("lost");
     let desk = Desk::new(http, account);
-    desk.change(&Request::change(&close, key), reference, given_up)
+    desk.change(&Request::keep(&close, key), reference, given_up)
         .await
 }
 
