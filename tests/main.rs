@@ -10,6 +10,7 @@ mod api;
 mod architecture;
 mod crash;
 mod customers;
+mod disputes;
 mod odoo;
 mod startup;
 mod stripe;

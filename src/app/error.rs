@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::checkout::CheckoutState;
+use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::{PaymentState, RuleBroken};
 use crate::provider::ProviderError;
@@ -28,6 +29,9 @@ pub enum AppError {
     /// The payment as it stands does not allow it.
     #[error(transparent)]
     Rule(#[from] RuleBroken),
+    /// The dispute as it stands does not allow it.
+    #[error(transparent)]
+    Dispute(#[from] DisputeRuleBroken),
     /// The account's provider cannot do it.
     #[error("the provider of this account has no {what}")]
     NotSupported {

@@ -7,6 +7,7 @@ mod carry_out;
 pub mod checkout;
 mod clock;
 pub mod customers;
+pub mod disputes;
 mod error;
 pub mod health;
 mod idempotency;

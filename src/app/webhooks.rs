@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
+use super::disputes;
 use super::payments::refresh;
 use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
@@ -106,7 +107,8 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
                 | Interpretation::Checkout { reference, .. }
                 | Interpretation::Setup { reference, .. }
                 | Interpretation::PaymentMethod { reference, .. }
-                | Interpretation::Mandate { reference, .. },
+                | Interpretation::Mandate { reference, .. }
+                | Interpretation::Dispute { reference, .. },
             ) => reference.clone(),
             Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
         };
@@ -180,6 +182,9 @@ async fn apply_event(
         }
         Interpretation::Mandate { reference, method } => {
             return wallet_events::apply_mandate(app, event, &reference, method.as_deref()).await;
+        }
+        Interpretation::Dispute { reference, snapshot } => {
+            return disputes::hear(app, event, &reference, snapshot.as_deref()).await;
         }
         Interpretation::NotFollowed => (None, None),
     };

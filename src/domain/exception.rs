@@ -21,6 +21,8 @@ pub enum ExceptionKind {
     SettlementCurrencyDiffers,
     /// A refund failed after Odoo's books recorded it.
     RefundFailed,
+    /// A customer's bank takes money back or asks about it: somebody must answer.
+    DisputeOpened,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
 }

@@ -129,6 +129,8 @@ ids! {
     SetupId = "set";
     /// Money given back.
     RefundId = "re";
+    /// Money that a customer's bank takes back, or asks about.
+    DisputeId = "dsp";
     /// News to tell.
     OutboxMessageId = "msg";
     /// A difference that a person must see.

@@ -5,6 +5,7 @@ pub mod balance_transaction;
 pub mod card_number;
 pub mod checkout;
 pub mod customer;
+pub mod dispute;
 pub mod exception;
 pub mod idempotency;
 pub mod ids;

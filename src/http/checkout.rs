@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::Problem;
-use super::extract::{Json, RequiredKey};
+use super::extract::{EmptyBody, Json, RequiredKey};
 use super::new_payment::CheckoutBody;
 use super::payments::{GetQuery, query_problem};
 use super::refusals::{InTheWay, Oversized, Unserved};
@@ -17,11 +15,6 @@ use super::view::{CheckoutView, PaymentView, render_checkout};
 use crate::app::auth::Caller;
 use crate::app::{App, Key, Keyed, checkout, payments};
 use crate::domain::ids::CheckoutSessionId;
-
-/// Nothing is taken in: what to do is in the path.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EmptyBody {}
 
 /// Opens a page on which a customer is asked for money.
 #[utoipa::path(

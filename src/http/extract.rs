@@ -9,7 +9,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use secrecy::SecretString;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::Problem;
 use crate::app::App;
@@ -80,6 +82,11 @@ impl FromRequest for RequiredKey {
         ready(key.map(RequiredKey))
     }
 }
+
+/// Nothing is taken in: what to do is in the path.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmptyBody {}
 
 /// A JSON body, and the fingerprint of the request it belongs to.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod check;
 mod checkout;
 mod cursor;
 mod customers;
+mod disputes;
 mod extract;
 mod health;
 mod new_payment;
@@ -83,7 +84,11 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(payment_methods::get)
         .service(payment_methods::get_mandate)
         .service(payment_methods::set_default)
-        .service(payment_methods::detach);
+        .service(payment_methods::detach)
+        .service(disputes::list)
+        .service(disputes::get)
+        .service(disputes::evidence)
+        .service(disputes::accept);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

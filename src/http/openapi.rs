@@ -29,6 +29,10 @@ use utoipa_swagger_ui::SwaggerUi;
         super::payment_methods::get_mandate,
         super::payment_methods::set_default,
         super::payment_methods::detach,
+        super::disputes::list,
+        super::disputes::get,
+        super::disputes::evidence,
+        super::disputes::accept,
         super::webhooks::receive,
         super::health::healthz,
         super::health::readyz,
@@ -40,6 +44,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "customers", description = "Who pays: one per partner of Odoo's and provider account"),
         (name = "setups", description = "Customers leaving a payment method for later, without a charge"),
         (name = "payment methods", description = "What customers left"),
+        (name = "disputes", description = "Money that a customer's bank takes back, or asks about"),
         (name = "webhooks", description = "Where providers tell us what happened"),
         (name = "operations", description = "For whoever runs the service"),
     )

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::customers::customer_id;
-use super::extract::{Json, RequiredKey};
+use super::extract::{EmptyBody, Json, RequiredKey};
 use super::payments::query_problem;
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
@@ -19,11 +19,6 @@ use crate::app::payment_methods::MethodDetail;
 use crate::app::{Answer, App, Key, payment_methods};
 use crate::domain::ids::PaymentMethodId;
 use crate::domain::payment_method::{Mandate, MethodState};
-
-/// Nothing is taken in: what to do is in the path.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EmptyBody {}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use crate::app::AppError;
+use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::payment::{Payment, RuleBroken};
 use crate::provider::ProviderError;
 use crate::store::StoreError;
@@ -187,6 +188,7 @@ impl From<AppError> for Problem {
             }
             AppError::Invalid { field, code, message } => Self::invalid(field, code, message),
             AppError::Rule(rule) => of_rule(&rule),
+            AppError::Dispute(rule) => of_dispute(&rule),
             AppError::NotSupported { what } => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "not_supported",
@@ -241,6 +243,10 @@ fn of_rule(rule: &RuleBroken) -> Problem {
     let mut problem = Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string());
     problem.amounts = rule.amounts().into_iter().collect();
     problem
+}
+
+fn of_dispute(rule: &DisputeRuleBroken) -> Problem {
+    Problem::new(StatusCode::CONFLICT, rule.code(), rule.to_string())
 }
 
 impl std::fmt::Display for Problem {

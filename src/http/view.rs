@@ -51,6 +51,8 @@ pub(super) struct PaymentView {
     refunded_minor: i64,
     /// What can still be captured, in minor units.
     capturable_minor: i64,
+    /// What open and lost disputes took, in minor units; inquiries take nothing.
+    disputed_minor: i64,
     /// `acc_…`
     provider_account: String,
     /// `odo_…`, where the payment goes into an Odoo's books.
@@ -187,6 +189,7 @@ impl From<&PaymentDetail> for PaymentView {
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
             capturable_minor: payment.capturable_minor(),
+            disputed_minor: payment.disputed_minor,
             provider_account: payment.provider_account_id.to_string(),
             odoo_instance: payment.odoo_instance_id.map(|id| id.to_string()),
             provider_reference: payment.provider_reference.clone(),

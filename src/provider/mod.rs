@@ -1,6 +1,7 @@
 //! The port to payment companies: what we ask of one, and what it may answer.
 
 mod capability;
+mod disputes;
 mod error;
 mod registry;
 mod wallet;
@@ -11,12 +12,14 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use url::Url;
 
+use crate::domain::dispute::DisputeSnapshot;
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId, SetupId};
 use crate::domain::operation::Operation;
 use crate::domain::payment::{Decline, Payment};
 use crate::domain::snapshot::Snapshot;
 
 pub use capability::Capability;
+pub use disputes::Disputes;
 pub use error::{Ambiguity, ProviderError};
 pub use registry::Registry;
 pub use wallet::{NewSetup, Wallet};
@@ -117,6 +120,13 @@ pub enum Interpretation {
         /// The provider's id of the method that may be debited, where it says.
         method: Option<String>,
     },
+    /// A dispute was opened or changed.
+    Dispute {
+        /// The provider's id of it.
+        reference: String,
+        /// How it stood; none where the event shows too little and the dispute must be read.
+        snapshot: Option<Box<DisputeSnapshot>>,
+    },
     /// Nothing that we follow.
     NotFollowed,
 }
@@ -163,4 +173,7 @@ pub trait Provider: Send + Sync {
 
     /// Reads what a kept event is about. A shape it does not know is something to ask about, never a failure.
     fn interpret(&self, event: &[u8]) -> Interpretation;
+
+    /// Its disputes, where it has any.
+    fn disputes(&self) -> Option<&dyn Disputes>;
 }

@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod balance_transactions;
 pub mod checkout_sessions;
 pub mod customers;
+pub mod disputes;
 pub mod exceptions;
 pub mod health;
 pub mod idempotency_records;

@@ -21,7 +21,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "select merchant_id, id, provider_account_id, odoo_instance_id, reference, amount_minor, currency, ",
-            "capture_method, state, authorized_minor, captured_minor, refunded_minor, provider_reference, ",
+            "capture_method, state, authorized_minor, captured_minor, refunded_minor, disputed_minor, provider_reference, ",
             "charge_reference, client_secret_sealed, next_action, decline, settles, description, metadata, version, ",
             "customer_id, customer_reference, terms, hosted, expires_at, allow_double, posted_minor, captured_at, ",
             "created_at, updated_at from payment ",
@@ -53,6 +53,7 @@ struct Row {
     authorized_minor: i64,
     captured_minor: i64,
     refunded_minor: i64,
+    disputed_minor: i64,
     provider_reference: Option<String>,
     charge_reference: Option<String>,
     client_secret_sealed: Option<Vec<u8>>,
@@ -99,6 +100,7 @@ impl Row {
             authorized_minor: self.authorized_minor,
             captured_minor: self.captured_minor,
             refunded_minor: self.refunded_minor,
+            disputed_minor: self.disputed_minor,
             provider_reference: self.provider_reference,
             charge_reference: self.charge_reference,
             client_secret: secret,
@@ -277,6 +279,38 @@ pub async fn find_by_provider_reference(
     .bind(reference)
     .fetch_optional(conn)
     .await?)
+}
+
+/// The payment whose charge that counts the provider knows by that id.
+pub async fn find_by_charge(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    charge: &str,
+) -> Result<Option<PaymentId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from payment where merchant_id = $1 and provider_account_id = $2 and charge_reference = $3 limit 1",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(charge)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Writes what disputes took. Nothing else of a payment changes with them.
+pub async fn update_disputed(conn: &mut PgConnection, payment: &Payment) -> Result<(), StoreError> {
+    sqlx::query(
+        "update payment set disputed_minor = $3, version = $4, updated_at = $5 where merchant_id = $1 and id = $2",
+    )
+    .bind(payment.merchant_id)
+    .bind(payment.id)
+    .bind(payment.disputed_minor)
+    .bind(payment.version)
+    .bind(payment.updated_at)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The living payment with that reference of Odoo's.

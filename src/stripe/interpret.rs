@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use super::disputes::Dispute;
 use super::objects::{CheckoutSession, Expandable, Identified, Metadata, PaymentIntent};
+use crate::domain::dispute::DisputeSnapshot;
 use crate::domain::snapshot::{CheckoutSnapshot, PaymentSnapshot, Snapshot};
 use crate::provider::Interpretation;
 
@@ -50,6 +52,7 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
         | "charge.refunded"
         | "charge.failed"
         | "charge.refund.updated" => of_a_part(event),
+        kind if kind.starts_with("charge.dispute.") => of_a_dispute(event),
         kind if kind.starts_with("checkout.session.") => of_a_page(event),
         "mandate.updated" => of_the_wallet(event, |mandate| Interpretation::Mandate {
             reference: mandate.id,
@@ -125,6 +128,26 @@ fn of_a_page(event: &[u8]) -> Option<Interpretation> {
     })
 }
 
+/// A dispute is in the event as it stood: what it says may be enough.
+fn of_a_dispute(event: &[u8]) -> Option<Interpretation> {
+    let Ok(Event {
+        data: Data { object: dispute },
+    }) = serde_json::from_slice::<Event<Dispute>>(event)
+    else {
+        let Event {
+            data: Data { object },
+        } = serde_json::from_slice::<Event<Identified>>(event).ok()?;
+        return Some(Interpretation::Dispute {
+            reference: object.id,
+            snapshot: None,
+        });
+    };
+    Some(Interpretation::Dispute {
+        reference: dispute.id.clone(),
+        snapshot: DisputeSnapshot::try_from(dispute).ok().map(Box::new),
+    })
+}
+
 /// A charge or a refund moved: fees and refunds are read from the payment, whole.
 fn of_a_part(event: &[u8]) -> Option<Interpretation> {
     let Event {
@@ -173,6 +196,7 @@ mod tests {
                 snapshot,
             } => (reference, payment, snapshot.is_some()),
             other @ (Interpretation::Checkout { .. }
+            | Interpretation::Dispute { .. }
             | Interpretation::Setup { .. }
             | Interpretation::PaymentMethod { .. }
             | Interpretation::Mandate { .. }
@@ -262,14 +286,36 @@ mod tests {
     }
 
     #[test]
+    fn a_dispute_tells_how_it_stood_and_one_that_we_cannot_read_is_asked_about() {
+        let dispute = json!({
+            "id": "dp_1", "amount": 1, "currency": "eur", "status": "needs_response", "created": 1,
+        });
+        for (object, told) in [
+            (dispute, true),
+            (json!({ "id": "dp_1" }), false),
+            (json!({ "id": "dp_1", "amount": "1.00" }), false),
+        ] {
+            for kind in [
+                "created",
+                "updated",
+                "closed",
+                "funds_withdrawn",
+                "funds_reinstated",
+            ] {
+                match event(&format!("charge.dispute.{kind}"), &object) {
+                    Interpretation::Dispute { reference, snapshot } => {
+                        assert_eq!((reference.as_str(), snapshot.is_some()), ("dp_1", told), "{kind}");
+                    }
+                    other => panic!("{kind}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn everything_else_is_kept_but_not_followed() {
         let charge = json!({ "id": "ch_1", "payment_intent": null });
-        for kind in [
-            "charge.updated",
-            "charge.dispute.created",
-            "payout.paid",
-            "kind.of.tomorrow",
-        ] {
+        for kind in ["charge.updated", "payout.paid", "kind.of.tomorrow"] {
             assert!(
                 matches!(event(kind, &charge), Interpretation::NotFollowed),
                 "{kind}"

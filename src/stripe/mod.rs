@@ -2,6 +2,7 @@
 
 mod client;
 mod compose;
+mod disputes;
 mod execute;
 mod find;
 mod interpret;
@@ -20,10 +21,12 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
+use crate::domain::dispute::{DisputeSnapshot, Evidence};
+use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capability, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
-    VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
+    ProviderError, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use client::{API_VERSION, http_client};
@@ -114,6 +117,49 @@ impl Provider for Stripe {
 
     fn interpret(&self, event: &[u8]) -> Interpretation {
         interpret::interpret(event)
+    }
+
+    fn disputes(&self) -> Option<&dyn Disputes> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Disputes for Stripe {
+    async fn submit_evidence(
+        &self,
+        account: &ProviderAccount,
+        reference: &str,
+        evidence: &Evidence,
+        submit: bool,
+        key: OperationId,
+    ) -> Result<DisputeSnapshot, ProviderError> {
+        disputes::submit_evidence(&self.http, account, reference, evidence, submit, key).await
+    }
+
+    async fn accept_dispute(
+        &self,
+        account: &ProviderAccount,
+        reference: &str,
+        key: OperationId,
+    ) -> Result<DisputeSnapshot, ProviderError> {
+        disputes::accept(&self.http, account, reference, key).await
+    }
+
+    async fn fetch_dispute(
+        &self,
+        account: &ProviderAccount,
+        reference: &str,
+    ) -> Result<DisputeSnapshot, ProviderError> {
+        disputes::fetch(&self.http, account, reference).await
+    }
+
+    async fn list_disputes(
+        &self,
+        account: &ProviderAccount,
+        since: OffsetDateTime,
+    ) -> Result<Vec<DisputeSnapshot>, ProviderError> {
+        disputes::list(&self.http, account, since).await
     }
 }
 

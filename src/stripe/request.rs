@@ -1,4 +1,4 @@
-//! What we ask of Stripe: async-stripe's typed requests, sorted by whether they move money.
+//! What we ask of Stripe: async-stripe's typed requests, sorted by what they change.
 
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession,
@@ -8,6 +8,7 @@ use stripe_core::balance_transaction::ListBalanceTransaction;
 use stripe_core::customer::{
     CreateCustomer, ListCustomer, ListPaymentMethodsCustomer, SearchCustomer, UpdateCustomer,
 };
+use stripe_core::dispute::{CloseDispute, ListDispute, RetrieveDispute, UpdateDispute};
 use stripe_core::mandate::RetrieveMandate;
 use stripe_core::payment_intent::{
     CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, ListPaymentIntent,
@@ -36,6 +37,8 @@ impl Reads for RetrievePaymentMethod {}
 impl Reads for RetrieveSetupIntent {}
 impl Reads for ListSetupIntent {}
 impl Reads for RetrieveMandate {}
+impl Reads for RetrieveDispute {}
+impl Reads for ListDispute {}
 
 /// A request that moves money, or lets it move: it goes out under an operation's key or not at all.
 pub(super) trait MovesMoney: StripeRequest {}
@@ -55,6 +58,9 @@ impl Keeps for CreateCustomer {}
 impl Keeps for UpdateCustomer {}
 impl Keeps for CreateSetupIntent {}
 impl Keeps for DetachPaymentMethod {}
+
+impl Keeps for UpdateDispute {}
+impl Keeps for CloseDispute {}
 
 /// A request that is safe to repeat. It has no `Debug`: what it carries is nobody else's business.
 pub(super) struct Request {

@@ -243,11 +243,11 @@ impl Fields {
         })
     }
 
-    fn currency(self, code: Option<&str>) -> Result<Currency, Unreadable> {
+    pub(super) fn currency(self, code: Option<&str>) -> Result<Currency, Unreadable> {
         self.need(code.and_then(|code| code.parse().ok()), "currency")
     }
 
-    fn moment(self, seconds: Option<i64>) -> Result<OffsetDateTime, Unreadable> {
+    pub(super) fn moment(self, seconds: Option<i64>) -> Result<OffsetDateTime, Unreadable> {
         self.need(
             seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
             "created",

@@ -86,7 +86,9 @@ async fn a_key_that_may_be_forgotten_is_looked_up_before_a_customer_is_made_agai
         test.stripe.url(),
         text(&bea["provider_reference"])
     );
-    let delete = reqwest::Client::new()
+    let delete = reqwest::Client::builder()
+        .build()
+        .unwrap()
         .delete(path)
         .bearer_auth(test.stripe.secret_key());
     Reply::of(delete).await.expect(StatusCode::OK);

@@ -8,8 +8,8 @@ use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
-    Registry, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
+    ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -97,6 +97,10 @@ impl Provider for Overtaken {
 
     fn interpret(&self, _: &[u8]) -> Interpretation {
         Interpretation::NotFollowed
+    }
+
+    fn disputes(&self) -> Option<&dyn Disputes> {
+        None
     }
 }
 

@@ -154,6 +154,8 @@ pub struct Payment {
     pub posted_minor: i64,
     /// When we learned that nothing is left to take.
     pub captured_at: Option<OffsetDateTime>,
+    /// What open and lost disputes took, in minor units. Inquiries take nothing.
+    pub disputed_minor: i64,
     /// The provider's id of it (`pi_…`), once it has one.
     pub provider_reference: Option<String>,
     /// The provider's charge that counts (`ch_…`), once there is one.
@@ -207,6 +209,7 @@ impl Payment {
             captured_minor: 0,
             refunded_minor: 0,
             posted_minor: 0,
+            disputed_minor: 0,
             captured_at: None,
             provider_reference: None,
             charge_reference: None,

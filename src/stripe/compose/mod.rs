@@ -140,7 +140,7 @@ pub(super) fn session_id(reference: &str) -> Result<CheckoutSessionId, ProviderE
 }
 
 /// An id becomes a part of a path, so it must not be able to leave it.
-fn checked(reference: &str) -> Result<&str, ProviderError> {
+pub(super) fn checked(reference: &str) -> Result<&str, ProviderError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if reference.is_empty() || !reference.bytes().all(fits) {
         return Err(invalid(

@@ -89,7 +89,7 @@ impl Stripe {
         let page_after = |last: Option<String>| {
             let list = ListCustomer::new().created(created).limit(PAGE);
             Request::read(&match last {
-                Some(last) => list.starting_after(last),
+                Some(previous) => list.starting_after(previous),
                 None => list,
             })
         };
@@ -190,7 +190,7 @@ impl Wallet for Stripe {
                 .limit(PAGE)
                 .expand(SAVED.map(|part| format!("data.{part}")));
             Request::read(&match last {
-                Some(last) => list.starting_after(last),
+                Some(previous) => list.starting_after(previous),
                 None => list,
             })
         };
@@ -228,7 +228,7 @@ impl Wallet for Stripe {
         let page_after = |last: Option<String>| {
             let list = ListPaymentMethodsCustomer::new(id).limit(PAGE);
             Request::read(&match last {
-                Some(last) => list.starting_after(last),
+                Some(previous) => list.starting_after(previous),
                 None => list,
             })
         };

@@ -1,0 +1,87 @@
+//! Disputes: heard of from the provider, shown, and answered.
+
+mod answer;
+mod hear;
+
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+
+use super::accounts::KnownAccount;
+use super::auth::Caller;
+use super::{App, AppError};
+use crate::domain::dispute::Dispute;
+use crate::domain::ids::DisputeId;
+use crate::provider::{Disputes, Provider, ProviderError};
+use crate::store;
+use crate::store::StoreError;
+
+pub use crate::store::disputes::DisputeFilter;
+pub use answer::{accept, submit_evidence};
+pub(super) use hear::hear;
+use hear::refresh;
+
+/// One dispute as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
+pub async fn get(app: &App, caller: &Caller, id: DisputeId, fresh: bool) -> Result<Dispute, AppError> {
+    let (dispute, known) = get_of_mode(app, caller, id).await?;
+    if !fresh {
+        return Ok(dispute);
+    }
+    let reference = &dispute.told.provider_reference;
+    let read = refresh(app, &known.account, reference, None);
+    tokio::time::timeout(app.timing.answer_within, read)
+        .await
+        .map_err(|_elapsed| AppError::Provider(ProviderError::too_slow()))??;
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    Ok(store::disputes::get(&mut conn, caller.merchant_id, id).await?)
+}
+
+/// The disputes that fit, newest first, after `after`, `limit` at most; and whether there are more.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    filter: &DisputeFilter,
+    after: Option<DisputeId>,
+    limit: u16,
+) -> Result<(Vec<Dispute>, bool), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let one_more = i64::from(limit) + 1;
+    let (merchant, live) = (caller.merchant_id, caller.live);
+    let mut found = store::disputes::list(&mut conn, merchant, live, filter, after, one_more).await?;
+    let more = found.len() > usize::from(limit);
+    found.truncate(limit.into());
+    Ok((found, more))
+}
+
+/// A dispute with the account it was opened at. Test keys see test disputes, live keys live ones.
+async fn get_of_mode(
+    app: &App,
+    caller: &Caller,
+    id: DisputeId,
+) -> Result<(Dispute, Arc<KnownAccount>), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let dispute = find(&mut conn, caller, id).await?;
+    let known = app
+        .accounts
+        .get(app, &mut conn, dispute.provider_account_id)
+        .await?;
+    if known.account.live == caller.live {
+        Ok((dispute, known))
+    } else {
+        Err(AppError::NotFound("dispute"))
+    }
+}
+
+async fn find(conn: &mut PgConnection, caller: &Caller, id: DisputeId) -> Result<Dispute, AppError> {
+    match store::disputes::get(conn, caller.merchant_id, id).await {
+        Err(StoreError::NotFound) => Err(AppError::NotFound("dispute")),
+        found => Ok(found?),
+    }
+}
+
+/// The disputes of a provider, where it has any.
+fn facet(provider: &Arc<dyn Provider>) -> Result<&dyn Disputes, AppError> {
+    provider.disputes().ok_or_else(|| AppError::NotSupported {
+        what: "disputes".to_owned(),
+    })
+}
