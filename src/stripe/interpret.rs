@@ -302,12 +302,12 @@ mod tests {
                 "funds_withdrawn",
                 "funds_reinstated",
             ] {
-                match event(&format!("charge.dispute.{kind}"), &object) {
-                    Interpretation::Dispute { reference, snapshot } => {
-                        assert_eq!((reference.as_str(), snapshot.is_some()), ("dp_1", told), "{kind}");
-                    }
-                    other => panic!("{kind}: {other:?}"),
-                }
+                let Interpretation::Dispute { reference, snapshot } =
+                    event(&format!("charge.dispute.{kind}"), &object)
+                else {
+                    panic!("{kind} is no dispute's");
+                };
+                assert_eq!((reference.as_str(), snapshot.is_some()), ("dp_1", told), "{kind}");
             }
         }
     }
