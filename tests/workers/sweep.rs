@@ -127,6 +127,44 @@ async fn an_operation_without_an_outcome_at_the_end_of_its_schedule_is_a_persons
 }
 
 #[tokio::test]
+async fn an_answer_in_an_unknown_word_is_read_before_it_is_believed_and_then_is_a_persons() {
+    let anything = || Matcher::path("/v1/**");
+    for (always, state, exceptions) in [(false, "captured", 0), (true, "unknown", 1)] {
+        let test = TestApp::spawn_with(by_hand()).await;
+        if always {
+            test.stripe.faults().always(anything(), Fault::StrangeStatus);
+        } else {
+            test.stripe.faults().next(anything(), Fault::StrangeStatus);
+        }
+        let wish = json!({ "payment_method": "pm_card_visa" });
+        let accepted = test.create("S1", wish).await.expect(StatusCode::ACCEPTED);
+        assert_eq!(accepted["operations"][0]["state"], "unknown");
+        let intent = &test.stripe.payment_intents()[0];
+        assert_eq!(
+            accepted["provider_reference"], intent["id"],
+            "what the provider calls it is known"
+        );
+        let id = accepted["id"].as_str().unwrap();
+        let done = eventually(async || {
+            sweep(&test).await;
+            let payment = test.payment(id).await;
+            if payment["operations"][0]["state"] == "succeeded" {
+                Ok(payment)
+            } else {
+                Err(payment.to_string())
+            }
+        })
+        .await;
+        assert_eq!(done["state"], state);
+        assert_eq!(done["exceptions"].as_array().unwrap().len(), exceptions);
+        assert_eq!(test.stripe.charges_made(), 1);
+        let sent = test.stripe.requests();
+        let posts = sent.iter().filter(|request| request.method == "POST");
+        assert_eq!(posts.count(), 1, "it is read, not repeated");
+    }
+}
+
+#[tokio::test]
 async fn a_worker_whose_lease_was_taken_over_writes_nothing() {
     let test = TestApp::spawn_with(by_hand()).await;
     test.stripe.faults().next(
