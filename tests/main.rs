@@ -9,6 +9,7 @@
 mod api;
 mod architecture;
 mod crash;
+mod matrix;
 mod odoo;
 mod startup;
 mod stripe;
