@@ -4,7 +4,7 @@ CARGO ?= cargo
 export QUITTANCE_TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench lint deny machete coverage
+.PHONY: help test matrix demo bench lint deny machete coverage
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,12 @@ help: ## Say what can be made.
 test: ## Run every test, against a Postgres of its own.
 	@scripts/prepare.sh postgres python
 	$(CARGO) test --workspace
+
+matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.
+	@scripts/prepare.sh postgres
+	@rm -f target/matrix.txt
+	$(CARGO) test --test main matrix:: -- --nocapture
+	@tail -n 1 target/matrix.txt
 
 demo: ## Watch the whole thing on this machine, no account anywhere; KEEP=1 leaves it running.
 	@scripts/prepare.sh postgres

@@ -141,6 +141,9 @@ async fn settle(
     let mut settled = Settled::default();
     let mut due_at = None;
     match result {
+        Ok(Some(Outcome::Done(said))) if said.is_unrecognized() && !leased.look_up => {
+            due_at = look_first(app, &mut tx, &mut payment, &mut operation, &said).await?;
+        }
         Ok(Some(outcome)) => {
             let (state, snapshot) = decide_by(&mut operation, outcome);
             operation.state = state;
@@ -263,6 +266,25 @@ async fn seek_again(
     };
     operation.attempts += 1;
     Ok(Some(app.clock.now() + app.timing.scaled(delay)))
+}
+
+/// Has an object read before anything is believed of an operation whose answer says in an unknown word how it stands. If
+/// reading brings such a word as well, a person must see.
+async fn look_first(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &mut Payment,
+    operation: &mut Operation,
+    said: &Snapshot,
+) -> Result<Option<time::OffsetDateTime>, AppError> {
+    operation.look_up = true;
+    let due_at = seek_again(app, conn, payment, operation, "the answer's state is not known").await?;
+    if let Snapshot::Payment(said) = said
+        && payment.learn_names(said)
+    {
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    Ok(due_at)
 }
 
 /// Puts a payment that the provider has not confirmed into one of the states that are ours alone.

@@ -23,6 +23,18 @@ pub enum Snapshot {
     Checkout(CheckoutSnapshot),
 }
 
+impl Snapshot {
+    /// Whether it says how the object stands in a word that came after us.
+    #[must_use]
+    pub const fn is_unrecognized(&self) -> bool {
+        match self {
+            Self::Payment(said) => matches!(said.state, Said::Unrecognized(_)),
+            Self::Refund(said) => matches!(said.state, Said::Unrecognized(_)),
+            Self::Checkout(said) => matches!(said.state, Said::Unrecognized(_)),
+        }
+    }
+}
+
 /// A provider's word for a state, read in ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said<S> {

@@ -22,7 +22,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-pub(crate) use wait::{eventually, eventually_within};
+pub(crate) use wait::{eventually, eventually_within, try_within};
 
 /// What every pretend webhook endpoint is signed with.
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_of_quittance";

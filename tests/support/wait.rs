@@ -9,11 +9,24 @@ pub(crate) async fn eventually<T>(ask: impl AsyncFn() -> Result<T, String>) -> T
 
 /// The same with another deadline.
 pub(crate) async fn eventually_within<T>(deadline: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
+    match try_within(deadline, ask).await {
+        Ok(answer) => answer,
+        Err(last) => panic!("{last}"),
+    }
+}
+
+/// The same for who goes on after a failure: the last `Err` is the answer.
+pub(crate) async fn try_within<T>(
+    deadline: Duration,
+    ask: impl AsyncFn() -> Result<T, String>,
+) -> Result<T, String> {
     let started = Instant::now();
     loop {
         match ask().await {
-            Ok(answer) => return answer,
-            Err(last) if started.elapsed() > deadline => panic!("not within {deadline:?}: {last}"),
+            Ok(answer) => return Ok(answer),
+            Err(last) if started.elapsed() > deadline => {
+                return Err(format!("not within {deadline:?}: {last}"));
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

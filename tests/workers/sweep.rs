@@ -33,65 +33,6 @@ async fn sweep(test: &TestApp) -> usize {
 }
 
 #[tokio::test]
-async fn each_kind_of_operation_is_found_out_after_an_answer_is_lost_with_one_effect_and_one_key() {
-    for (kind, route, path) in [
-        ("capture", "/v1/payment_intents/*/capture", "capture"),
-        ("cancel", "/v1/payment_intents/*/cancel", "cancel"),
-        ("refund", "/v1/refunds", "refunds"),
-    ] {
-        for fault in [
-            Fault::TimeoutAfter,
-            Fault::ResetAfter,
-            Fault::CutAfter,
-            Fault::ErrorAfter,
-            Fault::Garbage,
-            Fault::TimeoutBefore,
-        ] {
-            let test = TestApp::spawn_with(by_hand()).await;
-            let method = if kind == "refund" { "automatic" } else { "manual" };
-            let wish = json!({ "capture_method": method, "payment_method": "pm_card_visa" });
-            let made = test.create("S1", wish).await.expect(StatusCode::CREATED);
-            let url = format!("/v1/payments/{}/{path}", made["id"].as_str().unwrap());
-
-            test.stripe
-                .faults()
-                .always(Matcher::method_path("POST", route), fault);
-            let accepted = test
-                .post(&url, "k", &json!({}))
-                .await
-                .expect(StatusCode::ACCEPTED);
-            assert_eq!(accepted["operations"][1]["state"], "unknown", "{kind} {fault:?}");
-            test.stripe.faults().clear();
-
-            eventually(async || {
-                sweep(&test).await;
-                let payment = test.payment(made["id"].as_str().unwrap()).await;
-                if payment["operations"][1]["state"] == "succeeded" {
-                    Ok(())
-                } else {
-                    Err(format!("{kind} {fault:?} {payment:#}"))
-                }
-            })
-            .await;
-            let done = test.payment(made["id"].as_str().unwrap()).await;
-            match kind {
-                "capture" => assert_eq!(done["captured_minor"], 12_100),
-                "cancel" => assert_eq!(done["state"], "canceled"),
-                _ => assert_eq!(
-                    (done["refunded_minor"].as_i64(), test.stripe.refunds().len()),
-                    (Some(12_100), 1)
-                ),
-            }
-            let repeated = test.post(&url, "k", &json!({})).await;
-            assert!(
-                repeated.status.is_success() && repeated.status != StatusCode::ACCEPTED,
-                "{repeated:?}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
 async fn an_operation_without_an_outcome_at_the_end_of_its_schedule_is_a_persons() {
     let test = TestApp::spawn_with(by_hand()).await;
     test.stripe.faults().always(
@@ -124,6 +65,44 @@ async fn an_operation_without_an_outcome_at_the_end_of_its_schedule_is_a_persons
         1,
         "it is looked up, never repeated"
     );
+}
+
+#[tokio::test]
+async fn an_answer_in_an_unknown_word_is_read_before_it_is_believed_and_then_is_a_persons() {
+    let anything = || Matcher::path("/v1/**");
+    for (always, state, exceptions) in [(false, "captured", 0), (true, "unknown", 1)] {
+        let test = TestApp::spawn_with(by_hand()).await;
+        if always {
+            test.stripe.faults().always(anything(), Fault::StrangeStatus);
+        } else {
+            test.stripe.faults().next(anything(), Fault::StrangeStatus);
+        }
+        let wish = json!({ "payment_method": "pm_card_visa" });
+        let accepted = test.create("S1", wish).await.expect(StatusCode::ACCEPTED);
+        assert_eq!(accepted["operations"][0]["state"], "unknown");
+        let intent = &test.stripe.payment_intents()[0];
+        assert_eq!(
+            accepted["provider_reference"], intent["id"],
+            "what the provider calls it is known"
+        );
+        let id = accepted["id"].as_str().unwrap();
+        let done = eventually(async || {
+            sweep(&test).await;
+            let payment = test.payment(id).await;
+            if payment["operations"][0]["state"] == "succeeded" {
+                Ok(payment)
+            } else {
+                Err(payment.to_string())
+            }
+        })
+        .await;
+        assert_eq!(done["state"], state);
+        assert_eq!(done["exceptions"].as_array().unwrap().len(), exceptions);
+        assert_eq!(test.stripe.charges_made(), 1);
+        let sent = test.stripe.requests();
+        let posts = sent.iter().filter(|request| request.method == "POST");
+        assert_eq!(posts.count(), 1, "it is read, not repeated");
+    }
 }
 
 #[tokio::test]
