@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use figment::Figment;
@@ -13,6 +14,7 @@ use url::Url;
 
 use crate::app::Timing;
 use crate::crypto::Sealer;
+use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
 
 const PREFIX: &str = "QUITTANCE_";
@@ -78,6 +80,21 @@ const SETTINGS: &[Setting] = &[
         about: "longest time for one request to the provider",
     },
     Setting {
+        key: "stripe_requests_per_s_live",
+        default: Some("100"),
+        about: "most requests to Stripe in a second, for an account in which real money moves; per process: divide by the number of replicas",
+    },
+    Setting {
+        key: "stripe_requests_per_s_test",
+        default: Some("25"),
+        about: "the same for any other account; per process",
+    },
+    Setting {
+        key: "stripe_requests_per_s_endpoint",
+        default: Some("25"),
+        about: "the same to one endpoint, for one account; per process",
+    },
+    Setting {
         key: "odoo_timeout_ms",
         default: Some("30000"),
         about: "longest time for one request to Odoo",
@@ -122,6 +139,8 @@ pub struct Settings {
     pub provider_timeout: Duration,
     /// Longest time for one request to the provider.
     pub provider_attempt_timeout: Duration,
+    /// How many requests may go to Stripe.
+    pub stripe_limits: Limits,
     /// Longest time for one request to Odoo.
     pub odoo_timeout: Duration,
     /// Longest pause of an idle worker.
@@ -148,6 +167,9 @@ struct Raw {
     answer_within_ms: u64,
     provider_timeout_ms: u64,
     provider_attempt_timeout_ms: u64,
+    stripe_requests_per_s_live: NonZeroU32,
+    stripe_requests_per_s_test: NonZeroU32,
+    stripe_requests_per_s_endpoint: NonZeroU32,
     odoo_timeout_ms: u64,
     poll_ms: u64,
     shutdown_grace_s: u64,
@@ -296,6 +318,11 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             100,
             60_000,
         )?,
+        stripe_limits: Limits {
+            live: raw.stripe_requests_per_s_live,
+            test: raw.stripe_requests_per_s_test,
+            endpoint: raw.stripe_requests_per_s_endpoint,
+        },
         odoo_timeout,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
@@ -384,6 +411,10 @@ mod tests {
             (
                 &[GOOD[0], GOOD[1], ("log_format", "xml")],
                 "QUITTANCE_LOG_FORMAT cannot be read",
+            ),
+            (
+                &[GOOD[0], GOOD[1], ("stripe_requests_per_s_live", "0")],
+                "QUITTANCE_STRIPE_REQUESTS_PER_S_LIVE cannot be read: set it to a nonzero",
             ),
             (
                 &[GOOD[0], GOOD[1], ("listn", "127.0.0.1:1")],

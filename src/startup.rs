@@ -125,7 +125,7 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
         per_attempt: settings.provider_attempt_timeout,
         total: settings.provider_timeout,
     };
-    let stripe = Stripe::new(stripe::http_client()?, timeouts);
+    let stripe = Stripe::new(stripe::http_client()?, timeouts, settings.stripe_limits);
     let tasks = TaskTracker::new();
     let (inbox, writing) = Inbox::new(db.clone());
     tasks.spawn(writing);

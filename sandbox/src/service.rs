@@ -19,6 +19,14 @@ use uuid::Uuid;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long an orderly stop may take before the process is killed.
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+/// What limits the requests that go to Stripe.
+const RATES: [&str; 3] = [
+    "QUITTANCE_STRIPE_REQUESTS_PER_S_LIVE",
+    "QUITTANCE_STRIPE_REQUESTS_PER_S_TEST",
+    "QUITTANCE_STRIPE_REQUESTS_PER_S_ENDPOINT",
+];
+/// So many in a second that nothing waits for its turn.
+const AMPLE_RATE: &str = "10000";
 
 /// A `quittance` program with an environment, ready to run its commands.
 #[derive(Clone, Debug)]
@@ -49,6 +57,10 @@ impl Quittance {
             log: log.to_owned(),
             port,
         };
+        // The pretend Stripe takes what comes: here the service is looked at, not what it holds back for the real one.
+        let prepared = RATES
+            .iter()
+            .fold(prepared, |prepared, name| prepared.with(name, AMPLE_RATE));
         let prepared = prepared
             .with("QUITTANCE_DATABASE_URL", database_url)
             .with("QUITTANCE_SEALING_KEY", &fresh_sealing_key())

@@ -54,6 +54,8 @@ pub(super) struct Answer {
     pub(super) should_retry: Option<bool>,
     /// When to come back, where it says.
     pub(super) retry_after: Option<Duration>,
+    /// Where it refuses for a limit: whether that is a limit of one object's.
+    pub(super) of_one_object: bool,
 }
 
 /// A request in its final bytes: every attempt sends the same ones.
@@ -158,9 +160,11 @@ impl Answer {
             request_id: text("request-id").map(str::to_owned),
             replayed: text("idempotent-replayed") == Some("true"),
             should_retry: text("stripe-should-retry").and_then(|word| word.parse().ok()),
+            // Stripe gives seconds. A date is for others to read: it needs two clocks that agree.
             retry_after: text(RETRY_AFTER.as_str())
                 .and_then(|secs| secs.parse().ok())
                 .map(Duration::from_secs),
+            of_one_object: text("stripe-rate-limited-reason") == Some("resource-specific"),
         }
     }
 }

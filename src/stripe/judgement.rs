@@ -14,6 +14,8 @@ pub(super) struct Judged<T> {
     pub(super) conclusion: Conclusion<T>,
     pub(super) again: bool,
     pub(super) after: Option<Duration>,
+    /// How long the account's every request would be refused.
+    pub(super) rest: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -55,10 +57,14 @@ pub(super) fn judge<T: DeserializeOwned>(attempt: Attempt) -> Judged<T> {
         conclusion,
         Conclusion::Answered(_) | Conclusion::Troubled(Trouble::Stored(_))
     );
+    let after = answer.as_ref().and_then(|answer| answer.retry_after);
+    let of_the_account = matches!(conclusion, Conclusion::Troubled(Trouble::RateLimited))
+        && answer.is_some_and(|answer| !answer.of_one_object);
     Judged {
         conclusion,
         again: !settled && said.unwrap_or(again),
-        after: answer.and_then(|answer| answer.retry_after),
+        after,
+        rest: after.filter(|_| of_the_account),
     }
 }
 
@@ -79,7 +85,10 @@ fn conclude<T: DeserializeOwned>(answer: &Answer) -> (Conclusion<T>, bool) {
             }
             _ => (trouble(Trouble::Busy), true),
         },
-        429 => (trouble(Trouble::RateLimited), true),
+        429 => match Refusal::parse(&answer.body) {
+            Some(refusal) if refusal.of_a_lock() => (trouble(Trouble::Busy), true),
+            _ => (trouble(Trouble::RateLimited), true),
+        },
         500.. if answer.replayed => (
             trouble(Trouble::Stored("a failure is stored under the key")),
             false,
@@ -264,6 +273,16 @@ mod tests {
             operation_error(unauthorized, false),
             ProviderError::Auth
         ));
+        let locked = answer(
+            429,
+            &[("retry-after", "7")],
+            &error("invalid_request_error", "lock_timeout"),
+        );
+        assert_eq!(locked.rest, None, "the account is as free as before");
+        assert!(matches!(
+            operation_error(locked, false),
+            ProviderError::Unavailable { .. }
+        ));
         let forbidden = answer(403, &[], &error("invalid_request_error", "secret_key_required"));
         assert!(matches!(operation_error(forbidden, false), ProviderError::Auth));
         let limited = operation_error(answer(429, &[("retry-after", "7")], &json!({})), false);
@@ -278,6 +297,33 @@ mod tests {
             operation_error(moved, false),
             ProviderError::Unavailable { .. }
         ));
+    }
+
+    #[test]
+    fn an_account_rests_when_its_own_limit_is_reached_and_for_nothing_else() {
+        let (after, limit) = (("retry-after", "7"), error("invalid_request_error", "rate_limit"));
+        let reason = |reason| ("stripe-rate-limited-reason", reason);
+        for headers in [&[after][..], &[after, reason("global-rate")]] {
+            assert_eq!(answer(429, headers, &limit).rest, Some(Duration::from_secs(7)));
+        }
+        assert_eq!(
+            answer(429, &[after, reason("resource-specific")], &limit).rest,
+            None
+        );
+        assert_eq!(answer(429, &[], &limit).rest, None);
+        assert_eq!(answer(503, &[after], &json!({})).rest, None);
+    }
+
+    #[test]
+    fn a_time_to_come_back_that_is_no_number_of_seconds_is_passed_over() {
+        for date in ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "0.5", "soon", ""] {
+            let judged = answer(429, &[("retry-after", date)], &json!({}));
+            assert_eq!(
+                (judged.after, judged.rest, judged.again),
+                (None, None, true),
+                "{date}"
+            );
+        }
     }
 
     #[test]

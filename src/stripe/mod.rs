@@ -1,5 +1,6 @@
 //! Stripe. The only user of async-stripe.
 
+mod budget;
 mod client;
 mod compose;
 mod disputes;
@@ -9,6 +10,7 @@ mod interpret;
 mod judgement;
 mod money;
 mod objects;
+mod recent;
 mod refusal;
 mod request;
 mod series;
@@ -29,6 +31,7 @@ use crate::provider::{
     ProviderError, VerifiedWebhook, VerifyError, Wallet,
 };
 
+pub use budget::Limits;
 pub use client::{API_VERSION, http_client};
 pub use series::Timeouts;
 
@@ -44,11 +47,11 @@ impl Stripe {
     /// The name that accounts at Stripe carry.
     pub const NAME: &'static str = "stripe";
 
-    /// Stripe over a client as [`http_client`] makes it.
+    /// Stripe over a client as [`http_client`] makes it. Clones share what the limits leave.
     #[must_use]
-    pub const fn new(http: reqwest::Client, timeouts: Timeouts) -> Self {
+    pub fn new(http: reqwest::Client, timeouts: Timeouts, limits: Limits) -> Self {
         Self {
-            http: StripeHttp::new(http, timeouts),
+            http: StripeHttp::new(http, timeouts, limits),
         }
     }
 }

@@ -34,6 +34,11 @@ impl Refusal {
             || self.error.code.as_deref() == Some("idempotency_key_in_use")
     }
 
+    /// Another request holds the object.
+    pub(super) fn of_a_lock(&self) -> bool {
+        self.error.code.as_deref() == Some("lock_timeout")
+    }
+
     /// It speaks of how the object stands, not of the request: what was asked for may have been done already.
     pub(super) fn of_the_state(&self) -> bool {
         matches!(

@@ -3,7 +3,7 @@
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession,
 };
-use stripe_client_core::{RequestBuilder, StripeRequest};
+use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 use stripe_core::balance_transaction::ListBalanceTransaction;
 use stripe_core::customer::{
     CreateCustomer, ListCustomer, ListPaymentMethodsCustomer, SearchCustomer, UpdateCustomer,
@@ -98,8 +98,70 @@ impl Request {
         &self.wire
     }
 
+    /// What Stripe counts it as: method and path, whatever the ids.
+    pub(super) fn endpoint(&self) -> String {
+        let method = match self.wire.method {
+            StripeMethod::Get => "GET",
+            StripeMethod::Post => "POST",
+            StripeMethod::Delete => "DELETE",
+        };
+        endpoint(method, &self.wire.path)
+    }
+
     /// The id of ours that it goes out under, where it changes anything.
     pub(super) const fn key(&self) -> Option<OperationId> {
         self.key
+    }
+}
+
+/// Names an endpoint. Stripe's own words are of small letters; its ids have digits or capitals, long as they are.
+fn endpoint(method: &str, path: &str) -> String {
+    let is_word = |segment: &str| {
+        segment
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let segments: Vec<&str> = path
+        .split('/')
+        .map(|segment| if is_word(segment) { segment } else { "*" })
+        .collect();
+    format!("{method} /v1{}", segments.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use stripe_core::payment_intent::{CapturePaymentIntent, RetrievePaymentIntent};
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_one_whatever_the_id_and_another_by_method_and_verb() {
+        let read = |id: &str| Request::read(&RetrievePaymentIntent::new(id)).endpoint();
+        assert_eq!(read("pi_3Nq1"), "GET /v1/payment_intents/*");
+        assert_eq!(read("pi_3Nq1"), read("pi_3Nq2"));
+        let capture = CapturePaymentIntent::new("pi_3Nq1");
+        assert_eq!(
+            Request::once(&capture, OperationId::generate()).endpoint(),
+            "POST /v1/payment_intents/*/capture"
+        );
+        for (method, path, wanted) in [
+            ("POST", "/payment_intents", "POST /v1/payment_intents"),
+            ("GET", "/payment_intents", "GET /v1/payment_intents"),
+            ("GET", "/payment_intents/search", "GET /v1/payment_intents/search"),
+            ("POST", "/refunds/re_3Nq1/cancel", "POST /v1/refunds/*/cancel"),
+            (
+                "POST",
+                "/checkout/sessions/cs_test_a1B2/expire",
+                "POST /v1/checkout/sessions/*/expire",
+            ),
+            ("GET", "/customers/cus_OXyZ", "GET /v1/customers/*"),
+            (
+                "GET",
+                "/customers/cus_9s6X/payment_methods/pm_1Nq",
+                "GET /v1/customers/*/payment_methods/*",
+            ),
+        ] {
+            assert_eq!(endpoint(method, path), wanted);
+        }
     }
 }

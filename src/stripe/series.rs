@@ -1,11 +1,13 @@
 //! Repeating a request until it is answered, the time is up, or repeating cannot help.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::budget::{Budget, Exhausted, Limits};
 use super::client::Prepared;
 use super::judgement::{Conclusion, Trouble, judge};
 use super::refusal::Refusal;
@@ -38,6 +40,7 @@ impl Default for Timeouts {
 pub(super) struct StripeHttp {
     http: reqwest::Client,
     timeouts: Timeouts,
+    budget: Arc<Budget>,
 }
 
 /// Why a request brought no object.
@@ -50,8 +53,12 @@ pub(super) enum Failure {
 }
 
 impl StripeHttp {
-    pub(super) const fn new(http: reqwest::Client, timeouts: Timeouts) -> Self {
-        Self { http, timeouts }
+    pub(super) fn new(http: reqwest::Client, timeouts: Timeouts, limits: Limits) -> Self {
+        Self {
+            http,
+            timeouts,
+            budget: Arc::new(Budget::new(limits)),
+        }
     }
 
     /// When a call that starts now must be over.
@@ -70,31 +77,56 @@ impl StripeHttp {
         let mut pauses = pauses();
         // Once any attempt may have moved money, no later one proves that none did by never arriving.
         let mut unclear = false;
+        let mut last = None;
         loop {
+            let token = self
+                .budget
+                .take(account, request, deadline - SHORTEST_ATTEMPT)
+                .await;
+            if let Err(Exhausted { after }) = token {
+                // What the last attempt came to stands.
+                let limited = (Conclusion::Troubled(Trouble::RateLimited), after);
+                let (conclusion, after) = last.unwrap_or(limited);
+                return conclude(request, conclusion, unclear, after);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let judged = judge(
                 prepared
                     .send(&self.http, left.min(self.timeouts.per_attempt))
                     .await,
             );
+            if let Some(time) = judged.rest {
+                self.budget.rest(account, time);
+            }
             unclear |= matches!(judged.conclusion, Conclusion::Troubled(Trouble::Lost(_)));
             let pause = pauses
                 .next()
                 .unwrap_or_default()
                 .max(judged.after.unwrap_or_default());
-            if judged.again && Instant::now() + pause + SHORTEST_ATTEMPT < deadline {
-                tokio::time::sleep(pause).await;
-                continue;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !judged.again || pause.saturating_add(SHORTEST_ATTEMPT) >= left {
+                return conclude(request, judged.conclusion, unclear, judged.after);
             }
-            return match judged.conclusion {
-                Conclusion::Answered(object) => Ok(object),
-                Conclusion::Refused(refusal) => Err(Failure::Refused(refusal)),
-                Conclusion::Troubled(trouble) if request.key().is_some() => {
-                    Err(Failure::Failed(trouble.of_an_operation(unclear, judged.after)))
-                }
-                Conclusion::Troubled(trouble) => Err(Failure::Failed(trouble.of_a_read(judged.after))),
-            };
+            last = Some((judged.conclusion, judged.after));
+            tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// What a series comes to. `unclear`: an attempt may have moved money.
+fn conclude<T>(
+    request: &Request,
+    conclusion: Conclusion<T>,
+    unclear: bool,
+    after: Option<Duration>,
+) -> Result<T, Failure> {
+    match conclusion {
+        Conclusion::Answered(object) => Ok(object),
+        Conclusion::Refused(refusal) => Err(Failure::Refused(refusal)),
+        Conclusion::Troubled(trouble) if request.key().is_some() => {
+            Err(Failure::Failed(trouble.of_an_operation(unclear, after)))
+        }
+        Conclusion::Troubled(trouble) => Err(Failure::Failed(trouble.of_a_read(after))),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The port to payment companies, kept by our Stripe against a pretend one, over real HTTP.
 
+mod budget;
 mod faults;
 mod lookups;
 mod walk;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use quittance::domain::ids::{MerchantId, OperationId, ProviderAccountId};
@@ -14,7 +16,7 @@ use quittance::domain::operation::{Ask, Operation, OperationKind};
 use quittance::domain::payment::{CaptureMethod, Payment, PaymentState, Reference};
 use quittance::domain::snapshot::{PaymentSnapshot, RefundSnapshot, Said, Snapshot};
 use quittance::provider::{Call, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError};
-use quittance::stripe::{Stripe, Timeouts, http_client};
+use quittance::stripe::{Limits, Stripe, Timeouts, http_client};
 use quittance_sandbox::stripe::{Options, PretendStripe};
 use secrecy::ExposeSecret;
 use time::OffsetDateTime;
@@ -37,12 +39,30 @@ const HASTY: Timeouts = Timeouts {
     total: Duration::from_secs(4),
 };
 
+/// So many requests in a second that nothing waits for its turn.
+const AMPLE: Limits = limits(10_000, 10_000, 10_000);
+
+const fn limits(live: u32, test: u32, endpoint: u32) -> Limits {
+    const fn rate(per_s: u32) -> NonZeroU32 {
+        NonZeroU32::new(per_s).unwrap()
+    }
+    Limits {
+        live: rate(live),
+        test: rate(test),
+        endpoint: rate(endpoint),
+    }
+}
+
 impl Test {
     async fn new() -> Self {
         Self::with(PATIENT, Options::default()).await
     }
 
     async fn with(timeouts: Timeouts, options: Options) -> Self {
+        Self::limited(timeouts, AMPLE, options).await
+    }
+
+    async fn limited(timeouts: Timeouts, limits: Limits, options: Options) -> Self {
         let pretend = PretendStripe::start(options).await.unwrap();
         let account = ProviderAccount {
             merchant_id: MerchantId::generate(),
@@ -55,7 +75,7 @@ impl Test {
             publishable_key: None,
         };
         Self {
-            stripe: Stripe::new(http_client().unwrap(), timeouts),
+            stripe: Stripe::new(http_client().unwrap(), timeouts, limits),
             account,
             pretend,
         }

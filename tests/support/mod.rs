@@ -3,6 +3,7 @@
 mod wait;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use quittance::app::{Timing, setup};
@@ -13,6 +14,7 @@ use quittance::provider::ProviderAccount;
 use quittance::sink::BooksRequest;
 use quittance::startup::{Application, Role};
 use quittance::store;
+use quittance::stripe::Limits;
 use quittance::telemetry::LogFormat;
 use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
 use quittance_sandbox::postgres::{self, Cluster};
@@ -46,6 +48,16 @@ pub(crate) async fn database_of(cluster: &Cluster) -> String {
     cluster.migrated_database(migrate).await.unwrap()
 }
 
+/// So many requests to the pretend Stripe in a second that no test waits for its turn.
+const AMPLE: Limits = {
+    let rate = NonZeroU32::new(10_000).unwrap();
+    Limits {
+        live: rate,
+        test: rate,
+        endpoint: rate,
+    }
+};
+
 /// Settings for a database, quick enough for tests.
 pub(crate) fn settings(database_url: &str) -> Settings {
     Settings {
@@ -62,6 +74,7 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         },
         provider_timeout: Duration::from_secs(25),
         provider_attempt_timeout: Duration::from_secs(10),
+        stripe_limits: AMPLE,
         odoo_timeout: Duration::from_secs(10),
         poll: Duration::from_millis(20),
         shutdown_grace: Duration::from_secs(10),
