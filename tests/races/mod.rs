@@ -1,0 +1,5 @@
+//! Many at once on the same key and on the same payment: one effect each, and amounts that add up.
+
+mod interleavings;
+mod one_key;
+mod traffic;
