@@ -133,7 +133,8 @@ async fn settle(
     if operation.fence != leased.fence || operation.state.is_final() {
         return Ok(Settled::default());
     }
-    let authority = if payment.version == as_of {
+    // What was sent before may be answered with how it stood then.
+    let authority = if payment.version == as_of && leased.state != OperationState::Unknown {
         Authority::Fresh
     } else {
         Authority::Hint

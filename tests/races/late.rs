@@ -1,0 +1,82 @@
+//! What comes late or at the same moment: answers that were overtaken, and two who each see only themselves.
+
+use std::time::Duration;
+
+use quittance::app::Timing;
+use quittance::startup::Role;
+use quittance_sandbox::faults::{Fault, Matcher};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, Wishes, eventually};
+
+/// No worker, no webhooks, short calls: what happens is what the test makes happen.
+fn by_hand() -> Wishes {
+    Wishes {
+        role: Role::Serve,
+        webhooks: false,
+        provider_timeout: Duration::from_millis(400),
+        timing: Timing {
+            retry_divisor: 100_000,
+            ..Wishes::default().timing
+        },
+        ..Wishes::default()
+    }
+}
+
+fn captures() -> Matcher {
+    Matcher::method_path("POST", "/v1/payment_intents/*/capture")
+}
+
+fn path(payment: &Value, what: &str) -> String {
+    format!("/v1/payments/{}{what}", payment["id"].as_str().unwrap())
+}
+
+/// A payment of EUR 121.00 that a card holds.
+async fn held(test: &TestApp, reference: &str, more: Value) -> Value {
+    let mut wish = json!({ "capture_method": "manual", "payment_method": "pm_card_visa" });
+    if let (Some(wish), Value::Object(more)) = (wish.as_object_mut(), more) {
+        wish.extend(more);
+    }
+    test.create(reference, wish).await.expect(StatusCode::CREATED)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_replayed_after_the_payment_moved_on_contradicts_nothing() {
+    let test = TestApp::spawn_with(by_hand()).await;
+    let held = held(&test, "S1", json!({})).await;
+    test.stripe.faults().next(captures(), Fault::TimeoutAfter);
+    let part = json!({ "amount_minor": 100, "final": false });
+    test.post(&path(&held, "/capture"), "k", &part)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    test.stripe
+        .lapse(held["provider_reference"].as_str().unwrap())
+        .unwrap();
+    let read = test
+        .get(&path(&held, "?refresh=true"))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(
+        (&read["state"], &read["captured_minor"]),
+        (&json!("captured"), &json!(100))
+    );
+
+    // The key still tells how it stood right after the capture.
+    eventually(async || {
+        quittance::app::sweep::work(test.application().app())
+            .await
+            .unwrap();
+        match test.count("operation where state = 'unknown'").await {
+            0 => Ok(()),
+            _ => Err("not found out".to_owned()),
+        }
+    })
+    .await;
+    let shown = test.payment(held["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&shown["state"], &shown["operations"][1]["state"]),
+        (&json!("captured"), &json!("succeeded"))
+    );
+    assert_eq!(shown["exceptions"], json!([]));
+}
