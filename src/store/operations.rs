@@ -199,7 +199,8 @@ pub async fn list_of(
 /// Takes one operation up: one the provider never took, or whose lease ran out, or that is due to be found out.
 /// `None` where someone else has it or it is decided.
 ///
-/// Whoever let a lease run out may have sent the request, so what was pending is unknown from here on.
+/// Whoever let a lease run out may have sent the request, so what was pending is unknown from here on. What the provider
+/// never took counts as not sent yet.
 pub async fn lease(
     conn: &mut PgConnection,
     merchant: MerchantId,
@@ -209,6 +210,7 @@ pub async fn lease(
 ) -> Result<Option<Operation>, StoreError> {
     let row: Option<Row> = sqlx::query_as(concat!(
         "update operation set fence = fence + 1, due_at = $4,
+             first_sent_at = case state when 'retryable' then $3 else first_sent_at end,
              state = case state when 'retryable' then 'pending' when 'pending' then 'unknown' else state end
          where merchant_id = $1 and id = $2 and (due_at <= $3 or state = 'retryable') returning ",
         columns!()

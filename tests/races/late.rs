@@ -80,3 +80,25 @@ async fn an_answer_that_is_replayed_after_the_payment_moved_on_contradicts_nothi
     );
     assert_eq!(shown["exceptions"], json!([]));
 }
+
+#[tokio::test]
+async fn what_the_provider_never_took_is_sent_when_it_is_repeated_a_day_later() {
+    let test = TestApp::spawn_with(by_hand()).await;
+    let held = held(&test, "S1", json!({})).await;
+    let busy = Fault::TooManyRequests {
+        retry_after_secs: None,
+    };
+    test.stripe.faults().always(captures(), busy);
+    let refused = test.post(&path(&held, "/capture"), "k", &json!({})).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    test.stripe.faults().clear();
+    sqlx::query("update operation set first_sent_at = now() - interval '21 hours'")
+        .execute(&test.db)
+        .await
+        .unwrap();
+    let taken = test
+        .post(&path(&held, "/capture"), "k", &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(taken["captured_minor"], 12_100);
+}
