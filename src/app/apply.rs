@@ -6,6 +6,7 @@
 use sqlx::PgConnection;
 use time::Date;
 
+use super::payments::document_names;
 use super::{App, AppError};
 use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::checkout::CheckoutState;
@@ -139,6 +140,8 @@ async fn look_for_a_double(app: &App, conn: &mut PgConnection, payment: &Payment
     if payment.settles.is_empty() {
         return Ok(());
     }
+    // Of two that are captured at the same moment, the second one to look finds the first.
+    store::payments::lock_names(conn, payment.merchant_id, &document_names(payment)).await?;
     let others = store::payments::list_of_documents(conn, &app.sealer, payment).await?;
     let double = others.iter().find(|other| {
         other.captured_minor > other.refunded_minor

@@ -24,6 +24,10 @@ fn by_hand() -> Wishes {
     }
 }
 
+/// Who waits for a lock in this database.
+const WAITING: &str = "pg_locks where not granted \
+                       and database = (select oid from pg_database where datname = current_database())";
+
 fn captures() -> Matcher {
     Matcher::method_path("POST", "/v1/payment_intents/*/capture")
 }
@@ -101,4 +105,51 @@ async fn what_the_provider_never_took_is_sent_when_it_is_repeated_a_day_later() 
         .await
         .expect(StatusCode::OK);
     assert_eq!(taken["captured_minor"], 12_100);
+}
+
+#[tokio::test]
+async fn two_payments_of_a_document_captured_at_the_same_moment_are_seen_as_a_double() {
+    let test = TestApp::spawn_with(Wishes {
+        provider_timeout: Duration::from_secs(10),
+        ..by_hand()
+    })
+    .await;
+    let settles = json!([{ "model": "account.move", "id": 7, "amount_minor": 12_100 }]);
+    let wish = json!({ "settles": settles, "allow_double": true });
+    let (one, other) = (
+        held(&test, "S1", wish.clone()).await,
+        held(&test, "S2", wish).await,
+    );
+    test.stripe
+        .faults()
+        .times(2, captures(), Fault::Delay(Duration::from_millis(300)));
+
+    let (one, other) = (path(&one, "/capture"), path(&other, "/capture"));
+    let none = json!({});
+    let (first, second, ()) = tokio::join!(
+        test.post(&one, "1", &none),
+        test.post(&other, "2", &none),
+        async {
+            eventually(async || match test.stripe.faults().fired().len() {
+                2 => Ok(()),
+                sent => Err(format!("{sent} were sent")),
+            })
+            .await;
+            // Neither can end before the other has got as far.
+            let mut tx = test.db.begin().await.unwrap();
+            sqlx::query("lock table operation in share mode")
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+            eventually(async || match test.count(WAITING).await {
+                2 => Ok(()),
+                waiting => Err(format!("{waiting} wait")),
+            })
+            .await;
+            tx.commit().await.unwrap();
+        }
+    );
+    first.expect(StatusCode::OK);
+    second.expect(StatusCode::OK);
+    assert_eq!(test.count("exception where kind = 'double_payment'").await, 1);
 }

@@ -91,15 +91,21 @@ const fn keeps_money(payment: &Payment) -> bool {
     }
 }
 
-fn names(new: &Payment) -> Vec<String> {
-    let mut names: Vec<String> = new
-        .settles
-        .iter()
+/// The documents that a payment settles, as they are held by [`store::payments::lock_names`], in its order.
+pub(in crate::app) fn document_names(payment: &Payment) -> Vec<String> {
+    let documents = payment.settles.iter();
+    let mut names: Vec<String> = documents
         .map(|document| format!("{},{}", document.model, document.id))
         .collect();
-    names.push(format!("{} {}", new.provider_account_id, new.reference.as_str()));
     names.sort();
     names.dedup();
+    names
+}
+
+fn names(new: &Payment) -> Vec<String> {
+    let mut names = document_names(new);
+    names.push(format!("{} {}", new.provider_account_id, new.reference.as_str()));
+    names.sort();
     names
 }
 

@@ -21,6 +21,7 @@ use crate::store::idempotency_records::IdempotencyRecord;
 use change::undecided;
 
 pub use crate::store::payments::PaymentFilter;
+pub(in crate::app) use attempts::document_names;
 pub(in crate::app) use change::call_off;
 pub use change::{Change, change};
 pub(super) use create::choose_account;
