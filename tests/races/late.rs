@@ -5,10 +5,11 @@ use std::time::Duration;
 use quittance::app::Timing;
 use quittance::startup::Role;
 use quittance_sandbox::faults::{Fault, Matcher};
+use quittance_sandbox::stripe::WebhookEndpoint;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, Wishes, eventually};
+use crate::support::{TestApp, WEBHOOK_SECRET, Wishes, eventually, payment};
 
 /// No worker, no webhooks, short calls: what happens is what the test makes happen.
 fn by_hand() -> Wishes {
@@ -152,4 +153,37 @@ async fn two_payments_of_a_document_captured_at_the_same_moment_are_seen_as_a_do
     first.expect(StatusCode::OK);
     second.expect(StatusCode::OK);
     assert_eq!(test.count("exception where kind = 'double_payment'").await, 1);
+}
+
+#[tokio::test]
+async fn a_payment_that_was_authorized_on_a_page_is_canceled_although_nobody_told_that_the_page_is_done() {
+    let test = TestApp::spawn_with(Wishes {
+        webhooks: false,
+        ..Wishes::default()
+    })
+    .await;
+    test.stripe.add_endpoint(WebhookEndpoint {
+        events: vec!["payment_intent.*".to_owned()],
+        ..WebhookEndpoint::new(test.webhook_url(), WEBHOOK_SECRET)
+    });
+    let body = json!({ "payment": payment("S1", json!({ "capture_method": "manual" })),
+        "success_url": "https://shop.example/thanks", "cancel_url": "https://shop.example/cart" });
+    let session = test
+        .post("/v1/checkout_sessions", "page", &body)
+        .await
+        .expect(StatusCode::CREATED);
+    let page = session["provider_reference"].as_str().unwrap();
+    test.stripe
+        .customer()
+        .check_out(page, "pm_card_visa")
+        .await
+        .unwrap();
+    let held = test
+        .until(session["payment"]["id"].as_str().unwrap(), "authorized")
+        .await;
+    let canceled = test
+        .post(&path(&held, "/cancel"), "c", &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(canceled["state"], "canceled");
 }

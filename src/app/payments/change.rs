@@ -153,7 +153,8 @@ async fn write(
     let amount_minor = payment.allow(kind, amount_minor, &others)?;
     check_capable(app, conn, payment, kind, amount_minor, &ask).await?;
     let mut at_provider = payment.provider_reference.is_some();
-    if kind == OperationKind::Cancel && payment.hosted {
+    // What is held was paid: there is no page to close any more, whether or not we were told.
+    if kind == OperationKind::Cancel && payment.hosted && payment.state != PaymentState::Authorized {
         let session = store::checkout_sessions::find(conn, &app.sealer, merchant, payment.id).await?;
         let open = session.filter(|session| session.state == CheckoutState::Open);
         ask.checkout_reference = open.and_then(|session| session.provider_reference);
