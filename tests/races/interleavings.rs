@@ -7,7 +7,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use quittance::app::Timing;
 use quittance::startup::{Application, Role};
 use quittance_sandbox::stripe::WebhookEndpoint;
-use reqwest::Client;
 use tokio::runtime::{Builder, Runtime};
 
 use super::traffic::{Doors, cases};
@@ -65,11 +64,7 @@ fn runtime() -> Runtime {
 fn every_interleaving_ends_in_a_legal_state_with_amounts_that_add_up() {
     let runtime = runtime();
     let test = runtime.block_on(async { TestApp::spawn_with(hurried(database().await)).await });
-    let doors = Doors {
-        urls: vec![test.url.clone()],
-        http: Client::new(),
-        test: &test,
-    };
+    let doors = Doors::new(&test, vec![test.url.clone()]);
     race(&runtime, &doors, 16);
 }
 
@@ -78,7 +73,9 @@ fn two_services_on_one_database_do_nothing_twice() {
     let runtime = runtime();
     let (test, other) = runtime.block_on(async {
         let url = database().await;
-        let wishes = hurried(url.clone());
+        let mut wishes = hurried(url.clone());
+        // It runs out while its holder still waits for the provider: the other one takes the work up as well.
+        wishes.timing.operation_lease = Duration::from_millis(150);
         let settings = quittance::config::Settings {
             timing: wishes.timing,
             provider_timeout: wishes.provider_timeout,
@@ -95,11 +92,7 @@ fn two_services_on_one_database_do_nothing_twice() {
         test.stripe
             .add_endpoint(WebhookEndpoint::new(webhooks, WEBHOOK_SECRET))
     });
-    let doors = Doors {
-        urls: vec![test.url.clone(), other_url],
-        http: Client::new(),
-        test: &test,
-    };
+    let doors = Doors::new(&test, vec![test.url.clone(), other_url]);
     race(&runtime, &doors, 6);
     runtime.block_on(other.stop());
 }

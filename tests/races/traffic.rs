@@ -137,9 +137,9 @@ pub(super) fn cases(payments: usize) -> impl Strategy<Value = Case> {
 
 /// Where the requests go, one after the other in turn.
 pub(super) struct Doors<'a> {
-    pub(super) test: &'a TestApp,
-    pub(super) urls: Vec<String>,
-    pub(super) http: Client,
+    test: &'a TestApp,
+    urls: Vec<String>,
+    http: Client,
 }
 
 /// A request that was made, under its key, and the answer that must not change any more.
@@ -150,7 +150,13 @@ struct Asked {
     kept: Option<Reply>,
 }
 
-impl Doors<'_> {
+impl<'a> Doors<'a> {
+    /// The services at these addresses, all over the test's database.
+    pub(super) fn new(test: &'a TestApp, urls: Vec<String>) -> Self {
+        let http = Client::builder().build().unwrap();
+        Self { test, urls, http }
+    }
+
     async fn send(&self, door: usize, path: &str, keyed: Option<(&str, &Value)>) -> Reply {
         let url = format!("{}{path}", self.urls[door % self.urls.len()]);
         let request = match keyed {
