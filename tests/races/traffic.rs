@@ -293,6 +293,8 @@ impl<'a> Doors<'a> {
         }
         assert_eq!(test.count("exception").await, 0);
         assert_eq!(test.count("webhook_event where state = 'dead'").await, 0);
+        let refused = test.count("operation where state = 'refused'").await;
+        assert_eq!(refused, 0, "the rules let nothing through that cannot be");
         assert_eq!(
             test.count("payment where posted_minor <> captured_minor").await,
             0
