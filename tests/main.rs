@@ -9,6 +9,7 @@
 mod api;
 mod architecture;
 mod crash;
+mod customers;
 mod odoo;
 mod startup;
 mod stripe;

@@ -13,6 +13,7 @@ use futures::future::pending;
 use tokio_util::task::TaskTracker;
 
 use crate::server;
+use crate::strange::{self, Extent};
 
 /// One way in which a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,11 @@ pub enum Fault {
     Unavailable,
     /// The effect happened; status 200 with a body that is not what was promised.
     Garbage,
+    /// The effect happened; status 200 with an object as of a later API version: unknown words in enum fields beside
+    /// `status`, unknown fields, and optional fields gone. An error stays as it is.
+    Strange,
+    /// As [`Strange`](Self::Strange), where `status` itself is a word that nobody knows.
+    StrangeStatus,
 }
 
 /// What a service must put in its own words: the status, and a header that goes with it.
@@ -249,6 +255,8 @@ impl Faults {
                 effect.await;
                 server::json(StatusCode::OK, "{\"object\": <html>")
             }
+            Some(Fault::Strange) => strange::answer(effect.await, Extent::BesideStatus).await,
+            Some(Fault::StrangeStatus) => strange::answer(effect.await, Extent::StatusToo).await,
         }
     }
 

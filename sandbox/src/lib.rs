@@ -8,4 +8,5 @@ pub mod odoo;
 pub mod postgres;
 pub mod server;
 pub mod service;
+mod strange;
 pub mod stripe;

@@ -81,11 +81,13 @@ async fn apply_checkout(
         payment.touch(now);
         store::payments::update(conn, &app.sealer, payment).await?;
     }
-    Ok(if begun || (news && payment.provider_reference.is_some()) {
-        Applied::Ask
-    } else {
-        Applied::Done
-    })
+    Ok(
+        if payment.provider_reference.is_some() && !payment.state.is_final() {
+            Applied::Ask
+        } else {
+            Applied::Done
+        },
+    )
 }
 
 async fn apply_payment(

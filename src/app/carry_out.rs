@@ -75,7 +75,7 @@ pub(super) async fn carry_out(
         provider.find(&known.account, call).await
     };
     let provider_time = started.elapsed();
-    let settled = settle(&app, merchant, &leased, payment.version, result, keyed.as_ref()).await?;
+    let mut settled = settle(&app, merchant, &leased, payment.version, result, keyed.as_ref()).await?;
     if settled.read_again {
         // The outcome is written; a read that fails here is made up for by events and sweeps.
         if let Err(error) = refresh(&app, merchant, leased.payment_id, None).await {
@@ -84,6 +84,9 @@ pub(super) async fn carry_out(
                 "the payment could not be read after its operation"
             );
         }
+    }
+    if let Some(keyed) = keyed.filter(|_| settled.answer_later) {
+        settled.answer = Some(answer(&app, merchant, &leased, &keyed).await?);
     }
     app.bell.notify_waiters();
     Ok(match settled.state {
@@ -106,6 +109,8 @@ struct Settled {
     answer: Option<Answer>,
     error: Option<ProviderError>,
     read_again: bool,
+    /// The payment must be read before it can be shown to who waits for the outcome.
+    answer_later: bool,
 }
 
 /// Writes the result of an attempt: operation, payment, messages and the key's answer, all or nothing.
@@ -142,6 +147,7 @@ async fn settle(
             if let Some(snapshot) = snapshot {
                 let applied = apply(app, &mut tx, &mut payment, &snapshot, authority).await?;
                 // What was found out later may be a replay of how it stood then.
+                settled.answer_later = applied == Applied::Ask && keyed.is_some();
                 settled.read_again = applied == Applied::Ask || leased.state == OperationState::Unknown;
             }
         }
@@ -175,7 +181,7 @@ async fn settle(
         }
     }
     store::operations::update(&mut tx, merchant, &operation, due_at).await?;
-    if let Some(keyed) = keyed.filter(|_| operation.state.is_final()) {
+    if let Some(keyed) = keyed.filter(|_| operation.state.is_final() && !settled.answer_later) {
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
         settled.answer = Some(keyed.finish(app, &mut tx, &detail, &operation).await?);
     }
@@ -183,6 +189,26 @@ async fn settle(
     tracing::info!(state = ?operation.state, "an operation was attempted");
     settled.state = Some(operation.state);
     Ok(settled)
+}
+
+/// Writes and keeps the answer of an operation that is decided. Where a crash comes first, a repeated request does it.
+async fn answer(
+    app: &App,
+    merchant: MerchantId,
+    leased: &Operation,
+    keyed: &Keyed,
+) -> Result<Answer, AppError> {
+    let mut tx = app.begin().await?;
+    if let Some(kept) = keyed.key.lock_answer(app, &mut tx, merchant).await? {
+        // Who repeated the request was quicker.
+        return Ok(kept);
+    }
+    let payment = store::payments::get(&mut tx, &app.sealer, merchant, leased.payment_id).await?;
+    let operation = store::operations::get(&mut tx, merchant, leased.id).await?;
+    let detail = PaymentDetail::load(&mut tx, app, payment).await?;
+    let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;
+    commit(tx).await?;
+    Ok(answer)
 }
 
 fn decide_by(operation: &mut Operation, outcome: Outcome) -> (OperationState, Option<Snapshot>) {

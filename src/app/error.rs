@@ -47,6 +47,9 @@ pub enum AppError {
     /// The page is not open any more.
     #[error("the page is {0}")]
     CheckoutNotOpen(CheckoutState),
+    /// The payment method was taken from its customer.
+    #[error("the payment method is detached: it can never be used again")]
+    MethodDetached,
     /// Another living payment has the reference.
     #[error("the reference belongs to {payment}")]
     ReferenceInUse {

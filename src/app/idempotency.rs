@@ -58,7 +58,7 @@ pub struct Key {
 
 /// How far a call that moves no money has come under its key.
 #[derive(Debug)]
-pub(super) enum Begun {
+enum Begun {
     /// It was answered before.
     Answered(Answer),
     /// It is to be made, under this id: the same one however often it is begun, for the provider to deduplicate on.
@@ -115,7 +115,7 @@ impl Key {
 
     /// Begins a call that moves no money, or says how it was answered. Nothing else is held or written: such a call is safe
     /// to make again under its id, and whoever repeats the request makes it again.
-    pub(super) async fn begin(&self, app: &App, merchant: MerchantId) -> Result<Begun, AppError> {
+    async fn begin(&self, app: &App, merchant: MerchantId) -> Result<Begun, AppError> {
         let id = OperationId::generate();
         let mut tx = app.begin().await?;
         let begun = match self.claim(app, &mut tx, merchant, id).await? {
@@ -133,21 +133,31 @@ impl Key {
         Ok(begun)
     }
 
-    /// Waits for the provider as long as a caller can wait. Where that brings nothing, the caller may repeat the request.
-    pub(super) async fn ask<T>(
+    /// Makes a call that moves no money, as long as a caller can wait, or replays its answer. `work` keeps the answer with
+    /// [`finish`](Self::finish) and says how long the provider took. Where it brings no answer, the caller may repeat the
+    /// request at once, and the work is done again under the same id.
+    pub(super) async fn once<F>(
         &self,
         app: &App,
         merchant: MerchantId,
-        call: impl Future<Output = Result<T, ProviderError>>,
-    ) -> Result<T, AppError> {
-        let said = tokio::time::timeout(app.timing.answer_within, call)
-            .await
-            .unwrap_or_else(|_elapsed| Err(ProviderError::too_slow()));
-        match said {
-            Ok(said) => Ok(said),
+        work: impl FnOnce(OperationId) -> F,
+    ) -> Result<Served, AppError>
+    where
+        F: Future<Output = Result<(Answer, Duration), AppError>>,
+    {
+        let id = match self.begin(app, merchant).await? {
+            Begun::Answered(answer) => return Ok(Served::Replayed(answer)),
+            Begun::Call(id) => id,
+        };
+        let done = tokio::time::timeout(app.timing.answer_within, work(id)).await;
+        match done.unwrap_or_else(|_elapsed| Err(AppError::Provider(ProviderError::too_slow()))) {
+            Ok((answer, provider_time)) => Ok(Served::Fresh {
+                answer,
+                provider_time,
+            }),
             Err(error) => {
                 self.release(app, merchant).await?;
-                Err(AppError::Provider(error))
+                Err(error)
             }
         }
     }
@@ -185,6 +195,17 @@ impl Key {
     ) -> Result<bool, AppError> {
         let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
         Ok(record.serving_until > app.clock.now())
+    }
+
+    /// Holds the key until the transaction ends; the answer that is kept under it, where one is.
+    pub(super) async fn lock_answer(
+        &self,
+        app: &App,
+        conn: &mut PgConnection,
+        merchant: MerchantId,
+    ) -> Result<Option<Answer>, AppError> {
+        let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
+        Ok(record.answer.map(|(status, body)| Answer { status, body }))
     }
 
     /// Keeps the answer for every later request under the key.

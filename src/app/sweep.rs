@@ -58,7 +58,7 @@ pub async fn end_expired(app: &Arc<App>) -> Result<(), AppError> {
     };
     stream::iter(expired)
         .for_each_concurrent(AT_ONCE, |(merchant, id)| async move {
-            if let Err(error) = payments::call_off(app, merchant, id).await {
+            if let Err(error) = payments::call_off(app, merchant, id, payments::deadline(app)).await {
                 tracing::info!(error = &error as &dyn std::error::Error, payment_id = %id, "an expired payment is not called off yet");
             }
         })

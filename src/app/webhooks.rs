@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::payments::refresh;
-use super::{App, AppError, commit};
+use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::Authority;
@@ -101,9 +101,13 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     for event in events {
         let interpretation = interpret(app, &event).await;
         let object = match &interpretation {
-            Ok(Interpretation::Payment { reference, .. } | Interpretation::Checkout { reference, .. }) => {
-                reference.clone()
-            }
+            Ok(
+                Interpretation::Payment { reference, .. }
+                | Interpretation::Checkout { reference, .. }
+                | Interpretation::Setup { reference, .. }
+                | Interpretation::PaymentMethod { reference, .. }
+                | Interpretation::Mandate { reference, .. },
+            ) => reference.clone(),
             Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
         };
         let key = (event.provider_account_id, object);
@@ -168,6 +172,15 @@ async fn apply_event(
             find_paid_on_page(app, event, &reference, payment).await?,
             snapshot,
         ),
+        Interpretation::Setup { reference, setup } => {
+            return wallet_events::apply_setup(app, event, &reference, setup).await;
+        }
+        Interpretation::PaymentMethod { reference, customer } => {
+            return wallet_events::apply_method(app, event, &reference, customer.as_deref()).await;
+        }
+        Interpretation::Mandate { reference, method } => {
+            return wallet_events::apply_mandate(app, event, &reference, method.as_deref()).await;
+        }
         Interpretation::NotFollowed => (None, None),
     };
     let Some(id) = found else {
@@ -185,6 +198,8 @@ async fn apply_event(
                 Ok(())
             };
         }
+        // What it told is kept; what it could not tell is read.
+        commit(tx).await?;
     }
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     if store::payments::read_since(&mut conn, event.merchant_id, id, event.received_at).await? {
@@ -255,7 +270,7 @@ async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) 
     Ok(())
 }
 
-async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Result<(), AppError> {
+pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Result<(), AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::webhook_events::end(&mut conn, event, ended).await?;
     Ok(())

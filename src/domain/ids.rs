@@ -123,6 +123,10 @@ ids! {
     CheckoutSessionId = "chk";
     /// Somebody who pays, one per partner of Odoo's and provider account.
     CustomerId = "cus";
+    /// A card or an account that a customer left for later.
+    PaymentMethodId = "pmt";
+    /// A customer leaving a payment method for later, without a charge.
+    SetupId = "set";
     /// Money given back.
     RefundId = "re";
     /// News to tell.

@@ -61,6 +61,13 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
+/// A text that is no whole number of a currency's minor units.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a decimal number of {currency} with {decimals} decimals at most", decimals = .currency.exponent())]
+pub struct DecimalError {
+    currency: Currency,
+}
+
 /// Signed money: what a ledger line or a statement line moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
@@ -75,6 +82,27 @@ impl Money {
     #[must_use]
     pub const fn new(minor: i64, currency: Currency) -> Self {
         Self { minor, currency }
+    }
+
+    /// Reads a decimal text exactly: zeros after the last unit may be there or not; a sign, digits and one point, and nothing
+    /// else.
+    ///
+    /// # Errors
+    /// [`DecimalError`] where it is no number, has parts of a unit, or is more than can be counted. Nothing is rounded.
+    pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, DecimalError> {
+        let (is_out, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let decimals = usize::try_from(currency.exponent()).unwrap_or_default();
+        let (kept, dropped) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
+        let all_digits = format!("{whole}{kept:0<decimals$}");
+        let fits = !whole.is_empty()
+            && dropped.bytes().all(|digit| digit == b'0')
+            && all_digits.bytes().all(|digit| digit.is_ascii_digit());
+        let sign = if is_out { "-" } else { "" };
+        let minor = format!("{sign}{all_digits}").parse().ok().filter(|_| fits);
+        minor
+            .map(|minor| Self::new(minor, currency))
+            .ok_or(DecimalError { currency })
     }
 
     /// The exact decimal text with the currency's own number of decimals: `-1.05`, `1000`, `0.001`.
@@ -184,12 +212,61 @@ mod tests {
         }
     }
 
+    fn minor(text: &str, code: &str) -> Option<i64> {
+        Money::parse_decimal(text, currency(code))
+            .ok()
+            .map(|money| money.minor)
+    }
+
+    #[test]
+    fn zeros_after_the_point_may_be_there_or_not() {
+        for (text, wanted) in [
+            ("121.0", 12_100),
+            ("-2.07", -207),
+            ("0.1", 10),
+            ("5", 500),
+            ("1.100", 110),
+        ] {
+            assert_eq!(minor(text, "EUR"), Some(wanted), "{text}");
+        }
+        assert_eq!(minor("1234.0", "JPY"), Some(1_234));
+        assert_eq!(minor("0.001", "KWD"), Some(1));
+    }
+
+    #[test]
+    fn what_is_not_whole_units_is_not_rounded_and_what_is_too_much_is_not_wrapped() {
+        let odd = [
+            "1.005", "1e-05", "", "-", ".5", "+1.00", "1.-5", "--1", "1.2.3", "null", "NaN",
+        ];
+        for text in odd
+            .into_iter()
+            .chain(["92233720368547758.08", "99999999999999999999"])
+        {
+            assert_eq!(minor(text, "EUR"), None, "{text}");
+        }
+        assert_eq!(minor("0.5", "JPY"), None);
+        assert_eq!(minor("-92233720368547758.08", "EUR"), Some(i64::MIN));
+    }
+
     proptest! {
         #[test]
-        fn the_decimal_text_loses_no_unit(minor: i64, code in "EUR|JPY|KWD|CLF") {
+        fn every_amount_comes_back_from_its_decimal_text(minor: i64, code in "EUR|JPY|KWD|CLF") {
             let money = Money::new(minor, currency(&code));
-            let text = money.to_decimal().replace('.', "");
-            prop_assert_eq!(text.parse::<i64>().unwrap(), minor);
+            prop_assert_eq!(Money::parse_decimal(&money.to_decimal(), currency(&code)), Ok(money));
+        }
+
+        #[test]
+        fn no_text_is_read_as_something_else_than_it_says(text in "-?[0-9]{1,25}(\\.[0-9]{0,6})?", code in "EUR|JPY|KWD") {
+            if let Ok(money) = Money::parse_decimal(&text, currency(&code)) {
+                let zeros = |text: &str| {
+                    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+                    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+                    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+                    let sign = if whole.is_empty() && fraction.is_empty() { "" } else { sign };
+                    format!("{sign}{whole}.{fraction}")
+                };
+                prop_assert_eq!(zeros(&money.to_decimal()), zeros(&text));
+            }
         }
     }
 }

@@ -5,9 +5,12 @@ use time::OffsetDateTime;
 
 use super::balance_transaction::BalanceTransaction;
 use super::checkout::CheckoutState;
+use super::ids::{CustomerId, SetupId};
 use super::money::Money;
 use super::payment::{Decline, PaymentState};
+use super::payment_method::{MandateState, MethodFace};
 use super::refund::RefundState;
+use super::setup::SetupState;
 
 /// What a provider says of one object at one moment.
 #[derive(Clone, Debug)]
@@ -99,4 +102,60 @@ pub struct RefundSnapshot {
     pub created: OffsetDateTime,
     /// The ledger line of it, once there is one and it was read with the refund.
     pub balance_transaction: Option<BalanceTransaction>,
+}
+
+/// What a provider says of a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerSnapshot {
+    /// The provider's id of it (`cus_…`).
+    pub provider_reference: String,
+    /// Our customer, where the provider gives back what we told it.
+    pub customer: Option<CustomerId>,
+}
+
+/// What a provider says of a payment method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentMethodSnapshot {
+    /// The provider's id of it (`pm_…`).
+    pub provider_reference: String,
+    /// The provider's id of whose it is (`cus_…`); nobody's before it is attached and after it is detached.
+    pub customer_reference: Option<String>,
+    /// What it looks like.
+    pub face: MethodFace,
+    /// The mandate that it may be debited under, where it was told of together with the method.
+    pub mandate: Option<MandateSnapshot>,
+}
+
+/// What a provider says of a mandate: a customer's word that an account may be debited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MandateSnapshot {
+    /// The provider's id of it (`mandate_…`).
+    pub provider_reference: String,
+    /// The provider's id of the method that may be debited (`pm_…`), where it says.
+    pub method_reference: Option<String>,
+    /// What the customer knows it by, on their bank statement.
+    pub reference: Option<String>,
+    /// Where the customer can read it.
+    pub url: Option<String>,
+    /// Whether it holds.
+    pub state: Said<MandateState>,
+}
+
+/// What a provider says of a setup.
+#[derive(Clone, Debug)]
+pub struct SetupSnapshot {
+    /// The provider's id of it (`seti_…`).
+    pub provider_reference: String,
+    /// Our setup, where the provider gives back what we told it.
+    pub setup: Option<SetupId>,
+    /// Where it stands; never [`SetupState::Failed`], which is ours alone.
+    pub state: Said<SetupState>,
+    /// What lets the customer's browser finish it.
+    pub client_secret: Option<SecretString>,
+    /// What the customer must do, as the provider's script wants it.
+    pub next_action: Option<serde_json::Value>,
+    /// Why the last attempt was declined.
+    pub decline: Option<Decline>,
+    /// What was saved, where it was read with the setup.
+    pub method: Option<PaymentMethodSnapshot>,
 }

@@ -24,11 +24,11 @@ use crate::domain::payment::{MandateAcceptance, Reference};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfirmBody {
-    /// What the provider's script in the browser made (`pm_…`, `ctoken_…`).
+    /// A saved method (`pmt_…`), or what the provider's script in the browser made (`pm_…`, `ctoken_…`).
     payment_method: String,
     /// Where the customer returns to after 3-D Secure: an absolute http or https URL.
     return_url: Option<String>,
-    /// Whether the customer is absent; by default where a `pm_…` comes without a `return_url`.
+    /// Whether the customer is absent; by default where a method comes without a `return_url`.
     off_session: Option<bool>,
     /// When and from where the customer agreed to be debited, for direct debits.
     mandate: Option<MandateAcceptance>,

@@ -4,15 +4,18 @@ mod changes;
 mod check;
 mod checkout;
 mod cursor;
+mod customers;
 mod extract;
 mod health;
 mod new_payment;
 mod openapi;
+mod payment_methods;
 mod payments;
 mod problem;
 mod refusals;
 mod request_id;
 mod respond;
+mod setups;
 mod view;
 mod webhooks;
 
@@ -70,7 +73,17 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(changes::refund)
         .service(checkout::create)
         .service(checkout::get)
-        .service(checkout::expire);
+        .service(checkout::expire)
+        .service(customers::put)
+        .service(customers::list)
+        .service(customers::get)
+        .service(setups::create)
+        .service(setups::get)
+        .service(payment_methods::list)
+        .service(payment_methods::get)
+        .service(payment_methods::get_mandate)
+        .service(payment_methods::set_default)
+        .service(payment_methods::detach);
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -29,18 +29,21 @@ pub(super) struct CreateBody {
     amount_minor: i64,
     /// ISO 4217, such as `EUR`.
     currency: String,
+    /// `cus_…`, where it is known who pays.
+    customer: Option<String>,
     /// When the money is taken; `automatic` by default.
     #[serde(default)]
     capture_method: CaptureMethod,
-    /// A payment method to confirm with at once: what the provider's script in the browser made (`pm_…`, `ctoken_…`).
+    /// A payment method to confirm with at once: a saved one (`pmt_…`), or what the provider's script in the browser made
+    /// (`pm_…`, `ctoken_…`).
     payment_method: Option<String>,
     /// Where the customer returns to after 3-D Secure: an absolute http or https URL.
     return_url: Option<String>,
-    /// Whether the customer is absent; by default where a `pm_…` comes without a `return_url`.
+    /// Whether the customer is absent; by default where a method comes without a `return_url`.
     off_session: Option<bool>,
     /// When and from where the customer agreed to be debited, for direct debits.
     mandate: Option<MandateAcceptance>,
-    /// Whether the payment method is saved for later.
+    /// Whether the payment method is saved for later; needs a `customer`.
     setup_future_usage: Option<Usage>,
     /// What the customer's bank statement says after the merchant's name: up to 22 Latin characters.
     statement_descriptor: Option<String>,
@@ -204,6 +207,7 @@ impl CreateBody {
             odoo_instance: parse_id("odoo_instance", self.odoo_instance.as_deref())?,
             reference,
             amount,
+            customer: parse_id("customer", self.customer.as_deref())?,
             capture_method: self.capture_method,
             terms: parse_terms(
                 self.setup_future_usage,
@@ -325,7 +329,7 @@ fn check_model(field: &str, model: &str) -> Result<(), Problem> {
     }
 }
 
-fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
+pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
     if metadata.len() > 40 {
         return Err(Problem::invalid(
             "metadata",

@@ -193,6 +193,10 @@ impl From<AppError> for Problem {
                 format!("the provider of this account has no {what}"),
             ),
             AppError::CheckoutNotOpen(state) => conflict("checkout_not_open", format!("the page is {state}")),
+            AppError::MethodDetached => conflict(
+                "payment_method_detached",
+                "the payment method was taken from its customer and can never be used again".to_owned(),
+            ),
             AppError::DocumentInPayment {
                 payment,
                 state,

@@ -190,11 +190,11 @@ impl From<&PaymentDetail> for PaymentView {
             provider_account: payment.provider_account_id.to_string(),
             odoo_instance: payment.odoo_instance_id.map(|id| id.to_string()),
             provider_reference: payment.provider_reference.clone(),
-            // A browser has nothing to do any more once the payment is at its end.
+            // A browser has nothing to do once the payment is at its end, or where it is paid on a page.
             client_secret: payment
                 .client_secret
                 .as_ref()
-                .filter(|_| open)
+                .filter(|_| open && !payment.hosted)
                 .map(|secret| secret.expose_secret().to_owned()),
             publishable_key: detail.publishable_key.clone(),
             next_action: payment.next_action.clone(),

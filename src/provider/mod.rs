@@ -3,6 +3,7 @@
 mod capability;
 mod error;
 mod registry;
+mod wallet;
 mod webhook;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use secrecy::SecretString;
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
-use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId, SetupId};
 use crate::domain::operation::Operation;
 use crate::domain::payment::{Decline, Payment};
 use crate::domain::snapshot::Snapshot;
@@ -18,6 +19,7 @@ use crate::domain::snapshot::Snapshot;
 pub use capability::Capability;
 pub use error::{Ambiguity, ProviderError};
 pub use registry::Registry;
+pub use wallet::{NewSetup, Wallet};
 pub use webhook::{Delivery, Envelope, Proof, VerifiedWebhook, VerifyError, verify_hmac_sha256};
 
 /// A merchant's account at a provider, its secret opened for use.
@@ -94,6 +96,27 @@ pub enum Interpretation {
         /// How it stood; none where the event shows too little.
         snapshot: Option<Box<Snapshot>>,
     },
+    /// A setup changed.
+    Setup {
+        /// The provider's id of it.
+        reference: String,
+        /// Our id of it, where the provider gives back what we told it.
+        setup: Option<SetupId>,
+    },
+    /// A payment method changed, came or went.
+    PaymentMethod {
+        /// The provider's id of it.
+        reference: String,
+        /// The provider's id of whose it was at the time.
+        customer: Option<String>,
+    },
+    /// A mandate changed.
+    Mandate {
+        /// The provider's id of it.
+        reference: String,
+        /// The provider's id of the method that may be debited, where it says.
+        method: Option<String>,
+    },
     /// Nothing that we follow.
     NotFollowed,
 }
@@ -124,6 +147,9 @@ pub trait Provider: Send + Sync {
     /// clocks may differ and a request may take. Later than that an operation is looked up, never repeated. Zero where
     /// the company knows no keys.
     fn repeatable_for(&self) -> Duration;
+
+    /// The part that keeps customers and their payment methods, where the company does.
+    fn wallet(&self) -> Option<&dyn Wallet>;
 
     /// Carries out one operation, once for its id however often it is called, also at the same time and from several
     /// processes.

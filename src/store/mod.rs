@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod balance_transactions;
 pub mod checkout_sessions;
+pub mod customers;
 pub mod exceptions;
 pub mod health;
 pub mod idempotency_records;
@@ -13,9 +14,11 @@ pub mod merchants;
 pub mod odoo_instances;
 pub mod operations;
 pub mod outbox;
+pub mod payment_methods;
 pub mod payments;
 pub mod provider_accounts;
 pub mod refunds;
+pub mod setups;
 pub mod webhook_events;
 
 use sqlx::error::DatabaseError;

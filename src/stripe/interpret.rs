@@ -29,6 +29,15 @@ struct PartOfPayment {
     metadata: Option<Metadata>,
 }
 
+/// A setup, a payment method or a mandate: whose it is.
+#[derive(Deserialize)]
+struct PartOfWallet {
+    id: String,
+    customer: Option<Expandable<Identified>>,
+    payment_method: Option<Expandable<Identified>>,
+    metadata: Option<Metadata>,
+}
+
 /// Reads what a kept event is about.
 pub(super) fn interpret(event: &[u8]) -> Interpretation {
     let Ok(Kind { kind }) = serde_json::from_slice(event) else {
@@ -42,6 +51,20 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
         | "charge.failed"
         | "charge.refund.updated" => of_a_part(event),
         kind if kind.starts_with("checkout.session.") => of_a_page(event),
+        "mandate.updated" => of_the_wallet(event, |mandate| Interpretation::Mandate {
+            reference: mandate.id,
+            method: mandate.payment_method.map(Expandable::into_id),
+        }),
+        kind if kind.starts_with("setup_intent.") => of_the_wallet(event, |setup| Interpretation::Setup {
+            reference: setup.id,
+            setup: setup.metadata.as_ref().and_then(Metadata::setup),
+        }),
+        kind if kind.starts_with("payment_method.") => {
+            of_the_wallet(event, |method| Interpretation::PaymentMethod {
+                reference: method.id,
+                customer: method.customer.map(Expandable::into_id),
+            })
+        }
         kind if kind.starts_with("payment_intent.") => of_an_intent(event),
         kind if kind.starts_with("refund.") => of_a_part(event),
         _ => None,
@@ -111,6 +134,12 @@ fn of_a_part(event: &[u8]) -> Option<Interpretation> {
     Some(of(reference, object.metadata.as_ref(), None))
 }
 
+/// Setups, methods and mandates carry no version and show too little in their events: they are read from Stripe.
+fn of_the_wallet(event: &[u8], of: impl FnOnce(PartOfWallet) -> Interpretation) -> Option<Interpretation> {
+    let event: Event<PartOfWallet> = serde_json::from_slice(event).ok()?;
+    Some(of(event.data.object))
+}
+
 fn of(reference: String, metadata: Option<&Metadata>, snapshot: Option<Box<Snapshot>>) -> Interpretation {
     Interpretation::Payment {
         reference,
@@ -126,7 +155,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::ids::PaymentId;
+    use crate::domain::ids::{PaymentId, SetupId};
 
     fn event(kind: &str, object: &Value) -> Interpretation {
         interpret(
@@ -143,7 +172,11 @@ mod tests {
                 payment,
                 snapshot,
             } => (reference, payment, snapshot.is_some()),
-            Interpretation::Checkout { .. } | Interpretation::NotFollowed => panic!("{kind} is not followed"),
+            other @ (Interpretation::Checkout { .. }
+            | Interpretation::Setup { .. }
+            | Interpretation::PaymentMethod { .. }
+            | Interpretation::Mandate { .. }
+            | Interpretation::NotFollowed) => panic!("{kind} is followed as {other:?}"),
         }
     }
 
@@ -201,6 +234,31 @@ mod tests {
         }
         let whole = json!({ "id": "ch_1", "payment_intent": { "id": "pi_1" } });
         assert_eq!(followed("charge.updated", &whole).0, "pi_1");
+    }
+
+    #[test]
+    fn setups_methods_and_mandates_say_whose_they_are() {
+        let setup = SetupId::generate();
+        let intent = json!({ "id": "seti_1", "metadata": { "quittance_setup": setup } });
+        let told = event("setup_intent.kind_of_tomorrow", &intent);
+        assert!(
+            matches!(told, Interpretation::Setup { reference, setup: Some(named) }
+            if reference == "seti_1" && named == setup)
+        );
+        for kind in ["attached", "detached", "updated", "automatically_updated"] {
+            let method = json!({ "id": "pm_1", "customer": { "id": "cus_1" } });
+            let told = event(&format!("payment_method.{kind}"), &method);
+            assert!(
+                matches!(told, Interpretation::PaymentMethod { reference, customer: Some(customer) }
+                if reference == "pm_1" && customer == "cus_1")
+            );
+        }
+        let mandate = json!({ "id": "mandate_1", "payment_method": "pm_1" });
+        let told = event("mandate.updated", &mandate);
+        assert!(
+            matches!(told, Interpretation::Mandate { reference, method: Some(method) }
+            if reference == "mandate_1" && method == "pm_1")
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod request;
 mod series;
 mod signature;
 mod snapshots;
+mod wallet;
 mod webhook;
 
 use async_trait::async_trait;
@@ -22,7 +23,7 @@ use time::{Duration, OffsetDateTime};
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
     Call, Capability, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError,
-    VerifiedWebhook, VerifyError,
+    VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use client::{API_VERSION, http_client};
@@ -81,6 +82,10 @@ impl Provider for Stripe {
 
     fn repeatable_for(&self) -> Duration {
         Self::REPEATABLE_FOR
+    }
+
+    fn wallet(&self) -> Option<&dyn Wallet> {
+        Some(self)
     }
 
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError> {

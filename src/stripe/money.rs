@@ -194,6 +194,19 @@ mod tests {
         }
 
         #[test]
+        fn decimal_text_minor_units_and_stripes_amounts_are_three_ways_to_say_one_sum(
+            minor in -1_000_000_000_000_i64..=1_000_000_000_000,
+            case in 0..CASES.len(),
+        ) {
+            let currency = currency(CASES[case].0);
+            let money = Money::new(minor, currency);
+            if let Ok(amount) = StripeAmount::of_minor(minor, currency) {
+                let back = amount.to_money(currency).unwrap();
+                prop_assert_eq!(Money::parse_decimal(&back.to_decimal(), currency), Ok(money));
+            }
+        }
+
+        #[test]
         fn what_stripe_says_is_exact_or_refused(amount: i64, case in 0..CASES.len()) {
             let currency = currency(CASES[case].0);
             if let Ok(minor) = StripeAmount(amount).to_minor(currency) {

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::money::StripeAmount;
-use crate::domain::ids::{OperationId, PaymentId};
+use super::wallet::objects::SetupIntent;
+use crate::domain::ids::{CustomerId, OperationId, PaymentId, SetupId};
 
 /// The metadata key of our payment's id.
 pub(super) const PAYMENT: &str = "quittance_payment";
@@ -17,6 +18,11 @@ pub(super) const PAYMENT: &str = "quittance_payment";
 pub(super) const OPERATION: &str = "quittance_operation";
 /// The metadata key of the operation that last captured the payment intent.
 pub(super) const CAPTURE: &str = "quittance_capture";
+
+/// The metadata key of our customer's id.
+pub(super) const CUSTOMER: &str = "quittance_customer";
+/// The metadata key of our setup's id.
+pub(super) const SETUP: &str = "quittance_setup";
 
 /// What may be written as its id only, or whole.
 #[derive(Debug, Deserialize)]
@@ -71,6 +77,16 @@ impl Metadata {
     /// Our payment, where the object is of one.
     pub(super) fn payment(&self) -> Option<PaymentId> {
         self.0.get(PAYMENT)?.parse().ok()
+    }
+
+    /// Our customer, where the object is one.
+    pub(super) fn customer(&self) -> Option<CustomerId> {
+        self.0.get(CUSTOMER)?.parse().ok()
+    }
+
+    /// Our setup, where the object is of one.
+    pub(super) fn setup(&self) -> Option<SetupId> {
+        self.0.get(SETUP)?.parse().ok()
     }
 
     /// The operation that made the object, where it was one of ours.
@@ -181,4 +197,5 @@ pub(super) struct ErrorObject {
     pub(super) message: Option<String>,
     pub(super) param: Option<String>,
     pub(super) payment_intent: Option<Box<PaymentIntent>>,
+    pub(super) setup_intent: Option<Box<SetupIntent>>,
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::objects::{ErrorObject, PaymentIntent};
 use super::snapshots::Described;
+use crate::domain::snapshot::SetupSnapshot;
 use crate::provider::{Outcome, ProviderError};
 
 /// How much of Stripe's words is passed on.
@@ -60,6 +61,20 @@ impl Refusal {
             decline: error.into(),
             snapshot,
         })
+    }
+
+    /// What it means for a setup: a decline is told with the setup as it stands after it, anything else is an error.
+    pub(super) fn into_setup(mut self) -> Result<SetupSnapshot, ProviderError> {
+        let intent = self.error.setup_intent.take();
+        match intent.filter(|_| self.error.kind.as_deref() == Some("card_error")) {
+            Some(intent) => SetupSnapshot::try_from(*intent).map_err(|_| self.into_error()),
+            None => Err(self.into_error()),
+        }
+    }
+
+    /// Whether there is no such object.
+    pub(super) fn of_nothing(&self) -> bool {
+        self.error.code.as_deref() == Some("resource_missing")
     }
 
     /// The same as an error.

@@ -5,11 +5,17 @@ use stripe_checkout::checkout_session::{
 };
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::balance_transaction::ListBalanceTransaction;
+use stripe_core::customer::{
+    CreateCustomer, ListCustomer, ListPaymentMethodsCustomer, SearchCustomer, UpdateCustomer,
+};
+use stripe_core::mandate::RetrieveMandate;
 use stripe_core::payment_intent::{
     CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, ListPaymentIntent,
     RetrievePaymentIntent, SearchPaymentIntent,
 };
 use stripe_core::refund::{CreateRefund, ListRefund};
+use stripe_core::setup_intent::{CreateSetupIntent, ListSetupIntent, RetrieveSetupIntent};
+use stripe_payment::payment_method::{DetachPaymentMethod, RetrievePaymentMethod};
 
 use crate::domain::ids::OperationId;
 
@@ -23,6 +29,13 @@ impl Reads for ListRefund {}
 impl Reads for ListBalanceTransaction {}
 impl Reads for RetrieveCheckoutSession {}
 impl Reads for ListCheckoutSession {}
+impl Reads for ListCustomer {}
+impl Reads for SearchCustomer {}
+impl Reads for ListPaymentMethodsCustomer {}
+impl Reads for RetrievePaymentMethod {}
+impl Reads for RetrieveSetupIntent {}
+impl Reads for ListSetupIntent {}
+impl Reads for RetrieveMandate {}
 
 /// A request that moves money, or lets it move: it goes out under an operation's key or not at all.
 pub(super) trait MovesMoney: StripeRequest {}
@@ -34,6 +47,14 @@ impl MovesMoney for CancelPaymentIntent {}
 impl MovesMoney for CreateRefund {}
 impl MovesMoney for CreateCheckoutSession {}
 impl MovesMoney for ExpireCheckoutSession {}
+
+/// A request that changes what is kept and moves no money: it goes out under an id of ours.
+pub(super) trait Keeps: StripeRequest {}
+
+impl Keeps for CreateCustomer {}
+impl Keeps for UpdateCustomer {}
+impl Keeps for CreateSetupIntent {}
+impl Keeps for DetachPaymentMethod {}
 
 /// A request that is safe to repeat. It has no `Debug`: what it carries is nobody else's business.
 pub(super) struct Request {
@@ -58,12 +79,20 @@ impl Request {
         }
     }
 
+    /// One that changes what is kept, once per key.
+    pub(super) fn keep(request: &impl Keeps, key: OperationId) -> Self {
+        Self {
+            wire: request.build(),
+            key: Some(key),
+        }
+    }
+
     /// Method, path, query and body.
     pub(super) const fn wire(&self) -> &RequestBuilder {
         &self.wire
     }
 
-    /// The operation it carries out, where it moves money.
+    /// The id of ours that it goes out under, where it changes anything.
     pub(super) const fn key(&self) -> Option<OperationId> {
         self.key
     }

@@ -233,10 +233,10 @@ fn refund_state(word: String) -> Said<RefundState> {
 
 /// Names the kind of object in what it complains of.
 #[derive(Clone, Copy)]
-struct Fields(&'static str);
+pub(super) struct Fields(pub(super) &'static str);
 
 impl Fields {
-    fn need<T>(self, value: Option<T>, field: &'static str) -> Result<T, Unreadable> {
+    pub(super) fn need<T>(self, value: Option<T>, field: &'static str) -> Result<T, Unreadable> {
         value.ok_or(Unreadable::Field {
             object: self.0,
             field,

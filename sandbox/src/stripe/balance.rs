@@ -9,12 +9,17 @@ use super::state::{Row, State, new_id, now};
 /// How long Stripe keeps card money before it may be paid out.
 const AVAILABLE_AFTER_SECS: i64 = 7 * 24 * 60 * 60;
 
+/// Stripe's fee for a dispute in minor units; it does not come back.
+const DISPUTE_FEE: i64 = 2_000;
+
 /// What a ledger line is for: its `type` and its `reporting_category`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineKind {
     Charge,
     Refund,
     RefundFailure,
+    Dispute,
+    DisputeReversal,
 }
 
 impl LineKind {
@@ -23,6 +28,18 @@ impl LineKind {
             Self::Charge => ("charge", "charge"),
             Self::Refund => ("refund", "refund"),
             Self::RefundFailure => ("refund_failure", "refund_failure"),
+            Self::Dispute => ("adjustment", "dispute"),
+            Self::DisputeReversal => ("adjustment", "dispute_reversal"),
+        }
+    }
+
+    /// What Stripe takes for it.
+    fn fee(self, amount: i64, currency: &str) -> i64 {
+        match self {
+            Self::Charge => fee(amount, currency),
+            Self::Dispute if is_three_decimal(currency) => 10 * DISPUTE_FEE,
+            Self::Dispute => DISPUTE_FEE,
+            Self::Refund | Self::RefundFailure | Self::DisputeReversal => 0,
         }
     }
 }
@@ -56,7 +73,11 @@ impl Row for BalanceTransaction {
                 "amount": self.fee,
                 "application": null,
                 "currency": self.currency,
-                "description": "Stripe processing fees",
+                "description": if self.kind == LineKind::Dispute {
+                    "Dispute fee"
+                } else {
+                    "Stripe processing fees"
+                },
                 "type": "stripe_fee",
             }));
         }
@@ -82,7 +103,7 @@ impl Row for BalanceTransaction {
 }
 
 impl State {
-    /// Writes a ledger line; a charge pays Stripe's fee, nothing else does. Returns the line's id.
+    /// Writes a ledger line; a charge and a dispute pay Stripe's fee, nothing else does. Returns the line's id.
     pub(crate) fn book(
         &mut self,
         kind: LineKind,
@@ -97,11 +118,7 @@ impl State {
             kind,
             created: now(),
             amount,
-            fee: if kind == LineKind::Charge {
-                fee(amount, currency)
-            } else {
-                0
-            },
+            fee: kind.fee(amount, currency),
             currency: currency.to_owned(),
             description,
             source: source.to_owned(),

@@ -1,4 +1,4 @@
-//! Test cards, and a bank account or two: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
+//! Test cards, and a few bank accounts: names that stand for a way in which a payment goes (<https://docs.stripe.com/testing>).
 
 /// Why a bank says no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +27,23 @@ pub(crate) enum Rail {
     Card,
     /// The bank answers days later.
     UsBankAccount,
+    /// The bank answers days later, and wants a mandate before.
+    SepaDebit,
 }
 
 impl Rail {
+    pub(crate) const WORDS: [&'static str; 3] = [
+        Self::Card.word(),
+        Self::UsBankAccount.word(),
+        Self::SepaDebit.word(),
+    ];
+
     /// The payment method's type.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Card => "card",
             Self::UsBankAccount => "us_bank_account",
+            Self::SepaDebit => "sepa_debit",
         }
     }
 }
@@ -45,10 +54,40 @@ pub(crate) struct Card {
     pub(crate) rail: Rail,
     pub(crate) brand: &'static str,
     pub(crate) last4: &'static str,
-    /// Whether the bank wants to see its customer first.
-    pub(crate) challenge: bool,
+    /// When the bank wants to see its customer first.
+    pub(crate) challenge: Challenge,
+    /// Whether it can be saved although it declines charges.
+    pub(crate) saved_anyway: bool,
     pub(crate) decline: Option<Decline>,
     pub(crate) refund: RefundCourse,
+    /// Whether its network takes several captures of one authorization.
+    pub(crate) multicapture: bool,
+    /// What its holder will complain of.
+    pub(crate) grievance: Option<Grievance>,
+}
+
+/// When a bank wants to see its customer before it says yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    Never,
+    Always,
+    /// Having been set up once spares the customer the bank's page when they are not there.
+    UntilSetUp,
+}
+
+/// A complaint to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grievance {
+    pub(crate) reason: &'static str,
+    /// Whether the bank only asks.
+    pub(crate) inquiry: bool,
+}
+
+impl Card {
+    /// Why it cannot be saved, where it cannot.
+    pub(crate) fn refuses_setup(&self) -> Option<Decline> {
+        self.decline.filter(|_| !self.saved_anyway)
+    }
 }
 
 /// A decline of an off-session payment that the bank wants its customer to confirm.
@@ -64,13 +103,16 @@ const VISA: Card = Card {
     rail: Rail::Card,
     brand: "visa",
     last4: "4242",
-    challenge: false,
+    challenge: Challenge::Never,
+    saved_anyway: false,
     decline: None,
     refund: RefundCourse::Succeeds,
+    multicapture: true,
+    grievance: None,
 };
 
 /// Every test card, by its name after `pm_card_` or `tok_`.
-const CARDS: [(&str, Card); 21] = [
+const CARDS: [(&str, Card); 27] = [
     ("visa", VISA),
     (
         "mastercard",
@@ -89,13 +131,28 @@ const CARDS: [(&str, Card); 21] = [
         },
     ),
     ("authenticationRequired", challenging("3184")),
+    (
+        "authenticationRequiredOnSetup",
+        Card {
+            challenge: Challenge::UntilSetUp,
+            ..challenging("3155")
+        },
+    ),
     ("threeDSecureRequired", challenging("3220")),
     ("threeDSecure2Required", challenging("3220")),
     (
         "authenticationRequiredChargeDeclinedInsufficientFunds",
         Card {
             decline: Some(INSUFFICIENT_FUNDS),
-            ..challenging("0341")
+            saved_anyway: true,
+            ..challenging("1629")
+        },
+    ),
+    (
+        "chargeCustomerFail",
+        Card {
+            saved_anyway: true,
+            ..declining("0341", declined("generic_decline", DECLINED))
         },
     ),
     (
@@ -163,6 +220,20 @@ const CARDS: [(&str, Card); 21] = [
             ..VISA
         },
     ),
+    (
+        "credit_disableEnterpriseCardFeatures",
+        Card {
+            last4: "0076",
+            multicapture: false,
+            ..VISA
+        },
+    ),
+    ("createDispute", complaining("0259", "fraudulent", false)),
+    (
+        "createDisputeProductNotReceived",
+        complaining("2685", "product_not_received", false),
+    ),
+    ("createDisputeInquiry", complaining("1976", "fraudulent", true)),
     ("us", VISA),
     (
         "de",
@@ -177,6 +248,7 @@ const ACCOUNT: Card = Card {
     rail: Rail::UsBankAccount,
     brand: "STRIPE TEST BANK",
     last4: "6789",
+    saved_anyway: true,
     ..VISA
 };
 
@@ -196,10 +268,40 @@ const ACCOUNTS: [(&str, Card); 2] = [
     ),
 ];
 
+const IBAN: Card = Card {
+    rail: Rail::SepaDebit,
+    brand: "sepa_debit",
+    last4: "3201",
+    ..ACCOUNT
+};
+
+/// Every test IBAN, by its name after `pm_sepaDebit_` and by its number.
+const IBANS: [(&str, &str, Card); 2] = [
+    ("success", "AT611904300234573201", IBAN),
+    (
+        "failure",
+        "AT861904300235473202",
+        Card {
+            last4: "3202",
+            decline: Some(wrong(
+                "payment_intent_payment_attempt_failed",
+                "The customer's bank refused the debit.",
+            )),
+            ..IBAN
+        },
+    ),
+];
+
 const DECLINED: &str = "Your card was declined.";
 
 /// What stands behind a static payment method (`pm_card_visa`) or a token (`tok_visa`).
 pub(crate) fn find(id: &str) -> Option<Card> {
+    if let Some(wanted) = id.strip_prefix("pm_sepaDebit_") {
+        return IBANS
+            .iter()
+            .find(|(name, ..)| *name == wanted)
+            .map(|(.., card)| *card);
+    }
     let (names, name) = match id.strip_prefix("pm_usBankAccount_") {
         Some(name) => (ACCOUNTS.as_slice(), name),
         None => (
@@ -213,10 +315,27 @@ pub(crate) fn find(id: &str) -> Option<Card> {
         .map(|(_, card)| *card)
 }
 
+/// What stands behind a test IBAN, written with or without spaces.
+pub(crate) fn find_iban(iban: &str) -> Option<Card> {
+    let plain: String = iban.split_whitespace().collect();
+    IBANS
+        .iter()
+        .find(|(_, number, _)| *number == plain)
+        .map(|(.., card)| *card)
+}
+
 const fn challenging(last4: &'static str) -> Card {
     Card {
         last4,
-        challenge: true,
+        challenge: Challenge::Always,
+        ..VISA
+    }
+}
+
+const fn complaining(last4: &'static str, reason: &'static str, inquiry: bool) -> Card {
+    Card {
+        last4,
+        grievance: Some(Grievance { reason, inquiry }),
         ..VISA
     }
 }

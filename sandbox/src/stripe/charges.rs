@@ -7,7 +7,7 @@ use super::cards::{Card, Decline, Rail};
 use super::fields::{Checked, Fields, Metadata};
 use super::lists::Page;
 use super::payment_intents::{CaptureMethod, PaymentIntent};
-use super::payment_methods::{billing_details, fingerprint};
+use super::payment_methods::{fingerprint, iban_details};
 use super::state::{Later, Row, State, new_id, now};
 
 /// How far a charge has come.
@@ -39,18 +39,30 @@ pub(crate) struct Charge {
     pub(crate) amount: i64,
     pub(crate) amount_captured: i64,
     pub(crate) amount_refunded: i64,
+    /// Whether nothing more will be captured.
+    pub(crate) captured: bool,
+    /// The dispute about it.
+    pub(crate) dispute: Option<String>,
+    /// How often money was taken.
+    pub(crate) captures: usize,
+    /// Whether it may be taken several times.
+    pub(crate) multicapture: bool,
     pub(crate) currency: String,
     progress: Progress,
     pub(crate) balance_transaction: Option<String>,
     pub(crate) payment_intent: String,
     payment_method: String,
     pub(crate) card: Card,
+    /// Who pays, as the payment method shows it.
+    billing: Value,
+    pub(crate) mandate: Option<String>,
     /// Whether the customer confirmed it with the bank.
     authenticated: bool,
     customer: Option<String>,
     description: Option<String>,
     metadata: Metadata,
     receipt_email: Option<String>,
+    shipping: Option<Value>,
     statement_descriptor_suffix: Option<String>,
 }
 
@@ -69,12 +81,31 @@ impl Charge {
 
     /// What may still be refunded.
     pub(crate) fn refundable(&self) -> i64 {
-        self.amount - self.amount_refunded
+        let whole = if self.multicapture && self.captures > 0 {
+            self.amount_captured
+        } else {
+            self.amount
+        };
+        whole - self.amount_refunded
+    }
+
+    /// Whether all of it was given back, and nothing more can be taken.
+    pub(crate) fn refunded(&self) -> bool {
+        self.paid() && (self.captured || self.captures == 0) && self.refundable() == 0
     }
 
     /// The name of its ledger line.
     pub(crate) fn description(&self) -> Option<String> {
         self.description.clone()
+    }
+
+    /// What stands on the bank statement.
+    fn descriptor(&self) -> String {
+        let whole = match &self.statement_descriptor_suffix {
+            Some(suffix) => format!("SANDBOX* {suffix}"),
+            None => "SANDBOX".to_owned(),
+        };
+        whole.chars().take(22).collect()
     }
 
     fn outcome(&self) -> Value {
@@ -116,6 +147,11 @@ impl Charge {
                     "routing_number": "110000000",
                 },
             }),
+            Rail::SepaDebit => {
+                let mut details = iban_details(self.card);
+                details["mandate"] = self.mandate.clone().into();
+                json!({ "sepa_debit": details, "type": "sepa_debit" })
+            }
         }
     }
 
@@ -147,7 +183,7 @@ impl Charge {
             "installments": null,
             "last4": self.card.last4,
             "mandate": null,
-            "multicapture": unavailable,
+            "multicapture": { "status": if self.multicapture { "available" } else { "unavailable" } },
             "network": self.card.brand,
             "network_token": { "used": false },
             "network_transaction_id": null,
@@ -179,14 +215,14 @@ impl Row for Charge {
             "application_fee": null,
             "application_fee_amount": null,
             "balance_transaction": self.balance_transaction,
-            "billing_details": billing_details(),
-            "calculated_statement_descriptor": "SANDBOX",
-            "captured": self.amount_captured > 0,
+            "billing_details": self.billing,
+            "calculated_statement_descriptor": self.descriptor(),
+            "captured": self.captured,
             "created": self.created,
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            "disputed": false,
+            "disputed": self.dispute.is_some(),
             "failure_balance_transaction": null,
             "failure_code": self.failure().map(|decline| decline.code),
             "failure_message": self.failure().map(|decline| decline.message),
@@ -202,9 +238,9 @@ impl Row for Charge {
             "receipt_email": self.receipt_email,
             "receipt_number": null,
             "receipt_url": self.paid().then(|| format!("https://pay.stripe.com/receipts/payment/{}", self.id)),
-            "refunded": self.paid() && self.amount_refunded == self.amount,
+            "refunded": self.refunded(),
             "review": null,
-            "shipping": null,
+            "shipping": self.shipping,
             "source": null,
             "source_transfer": null,
             "statement_descriptor": null,
@@ -233,10 +269,22 @@ impl State {
             amount: intent.amount,
             amount_captured: if captured { intent.amount } else { 0 },
             amount_refunded: 0,
+            captured,
+            dispute: None,
+            captures: usize::from(captured),
+            multicapture: intent.method_options.multicapture()
+                && card.multicapture
+                && card.rail == Rail::Card,
             currency: intent.currency.clone(),
             progress,
             balance_transaction: None,
             payment_intent: intent.id.clone(),
+            billing: self
+                .payment_methods
+                .find(&payment_method)
+                .map(|method| method.billing.clone())
+                .unwrap_or_default(),
+            mandate: None,
             payment_method,
             card,
             authenticated,
@@ -244,6 +292,7 @@ impl State {
             description: intent.description.clone(),
             metadata: intent.metadata.clone(),
             receipt_email: intent.receipt_email.clone(),
+            shipping: intent.shipping.clone(),
             statement_descriptor_suffix: intent.statement_descriptor_suffix.clone(),
         });
         match intent.capture_method {
@@ -256,21 +305,32 @@ impl State {
 
     /// Writes the ledger line of what was captured.
     pub(crate) fn book_charge(&mut self, id: &str) {
+        if let Some(charge) = self
+            .charges
+            .find(id)
+            .filter(|charge| charge.balance_transaction.is_none())
+        {
+            self.book_capture(id, charge.amount_captured);
+        }
+    }
+
+    /// Writes the ledger line of one capture; the charge shows that of its first.
+    pub(crate) fn book_capture(&mut self, id: &str, amount: i64) {
         let Some(charge) = self.charges.find(id).cloned() else {
             return;
         };
-        if charge.balance_transaction.is_some() {
-            return;
-        }
         let line = self.book(
             LineKind::Charge,
-            charge.amount_captured,
+            amount,
             &charge.currency,
             &charge.id,
             charge.description(),
         );
+        if charge.balance_transaction.is_none() && charge.card.grievance.is_some() {
+            self.later(Later::OpenDispute(charge.id));
+        }
         if let Some(charge) = self.charges.find_mut(id) {
-            charge.balance_transaction = Some(line);
+            charge.balance_transaction.get_or_insert(line);
         }
     }
 
@@ -280,6 +340,7 @@ impl State {
             charge.progress = progress;
             if progress == Progress::Succeeded {
                 charge.amount_captured = charge.amount;
+                (charge.captured, charge.captures) = (true, 1);
                 self.book_charge(id);
             }
         }
@@ -302,23 +363,6 @@ impl State {
     pub(crate) fn emit_charge(&mut self, kind: &'static str, id: &str, previous: Option<Value>) {
         if let Some(view) = self.charges.view(id) {
             self.emit(kind, &view, previous);
-        }
-    }
-
-    /// Lets go of an authorization, in whole or for what a capture left over.
-    ///
-    /// Stripe shows this as an amount refunded, though no money ever moved.
-    pub(crate) fn release(&mut self, id: &str, amount: i64) {
-        let Some(charge) = self.charges.find_mut(id) else {
-            return;
-        };
-        let previous = json!({
-            "amount_refunded": charge.amount_refunded,
-            "refunded": charge.refundable() == 0,
-        });
-        charge.amount_refunded += amount;
-        if charge.amount_captured == 0 {
-            self.emit_charge("charge.refunded", id, Some(previous));
         }
     }
 }

@@ -132,6 +132,14 @@ impl ApiError {
         self
     }
 
+    /// What a person may read of it.
+    pub(crate) fn message(&self) -> &str {
+        self.fields
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
     /// The body, with the address of the request's log entry.
     pub(crate) fn body(mut self, account: &str, request: &str) -> Value {
         let log = format!("https://dashboard.stripe.com/{account}/test/workbench/logs?object={request}");

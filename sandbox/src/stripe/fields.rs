@@ -41,6 +41,14 @@ impl Fields {
         }
     }
 
+    /// What stood in the brackets of `name`.
+    pub(crate) fn within(name: &str, params: Params) -> Self {
+        Self {
+            within: name.to_owned(),
+            params,
+        }
+    }
+
     /// A text; the empty one means "unset" and is told apart by `Some("")`.
     pub(crate) fn text(&mut self, name: &str) -> Checked<Option<String>> {
         match self.params.remove(name) {
@@ -116,6 +124,23 @@ impl Fields {
         list.ok_or_else(|| ApiError::invalid("Invalid array").param(self.full(name)))
     }
 
+    /// The sections of a list, in the order of their numbers.
+    pub(crate) fn sections(&mut self, name: &str) -> Checked<Vec<Self>> {
+        let Some(list) = self.section(name)? else {
+            return Ok(Vec::new());
+        };
+        let mut sections = Vec::new();
+        for (index, param) in list.params {
+            let within = format!("{}[{index}]", list.within);
+            let (Param::Map(params), Ok(index)) = (param, index.parse::<usize>()) else {
+                return Err(ApiError::invalid("Invalid array").param(list.within));
+            };
+            sections.push((index, Self { within, params }));
+        }
+        sections.sort_by_key(|(index, _)| *index);
+        Ok(sections.into_iter().map(|(_, section)| section).collect())
+    }
+
     /// What stands in the brackets of `name`, if anything does.
     pub(crate) fn section(&mut self, name: &str) -> Checked<Option<Self>> {
         match self.params.remove(name) {
@@ -165,6 +190,11 @@ impl Fields {
         Ok(range)
     }
 
+    /// Whether a parameter was given and is not taken yet.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.params.contains_key(name)
+    }
+
     /// What is left, taken as it is.
     pub(crate) fn into_params(self) -> Params {
         self.params
@@ -189,7 +219,8 @@ impl Fields {
         }
     }
 
-    fn absent(&self, name: &str) -> ApiError {
+    /// What is refused where a parameter is needed.
+    pub(crate) fn absent(&self, name: &str) -> ApiError {
         let full = self.full(name);
         ApiError::invalid(format!("Missing required param: {full}."))
             .code("parameter_missing")

@@ -66,6 +66,11 @@ impl Keys {
         }
     }
 
+    /// Forgets every answer, as Stripe may after a day. What is still running keeps its key.
+    pub(crate) fn forget(&mut self) {
+        self.0.retain(|_, entry| entry.answer.is_none());
+    }
+
     /// Frees a key that has no answer.
     fn release(&mut self, key: &str) {
         if self.0.get(key).is_some_and(|entry| entry.answer.is_none()) {

@@ -1,13 +1,15 @@
 //! What a test may see and set while a pretend Stripe runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
 use super::PretendStripe;
+use super::disputes::{self, Verdict};
 use super::requests::SeenRequest;
+use super::state::{Origin, Row, State};
 use super::webhooks::{DeliveryPlan, WebhookEndpoint};
 
 /// What happened to the account's money.
@@ -40,6 +42,28 @@ impl PretendStripe {
     #[must_use]
     pub fn payment_intents(&self) -> Vec<Value> {
         self.service.state().payment_intents.views()
+    }
+
+    /// All setup intents as the API shows them, oldest first.
+    #[must_use]
+    pub fn setup_intents(&self) -> Vec<Value> {
+        self.service.state().setup_intents.views()
+    }
+
+    /// All sessions of Checkout as the API shows them, oldest first.
+    #[must_use]
+    pub fn checkout_sessions(&self) -> Vec<Value> {
+        let state = self.service.state();
+        let ids = state.sessions.rows().iter().map(Row::id);
+        ids.filter_map(|id| state.session_view(id)).collect()
+    }
+
+    /// Lets the time of an open session of Checkout run out.
+    pub fn let_expire(&self, session: &str) -> Result<()> {
+        let mut state = self.service.state();
+        state.origin = Origin::default();
+        let expired = state.expire_session(session);
+        expired.map_err(|error| anyhow!("{session} does not expire: {}", error.message()))
     }
 
     /// All balance transactions as the API shows them, oldest first.
@@ -83,6 +107,80 @@ impl PretendStripe {
             .iter()
             .filter_map(|request| request.idempotency_key.clone())
             .collect()
+    }
+}
+
+/// What Stripe does by itself in time.
+impl PretendStripe {
+    /// Forgets all idempotency keys, as Stripe may after 24 hours.
+    pub fn forget_keys(&self) {
+        self.service.state().keys.forget();
+    }
+
+    /// Lets the time run out in which an authorization can be captured.
+    pub fn lapse(&self, intent: &str) -> Result<()> {
+        let lapsed = self.unasked().lapse(intent);
+        lapsed.with_context(|| format!("{intent} is not authorized"))?;
+        Ok(())
+    }
+
+    /// Lets a pending refund arrive.
+    pub fn complete_refund(&self, refund: &str) -> Result<()> {
+        let completed = self.unasked().complete_refund(refund);
+        completed.with_context(|| format!("{refund} is not pending"))
+    }
+
+    /// Lets the bank send a refund back, pending or not.
+    pub fn fail_refund(&self, refund: &str) -> Result<()> {
+        let failed = self.unasked().fail_refund(refund);
+        failed.with_context(|| format!("{refund} cannot fail"))
+    }
+
+    /// Lets the holder's bank dispute a charge, named by its own id or by its intent's. Returns the dispute's id.
+    pub fn dispute(&self, charge_or_intent: &str, reason: &str) -> Result<String> {
+        self.open_dispute(charge_or_intent, reason, false)
+    }
+
+    /// Lets the holder's bank ask about a charge, without taking its money. Returns the dispute's id.
+    pub fn inquire(&self, charge_or_intent: &str, reason: &str) -> Result<String> {
+        self.open_dispute(charge_or_intent, reason, true)
+    }
+
+    /// Turns an open inquiry into a dispute.
+    pub fn escalate_dispute(&self, dispute: &str) -> Result<()> {
+        let escalated = self.unasked().escalate(dispute);
+        escalated.with_context(|| format!("{dispute} is no open inquiry"))
+    }
+
+    /// Brings the bank's decision on an open dispute.
+    pub fn decide_dispute(&self, dispute: &str, verdict: Verdict) -> Result<()> {
+        let decided = self.unasked().decide(dispute, verdict);
+        decided.with_context(|| format!("{dispute} cannot end as {verdict:?}"))
+    }
+
+    /// All disputes as the API shows them, oldest first.
+    #[must_use]
+    pub fn disputes(&self) -> Vec<Value> {
+        self.service.state().disputes.views()
+    }
+
+    fn open_dispute(&self, charge_or_intent: &str, reason: &str, inquiry: bool) -> Result<String> {
+        let known = disputes::REASONS.into_iter().find(|known| *known == reason);
+        let reason = known.with_context(|| format!("nobody complains of {reason}"))?;
+        let mut state = self.unasked();
+        let charge = match state.payment_intents.find(charge_or_intent) {
+            Some(intent) => intent.latest_charge.clone().unwrap_or_default(),
+            None => charge_or_intent.to_owned(),
+        };
+        let opened = state.open_dispute(&charge, reason, inquiry);
+        opened.with_context(|| format!("{charge_or_intent} cannot be disputed"))
+    }
+
+    /// The state, for what no request asked for.
+    fn unasked(&self) -> MutexGuard<'_, State> {
+        let mut state = self.service.state();
+        state.origin = Origin::default();
+        state
     }
 }
 

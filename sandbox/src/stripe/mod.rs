@@ -3,10 +3,15 @@
 //! It is an independent opinion on how Stripe behaves, so it shares nothing with the service that it tests.
 
 mod api;
+mod askers;
+mod authorizations;
 mod balance;
 mod cards;
 mod charges;
+mod checkout;
+mod confirmation_tokens;
 mod customers;
+mod disputes;
 mod errors;
 mod events;
 mod fields;
@@ -14,13 +19,17 @@ mod form;
 mod idempotency;
 mod inspection;
 mod lists;
+mod mandates;
+mod method_types;
 mod pages;
 mod payment_intents;
 mod payment_methods;
 mod refunds;
 mod requests;
 mod routes;
+mod search;
 mod service;
+mod setup_intents;
 mod shopper;
 mod signature;
 mod state;
@@ -39,6 +48,7 @@ use service::Service;
 use state::Settings;
 use webhooks::Courier;
 
+pub use disputes::Verdict;
 pub use requests::SeenRequest;
 pub use shopper::Shopper;
 pub use webhooks::{DeliveryPlan, WebhookEndpoint};
@@ -132,6 +142,7 @@ impl PretendStripe {
                 "/redirect/authenticate/{intent}",
                 get(pages::show).post(pages::press),
             )
+            .route("/c/pay/{session}", get(checkout::show).post(checkout::press))
             .fallback(api::handle)
             .with_state(Arc::clone(&service));
         let server = Server::start(router, options.port).await?;

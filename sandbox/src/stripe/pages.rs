@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::payment_intents::PaymentIntent;
 use super::service::Service;
+use super::setup_intents;
 use super::state::Origin;
 
 /// Proves that the page was reached through the intent's own link.
@@ -30,6 +31,14 @@ enum Outcome {
     Fail,
 }
 
+/// The intent that the page asks about.
+struct Asked {
+    /// What its parameters are called in the address that the customer is sent back to.
+    name: &'static str,
+    what: String,
+    return_url: Option<String>,
+}
+
 /// `GET /redirect/authenticate/{intent}`
 pub(crate) async fn show(
     State(service): State<Arc<Service>>,
@@ -38,12 +47,12 @@ pub(crate) async fn show(
 ) -> Response {
     match service.linked(&id, &link) {
         None => unknown(),
-        Some(intent) => Html(format!(
+        Some(asked) => Html(format!(
             "<!doctype html><title>Sandbox bank</title>\n\
-             <h1>Is it you?</h1><p>{} {} in minor units</p>\n\
-             <form method=\"post\"><button name=\"outcome\" value=\"succeed\">Yes, pay</button>\n\
+             <h1>Is it you?</h1><p>{}</p>\n\
+             <form method=\"post\"><button name=\"outcome\" value=\"succeed\">Yes</button>\n\
              <button name=\"outcome\" value=\"fail\">No</button></form>\n",
-            intent.amount, intent.currency
+            asked.what
         ))
         .into_response(),
     }
@@ -56,43 +65,60 @@ pub(crate) async fn press(
     Query(link): Query<Link>,
     Form(pressed): Form<Pressed>,
 ) -> Response {
-    let Some(intent) = service.linked(&id, &link) else {
+    let Some(asked) = service.linked(&id, &link) else {
         return unknown();
     };
-    let paid = {
-        let mut state = service.state();
-        state.origin = Origin::default();
-        // A page may be pressed twice: the intent knows how it ended.
-        let _ = state.authenticated(&id, pressed.outcome == Outcome::Succeed);
-        state
-            .payment_intents
-            .find(&id)
-            .is_some_and(PaymentIntent::is_paid)
-    };
-    let Some(return_url) = &intent.return_url else {
+    let agreed = service.answered(&id, pressed.outcome == Outcome::Succeed);
+    let Some(return_url) = &asked.return_url else {
         return Html("<!doctype html><title>Sandbox bank</title><p>You may close this page.</p>")
             .into_response();
     };
     let join = if return_url.contains('?') { '&' } else { '?' };
-    let status = if paid { "succeeded" } else { "failed" };
+    let status = if agreed { "succeeded" } else { "failed" };
+    let (name, secret) = (asked.name, &link.client_secret);
     Redirect::to(&format!(
-        "{return_url}{join}payment_intent={id}&payment_intent_client_secret={}&redirect_status={status}",
-        intent.client_secret
+        "{return_url}{join}{name}={id}&{name}_client_secret={secret}&redirect_status={status}"
     ))
     .into_response()
 }
 
 impl Service {
-    fn linked(&self, id: &str, link: &Link) -> Option<PaymentIntent> {
+    fn linked(&self, id: &str, link: &Link) -> Option<Asked> {
         let state = self.state();
-        state
-            .payment_intents
-            .find(id)
-            .filter(|intent| intent.client_secret == link.client_secret)
-            .cloned()
+        let (secret, asked) = if let Some(intent) = state.setup_intents.find(id) {
+            let asked = Asked {
+                name: "setup_intent",
+                what: "Save it for later".to_owned(),
+                return_url: intent.return_url.clone(),
+            };
+            (&intent.client_secret, asked)
+        } else {
+            let intent = state.payment_intents.find(id)?;
+            let asked = Asked {
+                name: "payment_intent",
+                what: format!("Pay {} {} in minor units", intent.amount, intent.currency),
+                return_url: intent.return_url.clone(),
+            };
+            (&intent.client_secret, asked)
+        };
+        (*secret == link.client_secret).then_some(asked)
+    }
+
+    /// Tells the intent what the customer said. Returns whether it succeeded.
+    fn answered(&self, id: &str, succeed: bool) -> bool {
+        let mut state = self.state();
+        state.origin = Origin::default();
+        // A page may be pressed twice: the intent knows how it ended.
+        if state.setup_intents.find(id).is_some() {
+            let _ = state.authenticated_setup(id, succeed);
+            let intent = state.setup_intents.find(id);
+            return intent.is_some_and(|intent| intent.status == setup_intents::Status::Succeeded);
+        }
+        let _ = state.authenticated(id, succeed);
+        state.payment_intents.find(id).is_some_and(PaymentIntent::is_paid)
     }
 }
 
-fn unknown() -> Response {
+pub(crate) fn unknown() -> Response {
     (StatusCode::NOT_FOUND, "no such page").into_response()
 }

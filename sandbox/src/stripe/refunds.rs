@@ -89,29 +89,37 @@ impl Row for Refund {
 }
 
 impl State {
-    /// Brings a refund that did not end at once to its end.
+    /// Brings a refund that did not end at once to the end that its card stands for.
     pub(crate) fn finish_refund(&mut self, id: &str) {
-        let Some(refund) = self.refunds.find(id) else {
-            return;
-        };
-        match refund.status {
-            Status::Pending => {
-                if let Some(refund) = self.refunds.find_mut(id) {
-                    refund.status = Status::Succeeded;
-                }
-                let previous = json!({ "status": "pending", "pending_reason": "processing" });
-                self.emit_refund("refund.updated", id, Some(previous));
-            }
-            Status::Succeeded => self.fail_refund(id),
-            Status::Failed => {}
+        let charge = self
+            .refunds
+            .find(id)
+            .and_then(|refund| self.charges.find(&refund.charge));
+        match charge.map(|charge| charge.card.refund) {
+            Some(RefundCourse::PendsThenSucceeds) => drop(self.complete_refund(id)),
+            Some(RefundCourse::Fails) => drop(self.fail_refund(id)),
+            Some(RefundCourse::Succeeds) | None => {}
         }
     }
 
-    /// The bank sent the money back: it is the account's again.
-    fn fail_refund(&mut self, id: &str) {
-        let Some(refund) = self.refunds.find(id).cloned() else {
-            return;
-        };
+    /// The money has arrived. None where it was not on its way.
+    pub(crate) fn complete_refund(&mut self, id: &str) -> Option<()> {
+        let refund = self.refunds.find_mut(id)?;
+        if refund.status != Status::Pending {
+            return None;
+        }
+        refund.status = Status::Succeeded;
+        let previous = json!({ "status": "pending", "pending_reason": "processing" });
+        self.emit_refund("refund.updated", id, Some(previous));
+        Some(())
+    }
+
+    /// The bank sent the money back: it is the account's again. None where it did so before.
+    pub(crate) fn fail_refund(&mut self, id: &str) -> Option<()> {
+        let refund = self.refunds.find(id)?.clone();
+        if refund.status == Status::Failed {
+            return None;
+        }
         let description = Some(format!("REFUND FAILURE ({})", refund.charge));
         let line = self.book(
             LineKind::RefundFailure,
@@ -130,6 +138,7 @@ impl State {
         let previous = json!({ "status": refund.status.word() });
         self.emit_refund("refund.updated", id, Some(previous));
         self.emit_refund("refund.failed", id, None);
+        Some(())
     }
 
     fn emit_refund(&mut self, kind: &'static str, id: &str, previous: Option<Value>) {
@@ -173,6 +182,14 @@ impl State {
                 charge.id
             );
             return Err(ApiError::state("charge_not_refundable", message));
+        }
+        let dispute = charge.dispute.as_deref().and_then(|id| self.disputes.find(id));
+        if dispute.is_some_and(|dispute| !dispute.leaves_refundable()) {
+            let message = format!(
+                "Charge {} has been charged back; cannot issue a refund.",
+                charge.id
+            );
+            return Err(ApiError::state("charge_disputed", message));
         }
         let left = charge.refundable();
         if left == 0 {

@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, Method, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use super::askers::Asker;
 use super::errors::ApiError;
 use super::fields::Checked;
 use super::form::{self, Param, Params};
-use super::payment_intents::Asker;
 use super::state::{Settings, new_id};
 
 /// Stripe's own limit.

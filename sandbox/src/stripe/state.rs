@@ -11,13 +11,18 @@ use uuid::Uuid;
 
 use super::balance::BalanceTransaction;
 use super::charges::Charge;
+use super::checkout::Session;
+use super::confirmation_tokens::ConfirmationToken;
 use super::customers::Customer;
+use super::disputes::{Dispute, Verdict};
 use super::errors::ApiError;
 use super::events::Event;
 use super::idempotency::Keys;
+use super::mandates::Mandate;
 use super::payment_intents::PaymentIntent;
 use super::payment_methods::PaymentMethod;
 use super::refunds::Refund;
+use super::setup_intents::SetupIntent;
 use super::webhooks::Endpoint;
 
 /// What does not change while the service runs.
@@ -58,6 +63,10 @@ pub(crate) enum Later {
     EndDebit(String),
     /// Brings a refund to its end.
     FinishRefund(String),
+    /// Tells of the complaint that a card stands for.
+    OpenDispute(String),
+    /// Brings the bank's decision on a dispute.
+    DecideDispute(String, Verdict),
 }
 
 /// The account and all its objects.
@@ -69,9 +78,14 @@ pub(crate) struct State {
     pub(crate) payment_intents: Table<PaymentIntent>,
     pub(crate) charges: Table<Charge>,
     pub(crate) refunds: Table<Refund>,
+    pub(crate) disputes: Table<Dispute>,
     pub(crate) balance_transactions: Table<BalanceTransaction>,
+    pub(crate) confirmation_tokens: Table<ConfirmationToken>,
     pub(crate) customers: Table<Customer>,
     pub(crate) payment_methods: Table<PaymentMethod>,
+    pub(crate) setup_intents: Table<SetupIntent>,
+    pub(crate) mandates: Table<Mandate>,
+    pub(crate) sessions: Table<Session>,
     pub(crate) events: Table<Arc<Event>>,
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
     pub(crate) waiting: VecDeque<(Instant, Later)>,
@@ -88,9 +102,14 @@ impl State {
             payment_intents: Table::default(),
             charges: Table::default(),
             refunds: Table::default(),
+            disputes: Table::default(),
             balance_transactions: Table::default(),
+            confirmation_tokens: Table::default(),
             customers: Table::default(),
             payment_methods: Table::default(),
+            setup_intents: Table::default(),
+            mandates: Table::default(),
+            sessions: Table::default(),
             events: Table::default(),
             endpoints: Vec::new(),
             waiting: VecDeque::new(),
@@ -117,6 +136,8 @@ impl State {
                 Later::SettleCharge(id) => self.settle_charge(&id),
                 Later::EndDebit(id) => self.end_debit(&id),
                 Later::FinishRefund(id) => self.finish_refund(&id),
+                Later::OpenDispute(id) => self.complain(&id),
+                Later::DecideDispute(id, verdict) => drop(self.decide(&id, verdict)),
             }
         }
     }
@@ -127,9 +148,13 @@ impl State {
             "pi" => self.payment_intents.view(id),
             "ch" => self.charges.view(id),
             "re" => self.refunds.view(id),
+            "dp" => self.disputes.view(id),
             "txn" => self.balance_transactions.view(id),
             "cus" => self.customers.view(id),
             "pm" => self.payment_methods.view(id),
+            "seti" => self.setup_intents.view(id),
+            "mandate" => self.mandates.view(id),
+            "cs" => self.session_view(id),
             _ => None,
         }
     }

@@ -134,3 +134,62 @@ async fn a_delayed_payment_holds_its_key_and_happens_after_its_caller_left() {
     assert_eq!(desk.stripe.charges_made(), 1);
     assert!(replayed(&desk.post_with_key(INTENTS, &form, "k-1").await));
 }
+
+#[tokio::test]
+async fn a_strange_answer_hides_what_happened_and_the_key_brings_the_plain_one_back() {
+    for (fault, status) in [
+        (Fault::Strange, "succeeded"),
+        (Fault::StrangeStatus, "unheard_of"),
+    ] {
+        let (desk, first, second) = twice(fault).await;
+        let first = first.unwrap();
+        assert_eq!(first.status, StatusCode::OK, "{fault:?}");
+        let plain = &second.body;
+        for name in [
+            "id",
+            "object",
+            "amount",
+            "amount_capturable",
+            "amount_received",
+            "currency",
+        ] {
+            assert_eq!(first.body[name], plain[name], "{fault:?} {name}");
+        }
+        assert_eq!(first.body["status"], status, "{fault:?}");
+        assert_eq!(first.body["capture_method"], "unheard_of", "{fault:?}");
+        assert!(first.body.get("amount_details").is_none(), "{fault:?}");
+        assert!(first.header("request-id").is_some(), "{fault:?}");
+        assert_eq!(
+            (&plain["status"], replayed(&second)),
+            (&"succeeded".into(), true),
+            "{fault:?}"
+        );
+        assert_eq!(desk.stripe.charges_made(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_strange_answer_leaves_a_decline_as_it_is() {
+    let desk = Desk::open().await;
+    desk.stripe.faults().next(Matcher::any(), Fault::StrangeStatus);
+    let declined = desk.pay("chargeDeclined", "").await;
+    assert_eq!(
+        (declined.status, declined.code()),
+        (StatusCode::PAYMENT_REQUIRED, &"card_declined".into())
+    );
+}
+
+#[tokio::test]
+async fn a_forgotten_key_pays_again() {
+    let desk = Desk::open().await;
+    let form = paying("visa", "");
+    for forgotten in [false, true] {
+        if forgotten {
+            desk.stripe.forget_keys();
+        }
+        let paid = desk.post_with_key(INTENTS, &form, "k-1").await;
+        assert!(!replayed(&paid));
+        assert!(replayed(&desk.post_with_key(INTENTS, &form, "k-1").await));
+    }
+    assert_eq!(desk.stripe.charges_made(), 2);
+}

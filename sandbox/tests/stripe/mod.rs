@@ -2,11 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod captures;
+mod checkout;
+mod confirmations;
+mod customers;
+mod disputes;
 mod faults;
 mod idempotency;
 mod money;
 mod official;
 mod payments;
+mod sepa;
+mod setups;
 mod shapes;
 mod support;
 mod webhooks;

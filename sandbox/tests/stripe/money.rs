@@ -246,3 +246,52 @@ async fn ids_expand_into_objects_where_asked() {
     let unknown = desk.get(&format!("{INTENTS}?expand[]=data.colour")).await;
     assert_eq!(unknown.body["error"]["param"], "expand");
 }
+
+#[tokio::test]
+async fn a_pending_refund_ends_as_a_test_decides_and_only_once() {
+    let desk = Desk::open().await;
+    for fails in [false, true] {
+        let paid = desk.pay("pendingRefund", "capture_method=automatic").await;
+        let before = desk.stripe.balance("eur");
+        let form = format!("payment_intent={}&reason=fraudulent", paid.id());
+        let refund = desk.post("/v1/refunds", &form).await;
+        assert_eq!(
+            (&refund.body["status"], &refund.body["reason"]),
+            (&"pending".into(), &"fraudulent".into())
+        );
+        if fails {
+            desk.stripe.fail_refund(refund.id()).unwrap();
+        } else {
+            desk.stripe.complete_refund(refund.id()).unwrap();
+        }
+        assert!(desk.stripe.complete_refund(refund.id()).is_err());
+        desk.stripe.settle();
+        let ended = desk.get(&format!("/v1/refunds/{}", refund.id())).await.body;
+        let (status, back, last) = if fails {
+            ("failed", 0, "refund.failed")
+        } else {
+            ("succeeded", 12_100, "refund.updated")
+        };
+        assert_eq!(
+            (&ended["status"], before - desk.stripe.balance("eur")),
+            (&status.into(), back)
+        );
+        assert_eq!(desk.kinds().last().unwrap(), last);
+    }
+    let kinds: Vec<_> = desk
+        .stripe
+        .balance_transactions()
+        .iter()
+        .map(|line| line["type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["charge", "refund", "charge", "refund", "refund_failure"]);
+}
+
+#[tokio::test]
+async fn a_refund_has_one_of_three_reasons() {
+    let desk = Desk::open().await;
+    let paid = desk.pay("visa", "").await;
+    let form = format!("payment_intent={}&reason=abandoned", paid.id());
+    let refused = desk.post("/v1/refunds", &form).await;
+    assert_eq!(refused.body["error"]["param"], "reason");
+}

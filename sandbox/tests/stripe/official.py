@@ -7,6 +7,7 @@
 import json
 import os
 import sys
+import time
 
 import requests
 import stripe
@@ -71,6 +72,50 @@ def walk_capture_and_cancel():
     assert stripe.PaymentIntent.cancel(held.id, cancellation_reason="abandoned").status == "canceled"
 
 
+def walk_several_captures():
+    several = {"card": {"request_multicapture": "if_available"}}
+    intent = pay(amount=5000, capture_method="manual", payment_method_options=several, expand=["latest_charge"])
+    assert intent.latest_charge.payment_method_details.card.multicapture.status == "available"
+    charge = intent.latest_charge.id
+    intent = stripe.PaymentIntent.capture(intent.id, amount_to_capture=2000, final_capture=False)
+    assert (intent.status, intent.amount_received, intent.amount_capturable) == ("requires_capture", 2000, 3000)
+    intent = stripe.PaymentIntent.capture(intent.id, amount_to_capture=1000)
+    assert (intent.status, intent.amount_received, intent.amount_capturable) == ("succeeded", 3000, 0)
+    lines = stripe.BalanceTransaction.list(source=charge)
+    assert [(line.type, line.amount) for line in lines.data] == [("charge", 1000), ("charge", 2000)]
+    held = pay(amount=5000, capture_method="manual")
+    error = raises(
+        stripe.InvalidRequestError,
+        stripe.PaymentIntent.capture,
+        held.id,
+        amount_to_capture=2000,
+        final_capture=False,
+    )
+    assert error.param == "final_capture"
+
+
+def walk_disputes():
+    intent = pay(card="pm_card_createDispute")
+    deadline = time.monotonic() + 10
+    while not (disputes := stripe.Dispute.list(payment_intent=intent.id).data):
+        assert time.monotonic() < deadline, "no dispute was opened"
+        time.sleep(0.01)
+    dispute = disputes[0]
+    assert (dispute.status, dispute.reason, dispute.amount) == ("needs_response", "fraudulent", 12100)
+    assert [(line.type, line.amount, line.fee) for line in dispute.balance_transactions] == [
+        ("adjustment", -12100, 2000)
+    ]
+    assert stripe.Charge.retrieve(dispute.charge).disputed
+    error = raises(stripe.InvalidRequestError, stripe.Refund.create, payment_intent=intent.id)
+    assert error.code == "charge_disputed"
+    evidence = {"customer_name": "Ada", "uncategorized_text": "x"}
+    staged = stripe.Dispute.modify(dispute.id, evidence=evidence, submit=False, metadata={"case": "1"})
+    assert staged.evidence_details.has_evidence and staged.status == "needs_response"
+    closed = stripe.Dispute.close(dispute.id)
+    assert (closed.status, closed.evidence.customer_name, closed.metadata["case"]) == ("lost", "Ada", "1")
+    raises(stripe.InvalidRequestError, stripe.Dispute.modify, dispute.id, evidence=evidence)
+
+
 def walk_declines():
     error = raises(stripe.CardError, pay, card="pm_card_visa_chargeDeclinedInsufficientFunds")
     assert (error.code, error.error.decline_code) == ("card_declined", "insufficient_funds")
@@ -111,6 +156,90 @@ def walk_lists():
     balance = stripe.Balance.retrieve()
     lines = stripe.BalanceTransaction.list(limit=100).auto_paging_iter()
     assert balance.pending[0].amount == sum(line.net for line in lines)
+
+
+def walk_checkout():
+    session = stripe.checkout.Session.create(
+        mode="payment",
+        line_items=[
+            {
+                "quantity": 1,
+                "price_data": {"currency": "eur", "unit_amount": 12100, "product_data": {"name": "S1"}},
+            }
+        ],
+        payment_intent_data={"metadata": {"order": "S1"}},
+        metadata={"order": "S1"},
+        success_url="https://shop.example/done?session={CHECKOUT_SESSION_ID}",
+        cancel_url="https://shop.example",
+    )
+    assert (session.status, session.payment_status, session.payment_intent) == ("open", "unpaid", None)
+    assert "Pay" in requests.get(session.url, timeout=5).text
+    declined = requests.post(session.url, data={"payment_method": "pm_card_chargeDeclined"}, timeout=5)
+    assert declined.status_code == 402 and "declined" in declined.text
+    paid = requests.post(
+        session.url, data={"payment_method": "pm_card_visa"}, allow_redirects=False, timeout=5
+    )
+    assert paid.headers["location"] == "https://shop.example/done?session=" + session.id
+    session = stripe.checkout.Session.retrieve(session.id, expand=["payment_intent"])
+    assert (session.status, session.payment_status, session.url) == ("complete", "paid", None)
+    assert session.payment_intent.metadata["order"] == "S1"
+    listed = stripe.checkout.Session.list(payment_intent=session.payment_intent.id)
+    assert [found.id for found in listed.data] == [session.id]
+    other = stripe.checkout.Session.create(mode="setup", success_url="https://shop.example")
+    assert stripe.checkout.Session.expire(other.id).status == "expired"
+    raises(stripe.InvalidRequestError, stripe.checkout.Session.expire, other.id)
+
+
+def walk_saved_methods():
+    customer = stripe.Customer.create(metadata={"partner": "7"})
+    found = stripe.Customer.search(query="metadata['partner']:'7'")
+    assert [hit.id for hit in found.data] == [customer.id]
+    setup = stripe.SetupIntent.create(customer=customer.id, usage="off_session", **METHOD)
+    error = raises(
+        stripe.CardError, stripe.SetupIntent.confirm, setup.id, payment_method="pm_card_chargeDeclined"
+    )
+    assert error.error.setup_intent.last_setup_error.code == "card_declined"
+    setup = stripe.SetupIntent.confirm(setup.id, payment_method="pm_card_visa", expand=["payment_method"])
+    assert (setup.status, setup.payment_method.customer) == ("succeeded", customer.id)
+    method = setup.payment_method.id
+    assert pay(card=method, customer=customer.id, off_session=True).status == "succeeded"
+    stripe.Customer.modify(customer.id, invoice_settings={"default_payment_method": method})
+    listed = stripe.Customer.list_payment_methods(customer.id, type="card")
+    assert [kept.id for kept in listed.data] == [method]
+    assert stripe.PaymentMethod.detach(method).customer is None
+    raises(stripe.InvalidRequestError, pay, card=method, customer=customer.id, off_session=True)
+    assert stripe.Customer.delete(customer.id).deleted
+
+
+def walk_sepa():
+    method = stripe.PaymentMethod.create(
+        type="sepa_debit",
+        sepa_debit={"iban": "AT611904300234573201"},
+        billing_details={"name": "Ada", "email": "ada@shop.example"},
+    )
+    debit = {
+        "amount": 12100,
+        "currency": "eur",
+        "payment_method_types": ["sepa_debit"],
+        "payment_method": method.id,
+        "confirm": True,
+    }
+    error = raises(stripe.InvalidRequestError, stripe.PaymentIntent.create, **debit)
+    assert error.param == "mandate_data"
+    intent = stripe.PaymentIntent.create(
+        **debit,
+        mandate_data={
+            "customer_acceptance": {
+                "type": "online",
+                "online": {"ip_address": "127.0.0.1", "user_agent": "test"},
+            }
+        },
+        expand=["latest_charge.payment_method_details.sepa_debit.mandate"],
+    )
+    assert intent.status == "processing"
+    mandate = intent.latest_charge.payment_method_details.sepa_debit.mandate
+    assert (mandate.object, mandate.payment_method) == ("mandate", method.id)
+    assert stripe.Mandate.retrieve(mandate.id).payment_method_details.type == "sepa_debit"
 
 
 def walk_errors():
@@ -158,9 +287,14 @@ def walk():
     walk_a_payment()
     walk_three_d_secure()
     walk_capture_and_cancel()
+    walk_several_captures()
+    walk_disputes()
     walk_declines()
     walk_refunds()
     walk_lists()
+    walk_checkout()
+    walk_saved_methods()
+    walk_sepa()
     walk_errors()
     walk_idempotency()
     print("walked with stripe", stripe.VERSION)

@@ -72,6 +72,12 @@ impl Desk {
         read(request).await.unwrap()
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answered {
+        let url = format!("{}{path}", self.stripe.url());
+        let request = self.client.delete(url).bearer_auth(self.stripe.secret_key());
+        read(request).await.unwrap()
+    }
+
     pub(crate) async fn post(&self, path: &str, form: &str) -> Answered {
         self.try_post(path, form, None).await.unwrap()
     }

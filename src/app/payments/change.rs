@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
-use super::{resume, serve};
+use super::{deadline, payer, resume, serve};
 use crate::app::auth::Caller;
 use crate::app::carry_out::carry_out;
 use crate::app::payments::read::lock_of_mode;
@@ -44,13 +45,14 @@ pub async fn change(
     id: PaymentId,
     change: Change,
 ) -> Result<Served, AppError> {
-    let merchant = caller.merchant_id;
+    let (merchant, deadline) = (caller.merchant_id, deadline(app));
     let operation_id = OperationId::generate();
     let mut tx = app.begin().await?;
     if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
-        return resume(app, tx, merchant, record, keyed).await;
+        return resume(app, tx, merchant, record, keyed, deadline).await;
     }
     let mut payment = lock_of_mode(&mut tx, app, caller, id).await?;
+    let change = with_method(app, &mut tx, caller, &payment, change).await?;
     let operation = write(app, &mut tx, &mut payment, operation_id, change).await?;
     if operation.state.is_final() {
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
@@ -62,10 +64,10 @@ pub async fn change(
         });
     }
     commit(tx).await?;
-    serve(app, payment, operation, keyed).await
+    serve(app, payment, operation, keyed, deadline).await
 }
 
-/// Calls a payment off of our own accord, and waits for it. One whose end is reached already is left as it is.
+/// Calls a payment off of our own accord, and waits for it until `deadline`. One whose end is reached already is left as it is.
 ///
 /// # Errors
 /// [`AppError::InFlight`] where it cannot be said yet whether it is off.
@@ -73,6 +75,7 @@ pub(in crate::app) async fn call_off(
     app: &Arc<App>,
     merchant: MerchantId,
     id: PaymentId,
+    deadline: Instant,
 ) -> Result<(), AppError> {
     let mut tx = app.begin().await?;
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
@@ -96,10 +99,35 @@ pub(in crate::app) async fn call_off(
         return Ok(());
     }
     let work = app.spawn(carry_out(Arc::clone(app), payment, operation, None));
-    match tokio::time::timeout(app.timing.answer_within, work).await {
+    match tokio::time::timeout_at(deadline, work).await {
         Ok(attempted) => attempted??.decided(),
         Err(_elapsed) => Err(AppError::in_flight()),
     }
+}
+
+/// A saved method is named to the provider by its own id, and pays for its own customer only.
+async fn with_method(
+    app: &App,
+    conn: &mut PgConnection,
+    caller: &Caller,
+    payment: &Payment,
+    mut change: Change,
+) -> Result<Change, AppError> {
+    let account = payment.provider_account_id;
+    let customer = payment.customer_id;
+    let Some(method) = change.ask.payment_method.take() else {
+        return Ok(change);
+    };
+    let payer = payer::find(app, conn, caller, account, customer, Some(&method)).await?;
+    if payer.customer.map(|(id, _)| id) != customer {
+        return Err(AppError::Invalid {
+            field: "payment_method",
+            code: "other_customer",
+            message: "is a customer's, and the payment names none".to_owned(),
+        });
+    }
+    change.ask.payment_method = payer.payment_method;
+    Ok(change)
 }
 
 /// Writes an operation that the rules allow. Where the provider has nothing to cancel, it ends here and at once.

@@ -8,12 +8,13 @@ use time::OffsetDateTime;
 
 use super::attempts::{in_the_way, raise_difference};
 use super::change::{call_off, need};
-use super::{resume, serve};
+use super::payer::{self, Payer};
+use super::{deadline, resume, serve};
 use crate::app::accounts::KnownAccount;
 use crate::app::auth::Caller;
 use crate::app::{App, AppError, Keyed, Served, commit};
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
-use crate::domain::ids::{CheckoutSessionId, OdooInstanceId, OperationId, ProviderAccountId};
+use crate::domain::ids::{CheckoutSessionId, CustomerId, OdooInstanceId, OperationId, ProviderAccountId};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Ask, Operation, OperationKind};
 use crate::domain::payment::{CaptureMethod, Payment, Reference, Terms};
@@ -40,6 +41,8 @@ pub struct NewPayment {
     pub reference: Reference,
     /// What the customer owes.
     pub amount: Amount,
+    /// Who pays; may be left out where a saved method says it.
+    pub customer: Option<CustomerId>,
     /// When the money is taken.
     pub capture_method: CaptureMethod,
     /// What it says to the customer and their bank beside the amount.
@@ -70,14 +73,14 @@ pub async fn create(
     keyed: Keyed,
     new: NewPayment,
 ) -> Result<Served, AppError> {
-    let merchant = caller.merchant_id;
+    let (merchant, deadline) = (caller.merchant_id, deadline(app));
     for _ in 0..ROUNDS {
         let operation_id = OperationId::generate();
         let mut tx = app.begin().await?;
         if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
-            return resume(app, tx, merchant, record, keyed).await;
+            return resume(app, tx, merchant, record, keyed, deadline).await;
         }
-        let payment = draft(&mut tx, app, caller, &new).await?;
+        let (payment, payer) = draft(&mut tx, app, caller, &new).await?;
         let open = match in_the_way(app, &mut tx, &payment).await {
             Ok(open) => open,
             Err(error) => {
@@ -96,25 +99,29 @@ pub async fn create(
             // Nothing is claimed or written yet: whatever happens meanwhile, the request begins anew.
             drop(tx);
             for attempt in open {
-                call_off(app, merchant, attempt).await?;
+                call_off(app, merchant, attempt, deadline).await?;
             }
             continue;
         }
-        let operation = write(app, &mut tx, &payment, operation_id, new.ask).await?;
+        let ask = Ask {
+            payment_method: payer.payment_method,
+            ..new.ask
+        };
+        let operation = write(app, &mut tx, &payment, operation_id, ask).await?;
         commit(tx).await?;
         tracing::info!(payment_id = %payment.id, "a payment was created");
-        return serve(app, payment, operation, keyed).await;
+        return serve(app, payment, operation, keyed, deadline).await;
     }
     Err(AppError::in_flight())
 }
 
-/// The payment as it is asked for, not written yet.
+/// The payment as it is asked for, not written yet, and who pays it.
 async fn draft(
     conn: &mut PgConnection,
     app: &App,
     caller: &Caller,
     new: &NewPayment,
-) -> Result<Payment, AppError> {
+) -> Result<(Payment, Payer), AppError> {
     let account = choose_account(conn, app, caller, new.provider_account).await?;
     let provider = app.provider(&account.account.provider)?;
     let needed = [
@@ -131,8 +138,20 @@ async fn draft(
     let instance = choose_instance(conn, app, caller, new.odoo_instance).await?;
     let now = app.clock.now();
     check_times(new, now)?;
-    Ok(Payment {
+    let method = new.ask.payment_method.as_deref();
+    let payer = payer::find(app, conn, caller, account.account.id, new.customer, method).await?;
+    if new.terms.setup_future_usage.is_some() && payer.customer.is_none() {
+        return Err(AppError::Invalid {
+            field: "setup_future_usage",
+            code: "needs_customer",
+            message: "needs a customer to save the method for".to_owned(),
+        });
+    }
+    let (customer_id, customer_reference) = payer.customer.clone().unzip();
+    let payment = Payment {
         odoo_instance_id: instance,
+        customer_id,
+        customer_reference,
         capture_method: new.capture_method,
         terms: new.terms.clone(),
         hosted: new.ask.page.is_some(),
@@ -148,7 +167,8 @@ async fn draft(
             new.amount,
             now,
         )
-    })
+    };
+    Ok((payment, payer))
 }
 
 /// A page is open for as long as Stripe allows: docs.stripe.com/api/checkout/sessions/create, `expires_at`.
@@ -199,7 +219,8 @@ async fn write(
     Ok(operation)
 }
 
-async fn choose_account(
+/// The account that is named, or the merchant's only one of the key's mode.
+pub(in crate::app) async fn choose_account(
     conn: &mut PgConnection,
     app: &App,
     caller: &Caller,

@@ -4,9 +4,12 @@ mod attempts;
 mod change;
 mod create;
 mod detail;
+mod payer;
 mod read;
 
 use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use super::carry_out::{Attempted, carry_out};
 use super::{App, AppError, Keyed, Served, commit};
@@ -20,20 +23,27 @@ use change::undecided;
 pub use crate::store::payments::PaymentFilter;
 pub(in crate::app) use change::call_off;
 pub use change::{Change, change};
+pub(super) use create::choose_account;
 pub use create::{NewPayment, create};
 pub use detail::PaymentDetail;
 pub use read::{After, List, Listed, get, list, refresh};
 
-/// Carries out an operation that was just claimed, and waits for its outcome as long as a caller can wait.
+/// Until when whoever asks now can wait for an answer.
+pub(in crate::app) fn deadline(app: &App) -> Instant {
+    Instant::now() + app.timing.answer_within
+}
+
+/// Carries out an operation that was just claimed, and waits for its outcome as long as its caller can wait.
 async fn serve(
     app: &Arc<App>,
     payment: Payment,
     operation: Operation,
     keyed: Keyed,
+    deadline: Instant,
 ) -> Result<Served, AppError> {
     let (merchant, id) = (payment.merchant_id, payment.id);
     let work = app.spawn(carry_out(Arc::clone(app), payment, operation, Some(keyed)));
-    match tokio::time::timeout(app.timing.answer_within, work).await {
+    match tokio::time::timeout_at(deadline, work).await {
         Ok(attempted) => match attempted?? {
             Attempted::Decided {
                 answer: Some(answer),
@@ -71,6 +81,7 @@ async fn resume(
     merchant: MerchantId,
     record: IdempotencyRecord,
     keyed: Keyed,
+    deadline: Instant,
 ) -> Result<Served, AppError> {
     if let Some((status, body)) = record.answer {
         return Ok(Served::Replayed(super::Answer { status, body }));
@@ -98,7 +109,7 @@ async fn resume(
     }
     commit(tx).await?;
     match leased {
-        Some(operation) => serve(app, payment, operation, keyed).await,
+        Some(operation) => serve(app, payment, operation, keyed, deadline).await,
         None => accept(app, merchant, payment.id, keyed).await,
     }
 }

@@ -180,8 +180,17 @@ fn what_stripe_could_not_carry_out_is_refused_before_it_is_sent() {
     }
 }
 
-#[test]
-fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_page() {
+/// What a payment with everything tells the customer and their bank.
+const TOLD: [(&str, &str); 6] = [
+    ("setup_future_usage", "off_session"),
+    ("statement_descriptor_suffix", "ORDER 42"),
+    ("receipt_email", "ada@example.com"),
+    ("shipping[name]", "Ada"),
+    ("shipping[address][line1]", "1 Way"),
+    ("shipping[address][country]", "DE"),
+];
+
+fn with_everything() -> Payment {
     let shipping = Shipping {
         name: "Ada".to_owned(),
         phone: None,
@@ -191,7 +200,7 @@ fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_pa
             ..Address::default()
         },
     };
-    let payment = Payment {
+    Payment {
         capture_method: CaptureMethod::Manual,
         customer_reference: Some("cus_1".to_owned()),
         terms: Terms {
@@ -201,18 +210,15 @@ fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_pa
             shipping: Some(shipping),
         },
         ..payment(12_100, "EUR")
-    };
-    let mut operation = operation(&payment, OperationKind::Authorize, 12_100);
+    }
+}
+
+#[test]
+fn what_the_customer_and_the_bank_are_told_goes_with_the_payment() {
+    let payment = with_everything();
+    let operation = operation(&payment, OperationKind::Authorize, 12_100);
     let (_, sent) = form(&payment, &operation);
-    let told = [
-        ("setup_future_usage", "off_session"),
-        ("statement_descriptor_suffix", "ORDER 42"),
-        ("receipt_email", "ada@example.com"),
-        ("shipping[name]", "Ada"),
-        ("shipping[address][line1]", "1 Way"),
-        ("shipping[address][country]", "DE"),
-    ];
-    for (name, value) in told {
+    for (name, value) in TOLD {
         assert_eq!(sent[name], value, "{name}");
     }
     assert_eq!(sent["customer"], "cus_1");
@@ -220,8 +226,12 @@ fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_pa
         sent["payment_method_options[card][request_multicapture]"],
         "if_available"
     );
+}
 
-    operation.kind = OperationKind::Checkout;
+#[test]
+fn a_page_asks_for_the_whole_amount_and_tells_the_same() {
+    let payment = with_everything();
+    let mut operation = operation(&payment, OperationKind::Checkout, 12_100);
     operation.ask.page = Some(Page {
         success_url: "https://shop.example/thanks".to_owned(),
         cancel_url: Some("https://shop.example/cart".to_owned()),
@@ -229,7 +239,7 @@ fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_pa
     });
     let (path, page) = form(&payment, &operation);
     assert_eq!(path, "/checkout/sessions");
-    for (name, value) in told {
+    for (name, value) in TOLD {
         let (first, rest) = name
             .split_once('[')
             .map_or((name, String::new()), |(first, rest)| (first, format!("[{rest}")));
@@ -239,7 +249,7 @@ fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_pa
             "{name}"
         );
     }
-    let whole = [
+    for (name, value) in [
         ("mode", "payment"),
         ("customer", "cus_1"),
         ("success_url", "https://shop.example/thanks"),
@@ -253,8 +263,7 @@ fn what_the_customer_and_the_bank_are_told_goes_with_the_payment_and_with_its_pa
         ),
         ("line_items[0][quantity]", "1"),
         ("payment_intent_data[capture_method]", "manual"),
-    ];
-    for (name, value) in whole {
+    ] {
         assert_eq!(page[name], value, "{name}");
     }
     for place in ["metadata", "payment_intent_data[metadata]"] {

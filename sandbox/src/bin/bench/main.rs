@@ -3,8 +3,10 @@
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
 //! floor is measured on the same Postgres in the same run.
 
+mod api;
 mod connection;
 mod floor;
+mod load;
 mod payments;
 mod report;
 mod webhooks;
@@ -75,11 +77,13 @@ async fn main() -> Result<()> {
         stripe_key: stripe.secret_key().to_owned(),
     };
     create(&mut report, &payments).await?;
+    api::measure(&mut report, &payments).await?;
     report.add(
         "rss_mib",
         Thousandths::ratio(service.resident_kib()?, 1024)?,
         "MiB",
     )?;
+    api::memory(&mut report, &payments, &service).await?;
     start(&mut report, &quittance, service).await?;
     report.write(&target.join("bench.json"))
 }

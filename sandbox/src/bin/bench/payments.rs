@@ -48,7 +48,8 @@ impl Payments {
         Ok(times)
     }
 
-    fn payment(&self, number: u32) -> Vec<u8> {
+    /// The request for a payment of its own.
+    pub(crate) fn payment(&self, number: u32) -> Vec<u8> {
         let body = serde_json::json!({
             "reference": format!("BENCH/{number:06}"),
             "amount_minor": 12_100,
@@ -67,7 +68,15 @@ impl Payments {
         )
     }
 
-    fn intent(&self, number: u32) -> Vec<u8> {
+    /// A request of this merchant's that reads.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        let Self { service, api_key, .. } = self;
+        format!("GET {path} HTTP/1.1\r\nHost: {service}\r\nAuthorization: Bearer {api_key}\r\n\r\n")
+            .into_bytes()
+    }
+
+    /// The same payment, asked for at Stripe.
+    pub(crate) fn intent(&self, number: u32) -> Vec<u8> {
         let body = format!(
             "amount=12100&currency=eur&capture_method=automatic_async&automatic_payment_methods[enabled]=true\
              &description=Bench+payment+{number}&metadata[operation_id]=direct-{number}"

@@ -1,13 +1,16 @@
 //! Paying: the card says yes or no, or sends its holder to the bank's page first.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::super::cards::{AUTHENTICATION_REQUIRED, Card, Decline, Rail};
+use super::super::askers::Asker;
+use super::super::cards::{AUTHENTICATION_REQUIRED, Card, Challenge, Decline, Rail};
 use super::super::charges::Progress;
+use super::super::checkout::Course;
 use super::super::errors::{ApiError, doc_url};
 use super::super::fields::{Checked, Fields, merge};
+use super::super::mandates::{Consent, Extent};
 use super::super::state::{Later, Row, State};
-use super::{Asker, CaptureMethod, PaymentIntent, Status, create};
+use super::{CaptureMethod, NAME, PaymentIntent, Status, create};
 
 const CONFIRMABLE: [Status; 3] = [
     Status::RequiresPaymentMethod,
@@ -17,8 +20,8 @@ const CONFIRMABLE: [Status; 3] = [
 
 /// `POST /v1/payment_intents/{id}/confirm`
 pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fields) -> Checked<Value> {
-    asker.check(state, id, &mut fields)?;
     let mut intent = state.payment_intents.get(id)?.clone();
+    asker.check(&mut fields, &intent.client_secret, NAME)?;
     create::set(state, &mut intent, &mut fields)?;
     let off_session = fields.boolean("off_session")?.unwrap_or_default();
     if let Some(capture) = fields.choice("capture_method", &CaptureMethod::WORDS)? {
@@ -27,22 +30,19 @@ pub(crate) fn confirm(state: &mut State, asker: Asker, id: &str, mut fields: Fie
     if let Some(update) = fields.metadata()? {
         merge(&mut intent.metadata, update);
     }
-    fields.ignore(&[
-        "payment_method_options",
-        "radar_options",
-        "error_on_requires_action",
-        "use_stripe_sdk",
-    ]);
+    fields.ignore(&["radar_options", "error_on_requires_action", "use_stripe_sdk"]);
+    intent.consent = Consent::take(&mut fields, asker)?;
     fields.finish()?;
+    if intent.checkout.is_some() {
+        let message = "You cannot confirm this PaymentIntent because it belongs to a Checkout Session.";
+        return Err(ApiError::state("payment_intent_unexpected_state", message));
+    }
     check_confirmable(&intent)?;
     intent.off_session = off_session;
     if asker == Asker::Merchant {
-        check_return_url(&intent)?;
+        intent.check_return_url()?;
     }
-    let method = intent.payment_method.as_deref().unwrap_or_default();
-    intent.payment_method = Some(state.use_payment_method(method)?);
-    *state.payment_intents.get_mut(id)? = intent;
-    state.try_to_pay(id)?;
+    state.confirm_intent(intent)?;
     Ok(asker.sees(state.payment_intents.get(id)?.view()))
 }
 
@@ -64,43 +64,75 @@ fn check_confirmable(intent: &PaymentIntent) -> Checked<()> {
     Ok(())
 }
 
-/// Methods from the dashboard may redirect, so Stripe insists on knowing where to come back to.
-pub(super) fn check_return_url(intent: &PaymentIntent) -> Checked<()> {
-    if intent.automatic_payment_methods == Some("always")
-        && intent.return_url.is_none()
-        && !intent.off_session
-    {
-        let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because \
-                       some of these payment methods might redirect your customer off of your page, you must provide \
-                       a `return_url`, or set `automatic_payment_methods[allow_redirects]` to `never`.";
-        return Err(ApiError::invalid(message));
+impl PaymentIntent {
+    /// Whom its method is kept with for later payments.
+    fn keeper(&self) -> Option<&str> {
+        self.customer
+            .as_deref()
+            .filter(|_| self.setup_future_usage.is_some())
     }
-    Ok(())
+
+    pub(super) fn check_return_url(&self) -> Checked<()> {
+        if self.off_session {
+            return Ok(());
+        }
+        self.method_types.check_return_url(self.return_url.as_ref(), NAME)
+    }
 }
 
 impl State {
+    /// Pays an intent of Checkout with what the customer chose on the page.
+    pub(crate) fn pay_on_page(&mut self, id: &str, method: &str) -> Checked<()> {
+        let mut intent = self.payment_intents.get(id)?.clone();
+        intent.payment_method = Some(method.to_owned());
+        intent.consent = Consent::on_page();
+        check_confirmable(&intent)?;
+        self.confirm_intent(intent)
+    }
+
+    fn confirm_intent(&mut self, mut intent: PaymentIntent) -> Checked<()> {
+        let method = intent.payment_method.as_deref().unwrap_or_default();
+        intent.payment_method = Some(self.use_payment_method(method, intent.customer.as_deref())?);
+        self.check_payable(&intent)?;
+        let id = intent.id.clone();
+        self.use_up_token(&intent);
+        *self.payment_intents.get_mut(&id)? = intent;
+        self.try_to_pay(&id)
+    }
+
+    /// Whether the intent may be tried with its method at all.
+    pub(super) fn check_payable(&self, intent: &PaymentIntent) -> Checked<()> {
+        let (method, card) = self.card_of(intent)?;
+        intent.method_types.check(card.rail, NAME)?;
+        if card.rail != Rail::Card && intent.capture_method == CaptureMethod::Manual {
+            let message = format!(
+                "The payment method type {} cannot be captured by hand.",
+                card.rail.word()
+            );
+            return Err(ApiError::invalid(message).param("capture_method"));
+        }
+        self.check_mandate(&method, &intent.consent, intent.setup_future_usage.is_some())
+    }
+
     /// Uses the intent's payment method. A decline is the error; the customer's next step is not.
     pub(super) fn try_to_pay(&mut self, id: &str) -> Checked<()> {
         let intent = self.payment_intents.get(id)?.clone();
         let (method, card) = self.card_of(&intent)?;
-        if !intent
-            .payment_method_types
-            .iter()
-            .any(|kind| kind == card.rail.word())
-        {
-            let message = format!(
-                "The PaymentMethod provided ({}) is not allowed for this PaymentIntent. Allowed: {}.",
-                card.rail.word(),
-                intent.payment_method_types.join(", ")
-            );
-            return Err(ApiError::invalid(message).param("payment_method"));
-        }
+        let set_up = self
+            .payment_methods
+            .find(&method)
+            .is_some_and(|method| method.set_up);
+        let challenged = match card.challenge {
+            Challenge::Never => false,
+            Challenge::Always => true,
+            Challenge::UntilSetUp => !(set_up && intent.off_session),
+        };
         match card.decline {
-            _ if card.rail == Rail::UsBankAccount => self.process(&intent, (method, card)),
-            _ if card.challenge && intent.off_session => {
+            _ if card.rail != Rail::Card => self.process(&intent, (method, card)),
+            _ if challenged && intent.off_session => {
                 self.decline(&intent, (method, card), AUTHENTICATION_REQUIRED)
             }
-            _ if card.challenge => self.challenge(&intent),
+            _ if challenged => self.challenge(&intent),
             Some(decline) => self.decline(&intent, (method, card), decline),
             None => self.pay(&intent, (method, card), false),
         }
@@ -151,12 +183,7 @@ impl State {
             changed.status = Status::Succeeded;
             changed.amount_received = intent.amount;
         }
-        if intent.setup_future_usage.is_some() {
-            self.payment_methods
-                .get_mut(&method)?
-                .customer
-                .clone_from(&intent.customer);
-        }
+        self.used(&method, intent.keeper());
         self.emit_charge("charge.succeeded", &charge, None);
         let kind = if manual {
             "payment_intent.amount_capturable_updated"
@@ -164,26 +191,12 @@ impl State {
             "payment_intent.succeeded"
         };
         self.emit_intent(kind, &intent.id);
+        self.follow(intent.checkout.as_deref(), Course::Ended { paid: !manual });
         Ok(())
     }
 
     fn challenge(&mut self, intent: &PaymentIntent) -> Checked<()> {
-        let url = format!(
-            "{}/redirect/authenticate/{}?client_secret={}",
-            self.settings.base_url(),
-            intent.id,
-            intent.client_secret
-        );
-        let action = match &intent.return_url {
-            Some(return_url) => json!({
-                "type": "redirect_to_url",
-                "redirect_to_url": { "return_url": return_url, "url": url },
-            }),
-            None => json!({
-                "type": "use_stripe_sdk",
-                "use_stripe_sdk": { "stripe_js": url, "type": "three_d_secure_redirect" },
-            }),
-        };
+        let action = self.challenge_of(&intent.id, &intent.client_secret, intent.return_url.as_ref());
         let changed = self.payment_intents.get_mut(&intent.id)?;
         changed.status = Status::RequiresAction;
         changed.next_action = Some(action);
@@ -194,19 +207,35 @@ impl State {
 
     fn decline(&mut self, intent: &PaymentIntent, card: (String, Card), decline: Decline) -> Checked<()> {
         let charge = self.make_charge(intent, card, Progress::Failed(decline), false);
-        self.fail(intent, refusal(decline, &charge), Some(charge))
+        self.fail(intent, refusal(decline, Some(&charge)), Some(charge))
     }
 
     /// Asks a bank that takes its time.
     fn process(&mut self, intent: &PaymentIntent, account: (String, Card)) -> Checked<()> {
+        let method = account.0.clone();
+        let extent = if intent.setup_future_usage.is_some() {
+            Extent::ManyTimes
+        } else {
+            Extent::Once {
+                amount: intent.amount,
+                currency: intent.currency.clone(),
+            }
+        };
+        let mandate = self.mandate_of(&method, &intent.consent, extent);
         let charge = self.make_charge(intent, account, Progress::Pending, false);
+        self.charges.get_mut(&charge)?.mandate.clone_from(&mandate);
+        self.used(&method, intent.keeper());
         let changed = self.payment_intents.get_mut(&intent.id)?;
         changed.status = Status::Processing;
         changed.latest_charge = Some(charge.clone());
         changed.last_payment_error = None;
         self.emit_charge("charge.pending", &charge, None);
         self.emit_intent("payment_intent.processing", &intent.id);
+        if let Some(mandate) = mandate {
+            self.mandate_used(&mandate);
+        }
         self.later(Later::EndDebit(charge));
+        self.follow(intent.checkout.as_deref(), Course::Ended { paid: false });
         Ok(())
     }
 
@@ -223,13 +252,16 @@ impl State {
         if let Some(decline) = charge.card.decline {
             let intent = intent.clone();
             // Nobody waits for the answer.
-            let _ = self.fail(&intent, refusal(decline, id), Some(charge.id));
+            let _ = self.fail(&intent, refusal(decline, Some(id)), Some(charge.id));
+            self.follow(intent.checkout.as_deref(), Course::Late { paid: false });
             return;
         }
         intent.status = Status::Succeeded;
         intent.amount_received = charge.amount;
+        let intent = intent.clone();
         self.emit_charge("charge.succeeded", id, None);
         self.emit_intent("payment_intent.succeeded", &charge.payment_intent);
+        self.follow(intent.checkout.as_deref(), Course::Late { paid: true });
     }
 
     /// Back to the start, with the reason kept: the customer may try another card.
@@ -262,16 +294,18 @@ impl State {
 }
 
 /// What a decline leaves on the intent.
-fn refusal(decline: Decline, charge: &str) -> Map<String, Value> {
+pub(crate) fn refusal(decline: Decline, charge: Option<&str>) -> Map<String, Value> {
     let mut error = failure(decline.code, decline.message);
-    error.insert("charge".to_owned(), charge.into());
+    if let Some(charge) = charge {
+        error.insert("charge".to_owned(), charge.into());
+    }
     if let Some(reason) = decline.reason {
         error.insert("decline_code".to_owned(), reason.into());
     }
     error
 }
 
-fn failure(code: &str, message: &str) -> Map<String, Value> {
+pub(crate) fn failure(code: &str, message: &str) -> Map<String, Value> {
     let fields = [
         ("type", "card_error"),
         ("code", code),

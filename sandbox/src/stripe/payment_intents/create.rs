@@ -2,24 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::super::askers::Asker;
 use super::super::balance::is_three_decimal;
-use super::super::cards::Rail;
 use super::super::errors::ApiError;
 use super::super::fields::{Checked, Fields, merge};
-use super::super::form::Param;
+use super::super::form::{Param, Params};
+use super::super::mandates::Consent;
+use super::super::method_types::MethodTypes;
 use super::super::state::{Row, State, new_id, now, token};
-use super::{Asker, CaptureMethod, PaymentIntent, Status, confirm};
+use super::{CaptureMethod, MethodOptions, PaymentIntent, Status, checks};
 
 /// Stripe's least and greatest amount, in minor units of the euro.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 50..=99_999_999;
 
 /// Parameters that Stripe takes and that change nothing that the pretend one shows.
-const WITHOUT_EFFECT: [&str; 4] = [
-    "payment_method_options",
-    "radar_options",
-    "error_on_requires_action",
-    "use_stripe_sdk",
-];
+const WITHOUT_EFFECT: [&str; 3] = ["radar_options", "error_on_requires_action", "use_stripe_sdk"];
 
 const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp \
     byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd \
@@ -32,6 +29,7 @@ const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bg
 struct Confirmation {
     now: bool,
     off_session: bool,
+    consent: Consent,
 }
 
 /// `POST /v1/payment_intents`
@@ -40,6 +38,11 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     fields.ignore(&WITHOUT_EFFECT);
     fields.finish()?;
     intent.off_session = confirmation.off_session;
+    intent.consent = confirmation.consent;
+    if !confirmation.now && (intent.off_session || intent.confirmation_token.is_some()) {
+        let message = "`off_session` and `confirmation_token` may be given only together with `confirm`.";
+        return Err(ApiError::invalid(message));
+    }
     if confirmation.now {
         if intent.payment_method.is_none() {
             let message = "You cannot confirm this PaymentIntent because it's missing a payment method.";
@@ -47,13 +50,20 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
                 .code("parameter_missing")
                 .param("payment_method"));
         }
-        confirm::check_return_url(&intent)?;
+        intent.check_return_url()?;
     }
     if let Some(method) = &mut intent.payment_method {
-        *method = state.use_payment_method(method)?;
+        *method = state.use_payment_method(method, intent.customer.as_deref())?;
         intent.status = Status::RequiresConfirmation;
     }
+    if confirmation.now {
+        state.check_payable(&intent)?;
+    } else if intent.consent.acceptance.is_some() {
+        let message = "`mandate_data` may be given only together with `confirm`.";
+        return Err(ApiError::invalid(message).param("mandate_data"));
+    }
     let id = intent.id.clone();
+    state.use_up_token(&intent);
     state.payment_intents.insert(intent);
     state.emit_intent("payment_intent.created", &id);
     if confirmation.now {
@@ -62,38 +72,50 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     Ok(state.payment_intents.get(&id)?.view())
 }
 
+/// An intent for a session of Checkout, from what the session was created with.
+pub(crate) fn for_session(state: &State, params: Params) -> Checked<PaymentIntent> {
+    let mut fields = Fields::within("payment_intent_data", params);
+    let (intent, _) = parse(state, &mut fields)?;
+    fields.finish()?;
+    Ok(intent)
+}
+
 fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirmation)> {
     let currency = currency(fields)?;
     let amount = amount(fields, &currency)?;
     let confirmation = Confirmation {
         now: fields.boolean("confirm")?.unwrap_or_default(),
         off_session: fields.boolean("off_session")?.unwrap_or_default(),
+        consent: Consent::take(fields, Asker::Merchant)?,
     };
-    let (payment_method_types, automatic_payment_methods) = methods(fields)?;
+    let method_types = MethodTypes::take(fields, Some(&currency))?;
     let id = new_id("pi");
     let mut intent = PaymentIntent {
         client_secret: format!("{id}_secret_{}", token()),
         id,
+        confirmation_token: None,
         created: now(),
         amount,
         amount_capturable: 0,
         amount_received: 0,
-        automatic_payment_methods,
         canceled_at: None,
         cancellation_reason: None,
         capture_method: fields
             .choice("capture_method", &CaptureMethod::WORDS)?
             .map_or(CaptureMethod::AutomaticAsync, CaptureMethod::parse),
+        checkout: None,
+        consent: Consent::default(),
         currency,
         customer: None,
         description: None,
         last_payment_error: None,
         latest_charge: None,
         metadata: fields.metadata()?.unwrap_or_default(),
+        method_types,
+        method_options: MethodOptions::default(),
         next_action: None,
         off_session: false,
         payment_method: None,
-        payment_method_types,
         receipt_email: None,
         return_url: None,
         setup_future_usage: None,
@@ -109,6 +131,8 @@ fn parse(state: &State, fields: &mut Fields) -> Checked<(PaymentIntent, Confirma
 
 /// What creating, updating and confirming may set alike.
 pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields) -> Checked<()> {
+    let owner = intent.customer.clone();
+    state.fill_from_token(intent, fields)?;
     for (name, target) in [
         ("customer", &mut intent.customer),
         ("description", &mut intent.description),
@@ -126,26 +150,20 @@ pub(super) fn set(state: &State, intent: &mut PaymentIntent, fields: &mut Fields
         }
     }
     if let Some(customer) = &intent.customer {
-        state.customers.check(customer, "customer")?;
+        state.check_customer(customer)?;
     }
     if let Some(usage) = fields.choice("setup_future_usage", &["off_session", "on_session", ""])? {
         intent.setup_future_usage = Some(usage).filter(|usage| !usage.is_empty());
     }
     intent.shipping = shipping(fields)?.or(intent.shipping.take());
-    if let Some(suffix) = intent
-        .statement_descriptor_suffix
-        .as_ref()
-        .filter(|text| text.len() > 22)
-    {
-        let message = format!("The statement descriptor suffix '{suffix}' is longer than 22 characters.");
-        return Err(ApiError::invalid(message).param("statement_descriptor_suffix"));
-    }
-    Ok(())
+    intent.method_options.take(fields)?;
+    checks::check(intent, owner.as_deref())
 }
 
 /// `POST /v1/payment_intents/{id}`
 pub(crate) fn update(state: &mut State, id: &str, mut fields: Fields) -> Checked<Value> {
     let mut intent = state.payment_intents.get(id)?.clone();
+    let before = intent.payment_method.clone();
     let metadata = fields.metadata()?;
     let description = fields.text("description")?;
     // Once it is over, only its labels may change.
@@ -160,8 +178,9 @@ pub(crate) fn update(state: &mut State, id: &str, mut fields: Fields) -> Checked
         set(state, &mut intent, &mut fields)?;
     }
     fields.finish()?;
-    if let Some(method) = &intent.payment_method {
-        intent.payment_method = Some(state.use_payment_method(method)?);
+    let named = intent.payment_method.clone();
+    if let Some(method) = named.filter(|method| Some(method) != before.as_ref()) {
+        intent.payment_method = Some(state.use_payment_method(&method, intent.customer.as_deref())?);
         if intent.status == Status::RequiresPaymentMethod {
             intent.status = Status::RequiresConfirmation;
         }
@@ -177,7 +196,7 @@ pub(crate) fn update(state: &mut State, id: &str, mut fields: Fields) -> Checked
     Ok(view)
 }
 
-fn currency(fields: &mut Fields) -> Checked<String> {
+pub(crate) fn currency(fields: &mut Fields) -> Checked<String> {
     let currency = fields.required("currency")?.to_lowercase();
     if CURRENCIES.split_whitespace().any(|known| known == currency) {
         return Ok(currency);
@@ -223,38 +242,7 @@ fn checked_amount(amount: i64, currency: &str) -> Checked<i64> {
     Ok(amount)
 }
 
-/// Which kinds of methods may pay, and whether they come from the dashboard, which is the default.
-fn methods(fields: &mut Fields) -> Checked<(Vec<String>, Option<&'static str>)> {
-    let named = fields.list("payment_method_types")?;
-    let rails = [Rail::Card, Rail::UsBankAccount].map(Rail::word);
-    if let Some(other) = named.iter().find(|name| !rails.contains(&name.as_str())) {
-        let message =
-            format!("The payment method type \"{other}\" is invalid: the pretend Stripe knows {rails:?}.");
-        return Err(ApiError::invalid(message).param("payment_method_types"));
-    }
-    let automatic = match fields.section("automatic_payment_methods")? {
-        None => named.is_empty().then_some("always"),
-        Some(mut automatic) => {
-            let enabled = automatic.boolean("enabled")?.unwrap_or_default();
-            let redirects = automatic.choice("allow_redirects", &["always", "never"])?;
-            automatic.finish()?;
-            enabled.then_some(redirects.unwrap_or("always"))
-        }
-    };
-    if automatic.is_some() && !named.is_empty() {
-        let message =
-            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.";
-        return Err(ApiError::invalid(message));
-    }
-    let named = if named.is_empty() {
-        vec![Rail::Card.word().to_owned()]
-    } else {
-        named
-    };
-    Ok((named, automatic))
-}
-
-fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
+pub(crate) fn shipping(fields: &mut Fields) -> Checked<Option<Value>> {
     let Some(section) = fields.section("shipping")? else {
         return Ok(None);
     };

@@ -1,21 +1,31 @@
 //! Payment intents: what is to be paid, and how far it has come.
 
 mod capture;
+mod checks;
 mod confirm;
 mod create;
-mod search;
+mod options;
 
 pub(crate) use capture::{cancel, capture};
-pub(crate) use confirm::confirm;
-pub(crate) use create::{create, update};
-pub(crate) use search::search;
+pub(crate) use confirm::{confirm, failure, refusal};
+pub(crate) use create::{create, currency, for_session, shipping, update};
 
 use serde_json::{Map, Value, json};
 
+use options::MethodOptions;
+
+use super::askers::Asker;
+use super::cards::Rail;
 use super::errors::ApiError;
 use super::fields::{Checked, Fields, Metadata};
 use super::lists::Page;
+use super::mandates::Consent;
+use super::method_types::MethodTypes;
+use super::search::{self, Searchable};
 use super::state::{Row, State};
+
+/// What Stripe's messages call it.
+const NAME: &str = "PaymentIntent";
 
 /// How far a payment has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,29 +86,33 @@ impl CaptureMethod {
 pub(crate) struct PaymentIntent {
     pub(crate) id: String,
     pub(crate) client_secret: String,
+    /// What a browser collected for it.
+    pub(crate) confirmation_token: Option<String>,
     pub(crate) created: i64,
     pub(crate) amount: i64,
     pub(crate) amount_capturable: i64,
     pub(crate) amount_received: i64,
-    /// `allow_redirects`, where the methods come from the dashboard.
-    automatic_payment_methods: Option<&'static str>,
     canceled_at: Option<i64>,
     cancellation_reason: Option<&'static str>,
     pub(crate) capture_method: CaptureMethod,
+    /// The session of Checkout that it belongs to.
+    pub(crate) checkout: Option<String>,
+    consent: Consent,
     pub(crate) currency: String,
     pub(crate) customer: Option<String>,
     pub(crate) description: Option<String>,
     last_payment_error: Option<Map<String, Value>>,
     pub(crate) latest_charge: Option<String>,
     pub(crate) metadata: Metadata,
-    next_action: Option<Value>,
+    pub(crate) method_options: MethodOptions,
+    pub(crate) next_action: Option<Value>,
     off_session: bool,
     pub(crate) payment_method: Option<String>,
-    payment_method_types: Vec<String>,
+    pub(crate) method_types: MethodTypes,
     pub(crate) receipt_email: Option<String>,
     pub(crate) return_url: Option<String>,
-    setup_future_usage: Option<&'static str>,
-    shipping: Option<Value>,
+    pub(crate) setup_future_usage: Option<&'static str>,
+    pub(crate) shipping: Option<Value>,
     statement_descriptor: Option<String>,
     pub(crate) statement_descriptor_suffix: Option<String>,
     pub(crate) status: Status,
@@ -113,9 +127,6 @@ impl Row for PaymentIntent {
     }
 
     fn view(&self) -> Value {
-        let automatic = self
-            .automatic_payment_methods
-            .map(|allow_redirects| json!({ "allow_redirects": allow_redirects, "enabled": true }));
         json!({
             "id": self.id,
             "object": "payment_intent",
@@ -125,7 +136,7 @@ impl Row for PaymentIntent {
             "amount_received": self.amount_received,
             "application": null,
             "application_fee_amount": null,
-            "automatic_payment_methods": automatic,
+            "automatic_payment_methods": self.method_types.automatic(),
             "canceled_at": self.canceled_at,
             "cancellation_reason": self.cancellation_reason,
             "capture_method": self.capture_method.word(),
@@ -146,8 +157,8 @@ impl Row for PaymentIntent {
             "on_behalf_of": null,
             "payment_method": self.payment_method,
             "payment_method_configuration_details": null,
-            "payment_method_options": {},
-            "payment_method_types": self.payment_method_types,
+            "payment_method_options": if self.accepts_cards() { self.method_options.view() } else { json!({}) },
+            "payment_method_types": self.method_types.names,
             "processing": null,
             "receipt_email": self.receipt_email,
             "review": null,
@@ -163,75 +174,33 @@ impl Row for PaymentIntent {
     }
 }
 
+impl Searchable for PaymentIntent {
+    fn created(&self) -> i64 {
+        self.created
+    }
+
+    fn has(&self, field: &str, key: Option<&str>, value: &str) -> bool {
+        match (field, key) {
+            ("metadata", Some(key)) => self.metadata.get(key).is_some_and(|found| found == value),
+            ("status", None) => self.status.word() == value,
+            ("amount", None) => self.amount.to_string() == value,
+            ("currency", None) => self.currency == value.to_lowercase(),
+            ("customer", None) => self.customer.as_deref() == Some(value),
+            _ => false,
+        }
+    }
+}
+
 impl PaymentIntent {
+    /// Whether a card may pay it.
+    fn accepts_cards(&self) -> bool {
+        let names = &self.method_types.names;
+        names.iter().any(|kind| kind == Rail::Card.word())
+    }
+
     /// Whether the bank agreed, captured or not.
     pub(crate) fn is_paid(&self) -> bool {
         matches!(self.status, Status::Succeeded | Status::RequiresCapture)
-    }
-}
-
-/// Who asks for an intent: whoever holds the secret key, or the browser that it was handed to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asker {
-    Merchant,
-    Browser,
-}
-
-/// What a browser may see of an intent.
-const SEEN_BY_BROWSERS: [&str; 25] = [
-    "id",
-    "object",
-    "amount",
-    "amount_details",
-    "automatic_payment_methods",
-    "canceled_at",
-    "cancellation_reason",
-    "capture_method",
-    "client_secret",
-    "confirmation_method",
-    "created",
-    "currency",
-    "description",
-    "last_payment_error",
-    "livemode",
-    "next_action",
-    "payment_method",
-    "payment_method_configuration_details",
-    "payment_method_types",
-    "processing",
-    "receipt_email",
-    "setup_future_usage",
-    "shipping",
-    "source",
-    "status",
-];
-
-impl Asker {
-    /// Checks the client secret, which a browser must have and a merchant may send.
-    pub(crate) fn check(self, state: &State, id: &str, fields: &mut Fields) -> Checked<()> {
-        let secret = fields.text("client_secret")?;
-        let intent = state.payment_intents.get(id)?;
-        match secret {
-            Some(secret) if secret == intent.client_secret => Ok(()),
-            None if self == Self::Merchant => Ok(()),
-            None => {
-                let error = ApiError::invalid("Missing required param: client_secret.");
-                Err(error.code("parameter_missing").param("client_secret"))
-            }
-            Some(_) => {
-                let message =
-                    "The client_secret provided does not match any associated PaymentIntent on this account.";
-                Err(ApiError::invalid(message).param("client_secret"))
-            }
-        }
-    }
-
-    /// The part of a view that this asker may see.
-    pub(crate) fn sees(self, mut view: Value) -> Value {
-        if let (Self::Browser, Value::Object(fields)) = (self, &mut view) {
-            fields.retain(|name, _| SEEN_BY_BROWSERS.contains(&name.as_str()));
-        }
-        view
     }
 }
 
@@ -258,9 +227,10 @@ impl State {
 
 /// `GET /v1/payment_intents/{id}`
 pub(crate) fn retrieve(state: &State, asker: Asker, id: &str, mut fields: Fields) -> Checked<Value> {
-    asker.check(state, id, &mut fields)?;
+    let intent = state.payment_intents.get(id)?;
+    asker.check(&mut fields, &intent.client_secret, NAME)?;
     fields.finish()?;
-    Ok(asker.sees(state.payment_intents.get(id)?.view()))
+    Ok(asker.sees(intent.view()))
 }
 
 /// `GET /v1/payment_intents`
@@ -272,4 +242,10 @@ pub(crate) fn list(state: &State, mut fields: Fields) -> Checked<Value> {
     page.of(&state.payment_intents, "/v1/payment_intents", |intent| {
         created.contains(intent.created) && (customer.is_none() || intent.customer == customer)
     })
+}
+
+/// `GET /v1/payment_intents/search`
+pub(crate) fn search(state: &State, fields: Fields) -> Checked<Value> {
+    let url = "/v1/payment_intents/search";
+    search::search(&state.settings, &state.payment_intents, url, fields)
 }

@@ -2,10 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::super::errors::ApiError;
-use super::super::fields::{Checked, Fields};
-use super::super::state::{Row, State, now};
-use super::PaymentIntent;
+use super::errors::ApiError;
+use super::fields::{Checked, Fields};
+use super::state::{Row, Settings, Table, now};
+
+/// A row that can be searched for.
+pub(crate) trait Searchable: Row {
+    fn created(&self) -> i64;
+
+    /// Whether a field, or an entry of `metadata`, has a value.
+    fn has(&self, field: &str, key: Option<&str>, value: &str) -> bool;
+}
 
 /// One `field:'value'` of a query.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,20 +24,18 @@ struct Clause {
 }
 
 impl Clause {
-    fn fits(&self, intent: &PaymentIntent) -> bool {
-        match (self.field.as_str(), &self.key) {
-            ("metadata", Some(key)) => intent.metadata.get(key) == Some(&self.value),
-            ("status", None) => intent.status.word() == self.value,
-            ("amount", None) => intent.amount.to_string() == self.value,
-            ("currency", None) => intent.currency == self.value.to_lowercase(),
-            ("customer", None) => intent.customer.as_ref() == Some(&self.value),
-            _ => false,
-        }
+    fn fits(&self, row: &impl Searchable) -> bool {
+        row.has(&self.field, self.key.as_deref(), &self.value)
     }
 }
 
-/// `GET /v1/payment_intents/search`
-pub(crate) fn search(state: &State, mut fields: Fields) -> Checked<Value> {
+/// What a search in `table` finds, newest first; `url` names the search.
+pub(crate) fn search<T: Searchable>(
+    settings: &Settings,
+    table: &Table<T>,
+    url: &str,
+    mut fields: Fields,
+) -> Checked<Value> {
     let query = fields.required("query")?;
     let limit = match fields.integer("limit")? {
         None => 10,
@@ -42,22 +47,22 @@ pub(crate) fn search(state: &State, mut fields: Fields) -> Checked<Value> {
         let message = format!("We were unable to parse your search query: {query}");
         ApiError::invalid(message).param("query")
     })?;
-    let indexed_until = now() - i64::try_from(state.settings.search_lag.as_secs()).unwrap_or(i64::MAX);
-    let end = after.and_then(|id| state.payment_intents.position(&id));
-    let rows = state.payment_intents.rows();
+    let indexed_until = now() - i64::try_from(settings.search_lag.as_secs()).unwrap_or(i64::MAX);
+    let end = after.and_then(|id| table.position(&id));
+    let rows = table.rows();
     let mut found = rows
         .iter()
         .take(end.unwrap_or(rows.len()))
         .rev()
-        .filter(|intent| intent.created <= indexed_until)
-        .filter(|intent| clauses.iter().all(|clause| clause.fits(intent)));
+        .filter(|row| row.created() <= indexed_until)
+        .filter(|row| clauses.iter().all(|clause| clause.fits(*row)));
     let data: Vec<_> = found.by_ref().take(limit).collect();
     let more = found.next().is_some();
-    let next = data.last().filter(|_| more).map(|intent| intent.id.clone());
+    let next = data.last().filter(|_| more).map(|row| row.id().to_owned());
     let data: Vec<Value> = data.into_iter().map(Row::view).collect();
     Ok(json!({
         "object": "search_result",
-        "url": "/v1/payment_intents/search",
+        "url": url,
         "has_more": more,
         "data": data,
         "next_page": next,
