@@ -11,6 +11,7 @@ mod architecture;
 mod crash;
 mod customers;
 mod odoo;
+mod providers;
 mod startup;
 mod stripe;
 mod support;

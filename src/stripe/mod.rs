@@ -41,8 +41,8 @@ impl Stripe {
     /// The name that accounts at Stripe carry.
     pub const NAME: &'static str = "stripe";
 
-    /// Stripe may forget keys after 24 hours: docs.stripe.com/api/idempotent_requests. The rest is for clocks that differ
-    /// and for a request that is on its way.
+    /// Stripe may forget keys after 24 hours: <https://docs.stripe.com/api/idempotent_requests>. The rest is for clocks
+    /// that differ and for a request that is on its way.
     const REPEATABLE_FOR: Duration = Duration::hours(20);
 
     /// Stripe over a client as [`http_client`] makes it.
