@@ -12,7 +12,7 @@ use super::{Port, Subject, done, is_invalid, known, operation, payment_said, ref
 /// A payment and an operation that needs an ability; none where a payment cannot come that far without another ability.
 async fn needing<S: Subject>(port: &Port<'_, S>, ability: Capability) -> Option<(Payment, Operation)> {
     let can_hold = port.provider.capabilities().contains(&Capability::ManualCapture);
-    let part = |payment: &Payment, kind, ask| operation(payment, kind, 2_100, ask);
+    let partly = |payment: &Payment, kind, ask| operation(payment, kind, 2_100, ask);
     Some(match ability {
         Capability::ManualCapture => {
             let payment = port.payment(CaptureMethod::Manual);
@@ -26,12 +26,12 @@ async fn needing<S: Subject>(port: &Port<'_, S>, ability: Capability) -> Option<
                 is_final: ability == Capability::PartialCapture,
                 ..Ask::default()
             };
-            let capture = part(&payment, OperationKind::Capture, ask);
+            let capture = partly(&payment, OperationKind::Capture, ask);
             (payment, capture)
         }
         Capability::PartialRefund => {
             let payment = port.paid(CaptureMethod::Automatic).await;
-            let refund = part(&payment, OperationKind::Refund, Ask::default());
+            let refund = partly(&payment, OperationKind::Refund, Ask::default());
             (payment, refund)
         }
         Capability::Confirm => {
