@@ -4,7 +4,7 @@ CARGO ?= cargo
 export QUITTANCE_TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help test matrix demo bench lint deny machete coverage
+.PHONY: help test matrix demo schemathesis bench lint deny machete coverage
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ demo: ## Watch the whole thing on this machine, no account anywhere; KEEP=1 leav
 	@scripts/prepare.sh postgres
 	$(CARGO) build --bin quittance
 	$(CARGO) run --quiet --package quittance-sandbox --bin demo -- $(if $(KEEP),--keep)
+
+schemathesis: ## Hold the running service against its own contract: no 500, no undocumented answer.
+	@scripts/prepare.sh postgres schemathesis
+	$(CARGO) build --bin quittance
+	$(CARGO) run --quiet --package quittance-sandbox --bin beside -- scripts/schemathesis.sh
 
 bench: ## Measure webhooks, payments, memory and start-up; also written to target/bench.json.
 	@scripts/prepare.sh postgres pgbench

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [schemathesis] [localstripe]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -60,19 +60,34 @@ pgbench() {
     missing "pgbench is missing: install postgresql (Debian: apt-get install postgresql; macOS: brew install postgresql@17)"
 }
 
-# The official Stripe package, which the pretend Stripe is held against.
-python() {
-  local venv=target/python wanted
-  wanted=$(cat scripts/requirements.txt)
+# A Python environment of its own in $1 with the packages that the file $2 lists.
+environment() {
+  local venv=$1 wanted
+  wanted=$(cat "$2")
   [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
   have python3 || install python3 || missing "python3 is missing: install it (Debian: apt-get install python3-venv)"
   rm -rf "$venv"
   if ! python3 -m venv "$venv" >/dev/null 2>&1; then
     install python3-venv && python3 -m venv "$venv" || missing "python3's venv is missing: apt-get install python3-venv"
   fi
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/requirements.txt ||
-    missing "pip could not install scripts/requirements.txt: is the network reachable?"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$2" ||
+    missing "pip could not install $2: is the network reachable?"
   echo "$wanted" >"$venv/installed"
+}
+
+# The official Stripe package, which the pretend Stripe is held against.
+python() {
+  environment target/python scripts/requirements.txt
+}
+
+# Holds the service against its own contract.
+schemathesis() {
+  environment target/schemathesis scripts/requirements-schemathesis.txt
+}
+
+# Somebody else's pretend Stripe: a program of its own, under a licence of its own (GPL), never a part of this one.
+localstripe() {
+  environment target/localstripe scripts/requirements-localstripe.txt
 }
 
 compiler

@@ -108,24 +108,41 @@ pub async fn migrate(settings: &Settings) -> Result<(), StartupError> {
     Ok(())
 }
 
+/// The payment companies that this version knows. A new one is named here and nowhere else.
+///
+/// # Errors
+/// [`StartupError::Client`].
+pub fn providers(settings: &Settings) -> Result<Registry, StartupError> {
+    install_tls();
+    let timeouts = Timeouts {
+        per_attempt: settings.provider_attempt_timeout,
+        total: settings.provider_timeout,
+    };
+    let stripe = Stripe::new(stripe::http_client()?, timeouts, settings.stripe_limits);
+    Ok(Registry::default().with(Stripe::NAME, Arc::new(stripe)))
+}
+
+/// Chooses the TLS library. A second call finds the first one's choice, which is the same.
+fn install_tls() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 /// The use cases over what the settings name.
 ///
 /// # Errors
 /// [`StartupError`].
 pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
-    // A second call finds the first one's provider, which is the same.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    app_with(settings, providers(settings)?).await
+}
+
+async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, StartupError> {
+    install_tls();
     let db = connect(settings, &LIMITS).await?;
     let to_odoo = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
         .build()?;
-    let timeouts = Timeouts {
-        per_attempt: settings.provider_attempt_timeout,
-        total: settings.provider_timeout,
-    };
-    let stripe = Stripe::new(stripe::http_client()?, timeouts, settings.stripe_limits);
     let tasks = TaskTracker::new();
     let (inbox, writing) = Inbox::new(db.clone());
     tasks.spawn(writing);
@@ -133,7 +150,7 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
         db,
         clock: Clock::system(),
         sealer: settings.sealer.clone(),
-        providers: Registry::default().with(Stripe::NAME, Arc::new(stripe)),
+        providers,
         sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),
         timing: settings.timing,
         inbox,
@@ -171,7 +188,19 @@ impl Application {
     /// # Errors
     /// [`StartupError`].
     pub async fn start(settings: &Settings, role: Role) -> Result<Self, StartupError> {
-        let app = app(settings).await?;
+        Self::start_with(settings, role, providers(settings)?).await
+    }
+
+    /// Starts the service over payment companies of the caller's choice, such as [`providers`] and one more.
+    ///
+    /// # Errors
+    /// [`StartupError`].
+    pub async fn start_with(
+        settings: &Settings,
+        role: Role,
+        providers: Registry,
+    ) -> Result<Self, StartupError> {
+        let app = app_with(settings, providers).await?;
         let stop = CancellationToken::new();
         let mut address = None;
         let mut server = None;

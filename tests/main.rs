@@ -13,6 +13,7 @@ mod customers;
 mod disputes;
 mod matrix;
 mod odoo;
+mod providers;
 mod races;
 mod startup;
 mod stripe;

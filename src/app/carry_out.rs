@@ -69,7 +69,7 @@ pub(super) async fn carry_out(
         operation: &leased,
     };
     let started = Instant::now();
-    let result = if leased.may_repeat(app.clock.now()) {
+    let result = if leased.may_repeat(app.clock.now(), provider.repeatable_for()) {
         provider.execute(&known.account, call).await.map(Some)
     } else {
         provider.find(&known.account, call).await

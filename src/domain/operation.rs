@@ -209,13 +209,11 @@ impl Operation {
         }
     }
 
-    /// How long after the first sending a key may be repeated: Stripe may forget keys after 24 hours.
-    pub const REPEATABLE_FOR: Duration = Duration::hours(20);
-
-    /// Whether the next attempt repeats the request, rather than looking up what became of it.
+    /// Whether the next attempt repeats the request, rather than looking up what became of it. `repeatable_for` is how
+    /// long after the first sending the provider surely knows the key.
     #[must_use]
-    pub fn may_repeat(&self, now: OffsetDateTime) -> bool {
-        !self.look_up && now - self.first_sent_at < Self::REPEATABLE_FOR
+    pub fn may_repeat(&self, now: OffsetDateTime, repeatable_for: Duration) -> bool {
+        !self.look_up && now - self.first_sent_at < repeatable_for
     }
 }
 

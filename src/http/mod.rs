@@ -24,7 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest};
-use actix_web::{App as Actix, Error, HttpResponse, web};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, web};
 
 use crate::app::App;
 
@@ -91,10 +93,22 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(disputes::accept);
 }
 
-async fn not_found() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(
-        actix_web::http::StatusCode::NOT_FOUND,
-        "not_found",
-        "no such route; see /docs",
-    ))
+/// What no route takes: a path that is none, or a method that its path does not have.
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    let pattern = request.resource_map().match_pattern(request.path());
+    let methods = pattern
+        .map(|pattern| openapi::methods(&pattern))
+        .unwrap_or_default();
+    if methods.is_empty() {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs");
+        return problem.error_response();
+    }
+    let allowed = methods.join(", ");
+    let detail = format!("this route takes {allowed}");
+    let mut response =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).error_response();
+    if let Ok(value) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
 }

@@ -1,5 +1,7 @@
 //! The contract, generated from the code: `/openapi.json`, and pages to read it at `/docs`.
 
+use std::sync::LazyLock;
+
 use actix_web::{HttpResponse, get};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -69,6 +71,22 @@ impl Modify for ApiKey {
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
+}
+
+/// The methods of a route, as the contract has them; none where it has no such route.
+pub(super) fn methods(pattern: &str) -> Vec<&'static str> {
+    static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(document);
+    let Some(item) = DOCUMENT.paths.paths.get(pattern) else {
+        return Vec::new();
+    };
+    let known = [
+        ("GET", &item.get),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("DELETE", &item.delete),
+    ];
+    let taken = known.into_iter().filter(|(_, operation)| operation.is_some());
+    taken.map(|(method, _)| method).collect()
 }
 
 /// The contract as JSON.

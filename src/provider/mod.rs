@@ -9,7 +9,7 @@ mod webhook;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use crate::domain::dispute::DisputeSnapshot;
@@ -133,8 +133,15 @@ pub enum Interpretation {
 
 /// A payment company, reached through one merchant's account there.
 ///
-/// Every request is safe to repeat: the operation's id doubles as the key the company deduplicates on.
-/// A decline is an [`Outcome`], not an error.
+/// Every request is safe to repeat: the operation's id doubles as the key the company deduplicates on, and is written where
+/// [`find`](Self::find) can read it back. A decline is an [`Outcome`], not an error. Amounts are whole minor units of
+/// ISO 4217 on our side, whatever the company counts in; one that cannot be said exactly in its units is refused as
+/// [`ProviderError::Invalid`], never rounded.
+///
+/// An implementation holds no state about payments and writes none: all that it learns goes back as a [`Snapshot`], and the
+/// core decides what that changes. It may repeat a request within one call, under the same key and in the same bytes, for
+/// as long as it was set up to. `docs/adding-a-provider.md` says how to add one; the suite in `tests/support/conformance`
+/// proves what is asked of it here.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Checks a new account's keys as far as can be seen without asking: a test account must never move real money.
@@ -142,20 +149,39 @@ pub trait Provider: Send + Sync {
     /// The error says what is wrong, without the key.
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String>;
 
-    /// What it can do of what not every company can. What it cannot do is refused before it is asked.
+    /// What it can do of what not every company can. What it cannot do is refused before it is asked; asked all the same,
+    /// it refuses as [`ProviderError::Invalid`] and does nothing, not a part and not something similar.
     fn capabilities(&self) -> &'static [Capability];
+
+    /// How long after an operation was first sent its key surely still holds: shorter than the company keeps keys, by what
+    /// clocks may differ and a request may take. Later than that an operation is looked up, never repeated. Zero where
+    /// the company knows no keys.
+    fn repeatable_for(&self) -> Duration;
 
     /// The part that keeps customers and their payment methods, where the company does.
     fn wallet(&self) -> Option<&dyn Wallet>;
 
-    /// Carries out one money-moving operation.
+    /// Carries out one operation, once for its id however often it is called, also at the same time and from several
+    /// processes.
+    ///
+    /// [`Outcome::Done`] says that the company has taken it on, and how the object stands: for a capture, a cancel or a
+    /// refund that of a payment or refund after it; for an authorize also a payment that waits for its customer or is with
+    /// their bank, and whose end comes by an event or a read. Where an answer may have been lost, it is
+    /// [`ProviderError::Ambiguous`], also if a later attempt of the same call was kept out.
     async fn execute(&self, account: &ProviderAccount, call: Call<'_>) -> Result<Outcome, ProviderError>;
 
-    /// Looks up what became of an operation, without repeating it. `None` proves nothing.
+    /// Looks up what became of an operation, without repeating it: by its id, not by its amount or time, so that another
+    /// operation is never taken for it. `None` proves nothing, and whatever the company has never heard of is `None`.
+    ///
+    /// # Errors
+    /// Never [`ProviderError::Ambiguous`]: a read moves no money.
     async fn find(&self, account: &ProviderAccount, call: Call<'_>)
     -> Result<Option<Outcome>, ProviderError>;
 
-    /// Reads an object as it stands now.
+    /// Reads an object as it stands now: a payment whole, with its charge, ledger lines and refunds.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find); [`ProviderError::Invalid`] where there is no such object or the text can be no id.
     async fn fetch(&self, account: &ProviderAccount, object: &ObjectRef) -> Result<Snapshot, ProviderError>;
 
     /// The header in which the company signs its webhooks, in lower case.
@@ -163,7 +189,9 @@ pub trait Provider: Send + Sync {
 
     /// Proves that a delivery is the company's own. The caller supplies the time.
     ///
-    /// Nothing of the body is read before its signature holds.
+    /// Nothing of the body is read before its signature holds. Any of `secrets` proves it; a blank one is none. A signature
+    /// from more than five minutes ago or ahead is [`VerifyError::Untimely`]. What the envelope says of mode and connected
+    /// account is compared with the account by the caller.
     fn verify<'a>(
         &self,
         delivery: &Delivery<'a>,
@@ -171,7 +199,8 @@ pub trait Provider: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<VerifiedWebhook<'a>, VerifyError>;
 
-    /// Reads what a kept event is about. A shape it does not know is something to ask about, never a failure.
+    /// Reads what a kept event is about. A shape it does not know is something to ask about, never a failure; a word it
+    /// does not know is kept as [`Said::Unrecognized`](crate::domain::snapshot::Said::Unrecognized).
     fn interpret(&self, event: &[u8]) -> Interpretation;
 
     /// Its disputes, where it has any.

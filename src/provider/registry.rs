@@ -19,6 +19,13 @@ impl Registry {
         self
     }
 
+    /// Adds all of another registry.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.providers.extend(other.providers);
+        self
+    }
+
     /// The provider of that name, where we have it.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Arc<dyn Provider>> {

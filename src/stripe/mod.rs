@@ -21,7 +21,7 @@ mod webhook;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
@@ -46,6 +46,10 @@ pub struct Stripe {
 impl Stripe {
     /// The name that accounts at Stripe carry.
     pub const NAME: &'static str = "stripe";
+
+    /// Stripe may forget keys after 24 hours: <https://docs.stripe.com/api/idempotent_requests>. The rest is for clocks
+    /// that differ and for a request that is on its way.
+    const REPEATABLE_FOR: Duration = Duration::hours(20);
 
     /// Stripe over a client as [`http_client`] makes it. Clones share what the limits leave.
     #[must_use]
@@ -80,6 +84,10 @@ impl Provider for Stripe {
 
     fn capabilities(&self) -> &'static [Capability] {
         &Capability::ALL
+    }
+
+    fn repeatable_for(&self) -> Duration {
+        Self::REPEATABLE_FOR
     }
 
     fn wallet(&self) -> Option<&dyn Wallet> {

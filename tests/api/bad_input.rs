@@ -193,6 +193,12 @@ async fn unknown_ids_routes_and_queries_are_told_apart() {
             "{path}"
         );
     }
+    let wrong_way = Reply::of(test.request(Method::DELETE, "/v1/payments")).await;
+    assert_eq!(wrong_way.header("Allow"), Some("GET, POST"));
+    assert_eq!(
+        wrong_way.expect(StatusCode::METHOD_NOT_ALLOWED)["code"],
+        "method_not_allowed"
+    );
     for path in [
         "/v1/payments?refrence=S1",
         "/v1/payments?state=gone",

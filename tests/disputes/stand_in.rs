@@ -78,6 +78,10 @@ impl Disputes for Overtaken {
 
 #[async_trait]
 impl Provider for StandIn {
+    fn repeatable_for(&self) -> time::Duration {
+        time::Duration::hours(20)
+    }
+
     fn capabilities(&self) -> &'static [Capability] {
         &[]
     }

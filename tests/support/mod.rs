@@ -1,5 +1,7 @@
 //! The whole service on a port of its own, with a pretend Stripe behind it: production wiring, real HTTP, real Postgres.
 
+pub(crate) mod conformance;
+pub(crate) mod giro;
 mod wait;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,9 +12,9 @@ use quittance::app::{Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
-use quittance::provider::ProviderAccount;
+use quittance::provider::{ProviderAccount, Registry};
 use quittance::sink::BooksRequest;
-use quittance::startup::{Application, Role};
+use quittance::startup::{self, Application, Role};
 use quittance::store;
 use quittance::stripe::Limits;
 use quittance::telemetry::LogFormat;
@@ -49,7 +51,7 @@ pub(crate) async fn database_of(cluster: &Cluster) -> String {
 }
 
 /// So many requests to the pretend Stripe in a second that no test waits for its turn.
-const AMPLE: Limits = {
+pub(crate) const AMPLE: Limits = {
     let rate = NonZeroU32::new(10_000).unwrap();
     Limits {
         live: rate,
@@ -105,6 +107,8 @@ pub(crate) struct Wishes {
     pub(crate) timing: Timing,
     pub(crate) provider_timeout: Duration,
     pub(crate) provider_attempt_timeout: Duration,
+    /// Payment companies beside those that this version knows.
+    pub(crate) providers: Registry,
 }
 
 impl Default for Wishes {
@@ -119,6 +123,7 @@ impl Default for Wishes {
             timing: settings.timing,
             provider_timeout: settings.provider_timeout,
             provider_attempt_timeout: settings.provider_attempt_timeout,
+            providers: Registry::default(),
         }
     }
 }
@@ -151,7 +156,10 @@ impl TestApp {
             ..settings(&url)
         };
         let stripe = PretendStripe::start(wishes.stripe).await.unwrap();
-        let application = Application::start(&settings, wishes.role).await.unwrap();
+        let providers = startup::providers(&settings).unwrap().and(wishes.providers);
+        let application = Application::start_with(&settings, wishes.role, providers)
+            .await
+            .unwrap();
         let app = application.app();
         let merchant = setup::add_merchant(app, "Test").await.unwrap();
         let account = ProviderAccount {
@@ -307,22 +315,28 @@ pub(crate) fn signed(event: &Value) -> (String, String) {
     signed_with(WEBHOOK_SECRET, event)
 }
 
+/// The time, as who is not the service sees it.
+pub(crate) fn now() -> time::OffsetDateTime {
+    std::time::SystemTime::now().into()
+}
+
 /// An event, signed now with a secret: the header and the body.
 pub(crate) fn signed_with(secret: &str, event: &Value) -> (String, String) {
-    use hmac::{Hmac, KeyInit, Mac};
     let body = event.to_string();
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = now().unix_timestamp();
+    (signed_at(secret, now, body.as_bytes()), body)
+}
+
+/// Stripe's signature header of a body, made with a secret at a time in seconds since 1970.
+pub(crate) fn signed_at(secret: &str, at: i64, body: &[u8]) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(format!("{now}.{body}").as_bytes());
-    let hex = mac
-        .finalize()
+    mac.update(format!("{at}.").as_bytes());
+    mac.update(body);
+    mac.finalize()
         .into_bytes()
         .iter()
-        .fold(format!("t={now},v1="), |text, byte| format!("{text}{byte:02x}"));
-    (hex, body)
+        .fold(format!("t={at},v1="), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// An answer, whole.

@@ -16,7 +16,7 @@ use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgPool;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::support::{TestApp, Wishes};
 
@@ -38,6 +38,10 @@ impl Provider for Overtaken {
 
     fn capabilities(&self) -> &'static [Capability] {
         &[]
+    }
+
+    fn repeatable_for(&self) -> Duration {
+        Duration::ZERO
     }
 
     async fn execute(&self, _: &ProviderAccount, _: Call<'_>) -> Result<Outcome, ProviderError> {
