@@ -1,4 +1,4 @@
-//! Somebody else's pretend Stripe, for a second opinion: PyPI's `localstripe`, run as a program of its own.
+//! Somebody else's pretend Stripe, for a second opinion: `PyPI`'s `localstripe`, run as a program of its own.
 //!
 //! It knows less than Stripe does. On the way to it, parameters that it refuses are left out; on the way back, the amounts
 //! that Stripe answers with every payment intent are added, and a decline is called what Stripe calls it. Nothing else is

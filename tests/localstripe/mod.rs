@@ -1,6 +1,7 @@
 //! The walk of a payment against somebody else's pretend Stripe: two opinions on Stripe must both be served.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use quittance::app::setup;
 use quittance::domain::ids::ProviderAccountId;
@@ -14,17 +15,28 @@ use crate::support::{TestApp, WEBHOOK_SECRET, eventually};
 const GOOD: &str = "4242424242424242";
 const DECLINED: &str = "4000000000000341";
 
-/// The service with an account at localstripe, where its program is at hand.
-async fn start() -> Option<(TestApp, LocalStripe, ProviderAccountId)> {
-    let Ok(program) = std::env::var("QUITTANCE_TEST_LOCALSTRIPE") else {
-        println!("skipped: QUITTANCE_TEST_LOCALSTRIPE does not name localstripe's program");
-        return None;
-    };
-    if !Path::new(&program).is_file() {
-        println!("skipped: there is no {program}");
-        return None;
+/// localstripe's program. Without it the test is skipped, and says so.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has no configuration to read it from"
+)]
+fn program() -> Option<PathBuf> {
+    let of_make = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/localstripe/bin/localstripe");
+    let program = std::env::var_os("QUITTANCE_TEST_LOCALSTRIPE").map_or_else(of_make, PathBuf::from);
+    if program.is_file() {
+        return Some(program);
     }
-    let local = LocalStripe::start(Path::new(&program)).await.unwrap();
+    // The harness shows what is written straight to standard error.
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: QUITTANCE_TEST_LOCALSTRIPE names no program of localstripe's"
+    );
+    None
+}
+
+/// The service with an account at localstripe.
+async fn start(program: &Path) -> (TestApp, LocalStripe, ProviderAccountId) {
+    let local = LocalStripe::start(program).await.unwrap();
     let test = TestApp::spawn().await;
     let account = ProviderAccount {
         merchant_id: test.merchant,
@@ -43,14 +55,13 @@ async fn start() -> Option<(TestApp, LocalStripe, ProviderAccountId)> {
         .unwrap();
     let webhooks = format!("{}/webhooks/stripe/{}", test.url, account.id);
     local.send_webhooks(&webhooks, WEBHOOK_SECRET).await.unwrap();
-    Some((test, local, account.id))
+    (test, local, account.id)
 }
 
 #[tokio::test]
 async fn a_second_opinion_on_stripe_is_served_as_well() {
-    let Some((test, local, account)) = start().await else {
-        return;
-    };
+    let Some(program) = program() else { return };
+    let (test, local, account) = start(&program).await;
     let (good, declined) = (
         local.card(GOOD).await.unwrap(),
         local.card(DECLINED).await.unwrap(),
