@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 export QUITTANCE_TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
+export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
 .PHONY: help test matrix demo schemathesis bench lint deny machete coverage
@@ -10,7 +11,7 @@ help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Run every test, against a Postgres of its own.
-	@scripts/prepare.sh postgres python
+	@scripts/prepare.sh postgres python localstripe
 	$(CARGO) test --workspace
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.

@@ -87,7 +87,8 @@ schemathesis() {
 
 # Somebody else's pretend Stripe: a program of its own, under a licence of its own (GPL), never a part of this one.
 localstripe() {
-  environment target/localstripe scripts/requirements-localstripe.txt
+  (environment target/localstripe scripts/requirements-localstripe.txt) ||
+    echo "localstripe is not at hand: the test against it is skipped"
 }
 
 compiler
