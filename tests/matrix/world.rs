@@ -90,7 +90,8 @@ impl World {
             )
             .with("QUITTANCE_RETRY_DIVISOR", "100")
             .with("QUITTANCE_POLL_MS", "50")
-            .with("QUITTANCE_DATABASE_CONNECTIONS", "24");
+            // One for each case that is held within a transaction, and some for the worker: all worlds share one server.
+            .with("QUITTANCE_DATABASE_CONNECTIONS", &(KINDS.len() + 5).to_string());
         let stripe = PretendStripe::start(Options::default()).await?;
         let to_stripe = Gate::before(address(&stripe.url())?).await?;
         let to_service = Gate::before(address(&quittance.url())?).await?;
