@@ -155,8 +155,15 @@ impl Key {
                 answer,
                 provider_time,
             }),
-            Err(error) => {
+            // Something may have happened under the id: the repeat must go out under the same one.
+            Err(error @ (AppError::Provider(_) | AppError::Store(_) | AppError::Interrupted(_))) => {
                 self.release(app, merchant).await?;
+                Err(error)
+            }
+            // Refused by us: the key stands for nothing.
+            Err(error) => {
+                let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+                store::idempotency_records::forget(&mut conn, merchant, &self.hash).await?;
                 Err(error)
             }
         }

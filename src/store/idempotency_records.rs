@@ -138,6 +138,20 @@ pub async fn finish(
     Ok(())
 }
 
+/// Gives a claimed key back that has no answer.
+pub async fn forget(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    key_hash: &[u8; 32],
+) -> Result<(), StoreError> {
+    sqlx::query("delete from idempotency_record where merchant_id = $1 and key_hash = $2 and status is null")
+        .bind(merchant)
+        .bind(key_hash.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Drops keys older than `before`, `limit` at most; how many.
 pub async fn purge(conn: &mut PgConnection, before: OffsetDateTime, limit: i64) -> Result<u64, StoreError> {
     let purged = sqlx::query(

@@ -71,7 +71,9 @@ async fn until(test: &TestApp, path: &str, fits: impl Fn(&Value) -> bool) -> Val
 
 /// Somebody works in the provider's dashboard.
 async fn dashboard(test: &TestApp, path: &str, form: &[(&str, &str)]) -> Value {
-    let request = reqwest::Client::new()
+    let request = reqwest::Client::builder()
+        .build()
+        .unwrap()
         .request(Method::POST, format!("{}{path}", test.stripe.url()))
         .bearer_auth(test.stripe.secret_key())
         .form(form);

@@ -43,7 +43,9 @@ async fn different_names_at_once_make_one_customer_that_the_provider_knows_by_th
     assert_eq!(made(&test), 1);
     let held = show(&test, &format!("/v1/customers/{}", text(&answers[0]["id"]))).await;
     let path = format!("/v1/customers/{}", text(&held["provider_reference"]));
-    let request = reqwest::Client::new()
+    let request = reqwest::Client::builder()
+        .build()
+        .unwrap()
         .get(format!("{}{path}", test.stripe.url()))
         .bearer_auth(test.stripe.secret_key());
     let there = Reply::of(request).await.expect(StatusCode::OK);
@@ -156,7 +158,7 @@ async fn nobody_sees_what_is_another_merchants_or_of_the_other_mode() {
     let (ada, left) = (text(&ada["id"]), text(&left["id"]));
     let app = test.application().app();
     let stranger = add_merchant(app, "Stranger").await.unwrap();
-    let http = reqwest::Client::new();
+    let http = reqwest::Client::builder().build().unwrap();
     for (merchant, live) in [(stranger, false), (test.merchant, true)] {
         let (_, key) = create_api_key(app, merchant, "other", live).await.unwrap();
         let key = key.text.expose_secret();

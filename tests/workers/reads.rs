@@ -9,7 +9,7 @@ use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
     Call, Delivery, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount, ProviderError, Registry,
-    VerifiedWebhook, VerifyError,
+    VerifiedWebhook, VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -30,6 +30,10 @@ struct Overtaken {
 impl Provider for Overtaken {
     fn check_keys(&self, _: &ProviderAccount) -> Result<(), String> {
         Ok(())
+    }
+
+    fn wallet(&self) -> Option<&dyn Wallet> {
+        None
     }
 
     async fn execute(&self, _: &ProviderAccount, _: Call<'_>) -> Result<Outcome, ProviderError> {
