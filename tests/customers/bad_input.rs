@@ -126,6 +126,10 @@ async fn each_wrong_field_of_a_setup_is_named_with_a_stable_code() {
         let refused = setup(&test, "k", &ada, unknown).await;
         assert_eq!(refused.expect(StatusCode::NOT_FOUND)["code"], "not_found");
     }
+    assert_eq!(
+        test.count("setup").await + test.count("idempotency_record").await,
+        1
+    );
     let refused = setup(&test, "k", &ada, json!({ "payment_method": "pm_unknown" })).await;
     assert_eq!(
         refused.expect(StatusCode::UNPROCESSABLE_ENTITY)["code"],

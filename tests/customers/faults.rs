@@ -50,7 +50,7 @@ async fn a_customer_whose_answer_was_lost_is_the_same_one_when_asked_again() {
 }
 
 #[tokio::test]
-async fn a_customer_behind_a_stored_failure_is_found_and_one_that_was_never_made_is_made_under_a_new_key() {
+async fn a_customer_behind_a_stored_failure_is_found() {
     let test = hasty().await;
     test.stripe.faults().next(customers(), Fault::ErrorAfter);
     let body = json!({ "partner": "after" });

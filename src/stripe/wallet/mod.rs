@@ -114,6 +114,24 @@ fn pick(found: Vec<objects::Customer>, customer: &Customer) -> Option<CustomerSn
     found.find(|found| found.customer == Some(customer.id))
 }
 
+/// Why a person could not be told of. Stripe repeats what it does not like, and errors are logged: its words are left out.
+fn impersonal(failure: Failure) -> ProviderError {
+    match failure.into() {
+        ProviderError::Invalid { code, param, .. } => ProviderError::Invalid {
+            code,
+            message: match &param {
+                Some(param) => format!("{param} is not accepted"),
+                None => "the customer is not accepted".to_owned(),
+            },
+            param,
+        },
+        error @ (ProviderError::Auth
+        | ProviderError::RateLimited { .. }
+        | ProviderError::Unavailable { .. }
+        | ProviderError::Ambiguous { .. }) => error,
+    }
+}
+
 /// What was read, in our words.
 fn read<T, O: TryInto<T, Error = Unreadable>>(object: O) -> Result<T, ProviderError> {
     object.try_into().map_err(|what| ProviderError::Unavailable {
@@ -137,8 +155,8 @@ impl Wallet for Stripe {
         customer: &Customer,
     ) -> Result<CustomerSnapshot, ProviderError> {
         let request = Request::keep(&compose::create_customer(customer), customer.key());
-        let made: objects::Customer = self.ask(account, &request).await?;
-        Ok(made.into())
+        let made = self.ask::<objects::Customer>(account, &request).await;
+        made.map(Into::into).map_err(impersonal)
     }
 
     async fn update_customer(
@@ -149,8 +167,8 @@ impl Wallet for Stripe {
     ) -> Result<(), ProviderError> {
         let id = part_of_path(customer.provider_reference.as_deref().unwrap_or_default())?;
         let request = Request::keep(&compose::update_customer(id, customer), key);
-        let _changed: Identified = self.ask(account, &request).await?;
-        Ok(())
+        let changed = self.ask::<Identified>(account, &request).await;
+        changed.map(|_| ()).map_err(impersonal)
     }
 
     /// By search, else in the list of the time in which it was asked for: search is up to an hour behind and not offered
@@ -282,5 +300,25 @@ impl Wallet for Stripe {
         let retrieve = RetrieveMandate::new(part_of_path(reference)?);
         let mandate: objects::Mandate = self.ask(account, &Request::read(&retrieve)).await?;
         read(mandate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::super::refusal::Refusal;
+    use super::*;
+
+    #[test]
+    fn what_stripe_repeats_of_a_person_is_left_out_of_the_error() {
+        let body = br#"{"error":{"type":"invalid_request_error","code":"email_invalid","param":"email",
+            "message":"Invalid email address: ada@shop"}}"#;
+        let refusal = Refusal::parse(body).unwrap();
+        let error = impersonal(Failure::Refused(Box::new(refusal)));
+        assert_eq!(
+            error.to_string(),
+            "the provider refused the request: email_invalid: email is not accepted"
+        );
     }
 }
