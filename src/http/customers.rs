@@ -43,6 +43,7 @@ pub(super) struct CustomerBody {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CustomerQuery {
     /// Your own name of the partner.
     partner: Option<String>,

@@ -26,6 +26,7 @@ const MOST: u16 = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DisputeQuery {
     /// Whether to read the dispute from the provider first.
     #[serde(default)]
@@ -34,6 +35,7 @@ pub(super) struct DisputeQuery {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DisputesQuery {
     /// Where they stand.
     #[param(inline)]

@@ -22,6 +22,7 @@ use crate::domain::payment_method::{Mandate, MethodState};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RefreshQuery {
     /// Whether to read it from the provider first.
     #[serde(default)]

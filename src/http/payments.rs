@@ -27,6 +27,7 @@ const MOST: usize = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct GetQuery {
     /// Whether to read the payment from the provider first.
     #[serde(default)]
@@ -35,6 +36,7 @@ pub(super) struct GetQuery {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Odoo's own reference.
     reference: Option<String>,
