@@ -1,0 +1,117 @@
+//! Which payments there are: by what a caller asks, by their changes, by their time.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::Row;
+use crate::crypto::Sealer;
+use crate::domain::ids::{CustomerId, MerchantId, PaymentId};
+use crate::domain::payment::{Payment, PaymentState};
+use crate::store::StoreError;
+
+/// Which payments a list shows: all that fit every filter.
+#[derive(Clone, Debug, Default)]
+pub struct PaymentFilter {
+    /// Odoo's own reference.
+    pub reference: Option<String>,
+    /// Where they stand.
+    pub state: Option<PaymentState>,
+    /// Who pays.
+    pub customer: Option<CustomerId>,
+    /// Asked for then or later.
+    pub created_from: Option<OffsetDateTime>,
+    /// Asked for before then.
+    pub created_before: Option<OffsetDateTime>,
+}
+
+impl PaymentFilter {
+    /// Whether all fit.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                reference: None,
+                state: None,
+                customer: None,
+                created_from: None,
+                created_before: None,
+            }
+        )
+    }
+}
+
+/// A page of a merchant's payments of one mode, newest first, after `after`, `limit` at most.
+pub async fn list(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    live: bool,
+    filter: &PaymentFilter,
+    after: Option<PaymentId>,
+    limit: i64,
+) -> Result<Vec<Payment>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+             and ($3::text is null or reference = $3) and ($4::text is null or state = $4)
+             and ($5::uuid is null or customer_id = $5) and ($6::timestamptz is null or created_at >= $6)
+             and ($7::timestamptz is null or created_at < $7) and ($8::uuid is null or id < $8)
+         order by id desc limit $9"
+    ))
+    .bind(merchant)
+    .bind(live)
+    .bind(&filter.reference)
+    .bind(filter.state)
+    .bind(filter.customer)
+    .bind(filter.created_from)
+    .bind(filter.created_before)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.open(sealer)).collect()
+}
+
+/// A page of a merchant's payments of one mode in the order of their changes, from `since`, after `after`.
+pub async fn list_updated(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    live: bool,
+    since: OffsetDateTime,
+    after: Option<PaymentId>,
+    limit: i64,
+) -> Result<Vec<Payment>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+             and updated_at >= $3 and ($4::uuid is null or (updated_at, id) > ($3, $4))
+         order by updated_at, id limit $5"
+    ))
+    .bind(merchant)
+    .bind(live)
+    .bind(since)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.open(sealer)).collect()
+}
+
+/// Which payments nobody may pay any more, although nobody has called them off.
+pub async fn list_expired(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(MerchantId, PaymentId)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, id from payment
+         where expires_at <= $1 and expires_at is not null and state in ('created', 'requires_action')
+         order by expires_at limit $2",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
