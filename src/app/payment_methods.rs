@@ -166,22 +166,7 @@ pub async fn detach(
     .await
 }
 
-/// Takes in a method that was just seen on a provider's object; none where it is of no customer of ours.
-///
-/// For payments that save their method: call it in the transaction that takes in the payment.
-pub async fn learn(
-    app: &App,
-    conn: &mut PgConnection,
-    merchant: MerchantId,
-    account: ProviderAccountId,
-    customer_reference: &str,
-    said: &PaymentMethodSnapshot,
-) -> Result<Option<PaymentMethod>, AppError> {
-    let now = app.clock.now();
-    learn_as_of(app, conn, (merchant, account), customer_reference, said, now).await
-}
-
-/// The same, as it was when a read of it began.
+/// Takes in a method as it was when a read of it began; none where it is of no customer of ours.
 pub(super) async fn learn_as_of(
     app: &App,
     conn: &mut PgConnection,
