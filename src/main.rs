@@ -1,18 +1,14 @@
 //! The `quittance` command.
 
+mod cli;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use quittance::app::{App, outbox, setup};
 use quittance::config::{self, Settings};
-use quittance::domain::ids::{MerchantId, ProviderAccountId};
-use quittance::provider::ProviderAccount;
-use quittance::sink::BooksRequest;
 use quittance::startup::{self, Application, Role};
 use quittance::{http, telemetry};
-use secrecy::ExposeSecret;
 use serde_json::json;
-use url::Url;
 
 /// A self-hosted payment service between Odoo and Stripe.
 ///
@@ -42,116 +38,7 @@ enum Command {
     /// Print the table of settings, in Markdown.
     ConfigTable,
     #[command(flatten)]
-    Administer(Administer),
-}
-
-/// What an operator sets up and looks at.
-#[derive(Subcommand)]
-enum Administer {
-    /// Merchants.
-    #[command(subcommand)]
-    Merchant(MerchantCommand),
-    /// Merchants' accounts at Stripe.
-    #[command(subcommand)]
-    ProviderAccount(ProviderAccountCommand),
-    /// Odoo databases to post to.
-    #[command(subcommand)]
-    OdooInstance(OdooInstanceCommand),
-    /// Keys that a merchant's programs call with.
-    #[command(subcommand)]
-    ApiKey(ApiKeyCommand),
-    /// News for Odoo.
-    #[command(subcommand)]
-    Outbox(OutboxCommand),
-}
-
-#[derive(Subcommand)]
-enum MerchantCommand {
-    /// Add a merchant.
-    Add {
-        /// What people call it.
-        #[arg(long)]
-        name: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum ProviderAccountCommand {
-    /// Add an account. Its secret key comes in `STRIPE_SECRET_KEY`, its webhook secret in `STRIPE_WEBHOOK_SECRET`.
-    Add {
-        /// Whose account it is (`mer_…`).
-        #[arg(long)]
-        merchant: MerchantId,
-        /// The key that browsers use (`pk_…`).
-        #[arg(long)]
-        publishable_key: Option<String>,
-        /// Real money moves.
-        #[arg(long)]
-        live: bool,
-        /// The connected account that calls are made for (`acct_…`), where the secret key is a platform's.
-        #[arg(long)]
-        external_account: Option<String>,
-        /// Where Stripe answers.
-        #[arg(long, default_value = "https://api.stripe.com")]
-        api_base: Url,
-    },
-    /// Add a webhook secret, from `STRIPE_WEBHOOK_SECRET`, beside those the account has.
-    AddWebhookSecret {
-        /// Whose account it is (`mer_…`).
-        #[arg(long)]
-        merchant: MerchantId,
-        /// The account (`acc_…`).
-        #[arg(long)]
-        provider_account: ProviderAccountId,
-    },
-}
-
-#[derive(Subcommand)]
-enum OdooInstanceCommand {
-    /// Add an instance. Its API key comes in `ODOO_API_KEY`. The journal and accounts are looked up and checked first.
-    Add {
-        /// Whose books they are (`mer_…`).
-        #[arg(long)]
-        merchant: MerchantId,
-        /// Where Odoo answers.
-        #[arg(long)]
-        url: Url,
-        /// The database's name.
-        #[arg(long)]
-        database: String,
-        /// The short code of the bank journal that stands for the Stripe balance.
-        #[arg(long)]
-        journal: String,
-        /// The code of the expense account for Stripe's fees.
-        #[arg(long)]
-        fee_account: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum ApiKeyCommand {
-    /// Make a key. Its text is printed once and kept nowhere.
-    Create {
-        /// Whose key it is (`mer_…`).
-        #[arg(long)]
-        merchant: MerchantId,
-        /// What people call it.
-        #[arg(long)]
-        name: String,
-        /// It moves real money.
-        #[arg(long)]
-        live: bool,
-    },
-}
-
-#[derive(Subcommand)]
-enum OutboxCommand {
-    /// List what Odoo does not have yet, oldest first.
-    List {
-        /// Whose news it is (`mer_…`).
-        #[arg(long)]
-        merchant: MerchantId,
-    },
+    Administer(cli::Administer),
 }
 
 #[tokio::main]
@@ -177,7 +64,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Administer(command) => {
             let app = startup::app(&prepare()?).await?;
-            say(&administer(&app, command).await?.to_string());
+            say(&cli::run(&app, command).await?.to_string());
         }
     }
     Ok(())
@@ -194,77 +81,6 @@ fn prepare() -> anyhow::Result<Settings> {
 async fn run_as(role: Role) -> anyhow::Result<()> {
     Application::start(&prepare()?, role).await?.run().await;
     Ok(())
-}
-
-async fn administer(app: &App, command: Administer) -> anyhow::Result<serde_json::Value> {
-    Ok(match command {
-        Administer::Merchant(MerchantCommand::Add { name }) => {
-            json!({ "id": setup::add_merchant(app, &name).await? })
-        }
-        Administer::ProviderAccount(command) => provider_account(app, command).await?,
-        Administer::OdooInstance(OdooInstanceCommand::Add {
-            merchant,
-            url,
-            database,
-            journal,
-            fee_account,
-        }) => {
-            let api_key = config::secret("ODOO_API_KEY")?;
-            let request = BooksRequest {
-                journal_code: journal,
-                fee_account_code: fee_account,
-            };
-            json!({ "id": setup::add_odoo_instance(app, merchant, url, database, api_key, &request).await? })
-        }
-        Administer::ApiKey(ApiKeyCommand::Create { merchant, name, live }) => {
-            let (id, key) = setup::create_api_key(app, merchant, &name, live).await?;
-            json!({ "id": id, "key": key.text.expose_secret() })
-        }
-        Administer::Outbox(OutboxCommand::List { merchant }) => {
-            let unsent = outbox::list_unsent(app, merchant).await?;
-            let shown = unsent.iter().map(|message| {
-                json!({ "id": message.id, "payment": message.payment_id, "kind": message.posting.kind(),
-                    "key": message.posting.key(), "state": message.state, "attempts": message.attempts,
-                    "last_error": message.last_error })
-            });
-            json!({ "data": shown.collect::<Vec<_>>() })
-        }
-    })
-}
-
-async fn provider_account(app: &App, command: ProviderAccountCommand) -> anyhow::Result<serde_json::Value> {
-    match command {
-        ProviderAccountCommand::Add {
-            merchant,
-            publishable_key,
-            live,
-            external_account,
-            api_base,
-        } => {
-            let secret_key = config::secret("STRIPE_SECRET_KEY")?;
-            let webhook_secret = config::find_secret("STRIPE_WEBHOOK_SECRET");
-            let account = ProviderAccount {
-                merchant_id: merchant,
-                id: ProviderAccountId::generate(),
-                provider: "stripe".to_owned(),
-                live,
-                external_account,
-                api_base,
-                secret_key,
-                publishable_key,
-            };
-            setup::add_provider_account(app, &account, webhook_secret.as_ref()).await?;
-            Ok(json!({ "id": account.id, "webhook_path": format!("/webhooks/stripe/{}", account.id) }))
-        }
-        ProviderAccountCommand::AddWebhookSecret {
-            merchant,
-            provider_account,
-        } => {
-            let webhook_secret = config::secret("STRIPE_WEBHOOK_SECRET")?;
-            let id = setup::add_webhook_secret(app, merchant, provider_account, &webhook_secret).await?;
-            Ok(json!({ "id": id }))
-        }
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "the one place where commands answer")]

@@ -142,7 +142,7 @@ pub async fn lease(
     limit: i64,
 ) -> Result<Vec<WebhookEvent>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "update webhook_event e set fence = e.fence + 1, due_at = $2
+        "update webhook_event e set state = 'leased', fence = e.fence + 1, due_at = $2
          from (
              select merchant_id, provider_account_id, created, event_id from webhook_event
              where due_at <= $1 order by due_at limit $3 for update skip locked
@@ -209,7 +209,7 @@ pub async fn end(
     let done = sqlx::query(
         "update webhook_event set state = $6, due_at = $7, last_error = $8, attempts = $9
          where merchant_id = $1 and provider_account_id = $2 and created = $3 and event_id = $4 and fence = $5
-             and state = 'received'",
+             and state = 'leased'",
     )
     .bind(event.merchant_id)
     .bind(event.provider_account_id)

@@ -93,7 +93,7 @@ async fn what_is_done_in_the_dashboard_is_seen_here() {
         .await
         .unwrap();
     crate::support::eventually(async || {
-        let open = test.count("webhook_event where state = 'received'").await;
+        let open = test.count("webhook_event where due_at is not null").await;
         if open == 0 {
             Ok(())
         } else {

@@ -271,7 +271,7 @@ impl<'a> Doors<'a> {
         let test = self.test;
         test.stripe.wait_until_delivered(PATIENCE).await.unwrap();
         eventually_within(PATIENCE, async || {
-            let events = test.count("webhook_event where state = 'received'").await;
+            let events = test.count("webhook_event where due_at is not null").await;
             let operations = test
                 .count("operation where state in ('pending', 'unknown')")
                 .await;

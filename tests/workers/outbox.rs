@@ -235,7 +235,7 @@ async fn what_is_only_authorized_is_not_booked_and_what_is_captured_is() {
         .await
         .unwrap();
     eventually(
-        async || match test.count("webhook_event where state = 'received'").await {
+        async || match test.count("webhook_event where due_at is not null").await {
             0 => Ok(()),
             left => Err(format!("{left} events are left")),
         },
