@@ -30,10 +30,10 @@ schemathesis: ## Hold the running service against its own contract: no 500, no u
 	$(CARGO) build --bin quittance
 	$(CARGO) run --quiet --package quittance-sandbox --bin beside -- scripts/schemathesis.sh
 
-bench: ## Measure webhooks, payments, memory and start-up; also written to target/bench.json.
+bench: ## Measure webhooks, events, payments, memory and start-up; also in target/bench.json. PARTS=events for one part.
 	@scripts/prepare.sh postgres pgbench
 	$(CARGO) build --release --bin quittance
-	$(CARGO) run --quiet --release --package quittance-sandbox --bin bench
+	$(CARGO) run --quiet --release --package quittance-sandbox --bin bench -- $(PARTS)
 
 lint: ## Check format, lints and documentation; warnings are errors.
 	$(CARGO) fmt --all --check

@@ -1,6 +1,6 @@
 //! Seals secrets with AES-256-GCM, bound to the place where they are kept.
 
-use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::aead::{Aead, AeadInOut, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 /// The first byte of everything sealed: how it was sealed.
 const FORMAT: u8 = 1;
 const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;
 
 /// Where a sealed value is kept. It opens nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -94,17 +95,17 @@ impl Sealer {
     /// [`CryptoError::Random`] or [`CryptoError::Seal`].
     pub fn seal(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let nonce: [u8; NONCE_LEN] = random()?;
-        let sealed = self
+        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + plain.len() + TAG_LEN);
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let (_, text) = sealed.split_at_mut(1 + NONCE_LEN);
+        let tag = self
             .cipher
-            .encrypt(
-                &Nonce::from(nonce),
-                Payload {
-                    msg: plain,
-                    aad: &place.aad(),
-                },
-            )
+            .encrypt_inout_detached(&Nonce::from(nonce), &place.aad(), text.into())
             .map_err(|_| CryptoError::Seal)?;
-        Ok([&[FORMAT], nonce.as_slice(), &sealed].concat())
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
     }
 
     /// Opens what was sealed for that place.

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::queue::InHand;
 use crate::app::{Accounts, App, Clock, Inbox};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
@@ -154,6 +155,7 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),
         timing: settings.timing,
         inbox,
+        in_hand: InHand::default(),
         accounts: Accounts::default(),
         runtime: tokio::runtime::Handle::current(),
         tasks,

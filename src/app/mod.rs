@@ -15,6 +15,7 @@ mod inbox;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+pub mod queue;
 pub mod setup;
 pub mod setups;
 pub mod sweep;
@@ -90,6 +91,8 @@ pub struct App {
     pub timing: Timing,
     /// Writes events, many at once.
     pub inbox: Inbox,
+    /// What is worked on one by one, for events.
+    pub in_hand: queue::InHand,
     /// The provider accounts that were read lately.
     pub accounts: Accounts,
     /// Where work goes on without its caller: not on the thread of a request, which may end before it.

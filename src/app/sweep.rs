@@ -18,6 +18,13 @@ const AT_ONCE: usize = 4;
 /// How long idempotency keys are kept.
 const KEYS_KEPT: Duration = Duration::days(30);
 
+/// How long events are kept once they are applied or ignored: longer than providers list theirs, so that none comes anew.
+const EVENTS_KEPT: Duration = Duration::days(90);
+
+/// How many events are forgotten in one statement, and in how many of them for one merchant before it is another's turn.
+const EVENTS_AT_ONCE: u64 = 2_000;
+const TURNS: u32 = 100;
+
 /// Takes up operations whose lease ran out or whose next attempt is due. How many were due.
 pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let due = {
@@ -70,4 +77,21 @@ pub async fn end_expired(app: &Arc<App>) -> Result<(), AppError> {
 pub async fn forget_old_keys(app: &App) -> Result<u64, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     Ok(store::idempotency_records::purge(&mut conn, app.clock.now() - KEYS_KEPT, 1_000).await?)
+}
+
+/// Forgets events whose time is over, in batches that hold nobody up. How many.
+pub async fn forget_old_events(app: &App) -> Result<u64, AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let before = app.clock.now() - EVENTS_KEPT;
+    let mut forgotten = 0;
+    for merchant in store::merchants::list(&mut conn).await? {
+        for _ in 0..TURNS {
+            let gone = store::webhook_events::purge(&mut conn, merchant, before, EVENTS_AT_ONCE).await?;
+            forgotten += gone;
+            if gone < EVENTS_AT_ONCE {
+                break;
+            }
+        }
+    }
+    Ok(forgotten)
 }

@@ -1,11 +1,6 @@
-//! Events: proven and kept on the way in, applied by a worker.
+//! Events: proven and kept on the way in, applied when their turn comes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use futures::stream::{self, StreamExt};
-use sqlx::PgConnection;
-use time::OffsetDateTime;
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
@@ -13,16 +8,11 @@ use super::disputes;
 use super::payments::refresh;
 use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
-use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::Authority;
 use crate::provider::{Delivery, Interpretation, VerifyError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
-
-/// How many events a worker takes up at once, and how many payments it works on at once.
-const BATCH: i64 = 64;
-const AT_ONCE: usize = 8;
 
 /// What became of a delivery. All but `Unknown`, `Refused` and `NotKept` are answered with a 2xx.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +72,7 @@ pub async fn receive<'a>(
 }
 
 /// The account, and no connection for one that was read lately.
-async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAccount>>, AppError> {
+pub(super) async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAccount>>, AppError> {
     if let Some(known) = app.accounts.recall(id) {
         return Ok(Some(known));
     }
@@ -90,72 +80,8 @@ async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAcco
     app.accounts.find(app, &mut conn, id).await
 }
 
-/// Takes up a batch of events and applies them: one payment's in turn, so that one read serves them all. How many.
-pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
-    let events = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let now = database_now(&mut conn).await?;
-        store::webhook_events::lease(&mut conn, now, now + app.timing.event_lease, BATCH).await?
-    };
-    let taken = events.len();
-    let mut by_object: HashMap<_, Vec<_>> = HashMap::new();
-    for event in events {
-        let interpretation = interpret(app, &event).await;
-        let object = match &interpretation {
-            Ok(
-                Interpretation::Payment { reference, .. }
-                | Interpretation::Checkout { reference, .. }
-                | Interpretation::Setup { reference, .. }
-                | Interpretation::PaymentMethod { reference, .. }
-                | Interpretation::Mandate { reference, .. }
-                | Interpretation::Dispute { reference, .. },
-            ) => reference.clone(),
-            Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
-        };
-        let key = (event.provider_account_id, object);
-        by_object.entry(key).or_default().push((event, interpretation));
-    }
-    stream::iter(by_object.into_values())
-        .for_each_concurrent(AT_ONCE, |events| async {
-            for (event, interpretation) in events {
-                work_one(app, &event, interpretation).await;
-            }
-        })
-        .await;
-    Ok(taken)
-}
-
-async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, AppError> {
-    let known = recall(app, event.provider_account_id).await?;
-    let known = known.ok_or(AppError::NotFound("provider account"))?;
-    let payload = event.open(&app.sealer)?;
-    Ok(app.provider(&known.account.provider)?.interpret(&payload))
-}
-
-/// Ends one event in one way or another: what goes wrong with it is its own affair.
-#[tracing::instrument(name = "app.webhook.apply", skip_all,
-    fields(merchant_id = %event.merchant_id, event_id = %event.event_id))]
-async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interpretation, AppError>) {
-    let applied = match interpretation {
-        Ok(interpretation) => apply_event(app, event, interpretation).await,
-        Err(error) => Err(error),
-    };
-    let Err(error) = applied else { return };
-    tracing::warn!(
-        error = &error as &dyn std::error::Error,
-        attempts = event.attempts,
-        "an event could not be applied"
-    );
-    if let Err(error) = put_back(app, event, &error.to_string()).await {
-        // The lease runs out by itself, and then it is tried again.
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "an event could not be put back"
-        );
-    }
-}
-
-async fn apply_event(
+/// Has one event applied: by what it tells, or by reading what it is about.
+pub(super) async fn apply_event(
     app: &App,
     event: &WebhookEvent,
     interpretation: Interpretation,
@@ -279,25 +205,4 @@ pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Re
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::webhook_events::end(&mut conn, event, ended).await?;
     Ok(())
-}
-
-async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let attempts = event.attempts + 1;
-    let ended = if attempts >= MAX_ATTEMPTS {
-        Ended::Dead { error }
-    } else {
-        let delay = app.timing.scaled(delay_after_refusal(attempts));
-        Ended::Again {
-            at: database_now(&mut conn).await? + delay,
-            error,
-        }
-    };
-    store::webhook_events::end(&mut conn, event, ended).await?;
-    Ok(())
-}
-
-/// The database's clock, which events are received and leased by.
-async fn database_now(conn: &mut PgConnection) -> Result<OffsetDateTime, AppError> {
-    Ok(store::payments::read_begins(conn).await?)
 }

@@ -7,7 +7,9 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::{Builder, Uuid};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SUFFIX_LEN: usize = 26;
@@ -131,10 +133,34 @@ ids! {
     RefundId = "re";
     /// Money that a customer's bank takes back, or asks about.
     DisputeId = "dsp";
+    /// An event that a provider told of.
+    WebhookEventId = "evt";
     /// News to tell.
     OutboxMessageId = "msg";
     /// A difference that a person must see.
     ExceptionId = "exc";
+}
+
+impl WebhookEventId {
+    /// The id of an account's event: the same for the same event, however often and in whichever way it comes, and sorted by
+    /// when it happened. What is random in another id is here a hash of what the provider calls it.
+    #[must_use]
+    pub fn of(account: ProviderAccountId, created: OffsetDateTime, event_id: &str) -> Self {
+        let millis = u64::try_from(created.unix_timestamp()).unwrap_or_default() * 1_000;
+        let hash = Sha256::new()
+            .chain_update(account.uuid())
+            .chain_update(event_id)
+            .finalize();
+        let tail = hash.first_chunk().copied().unwrap_or_default();
+        Self(Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+    }
+
+    /// What sorts before every event that happened then or later.
+    #[must_use]
+    pub fn before(moment: OffsetDateTime) -> Self {
+        let millis = u64::try_from(moment.unix_timestamp()).unwrap_or_default() * 1_000;
+        Self(Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +189,25 @@ mod tests {
             prop_assume!(!text.starts_with("pay_"));
             prop_assert!(text.parse::<PaymentId>().is_err());
         }
+    }
+
+    #[test]
+    fn an_event_has_one_id_however_often_it_comes_and_ids_sort_by_when_it_happened() {
+        let account = ProviderAccountId::generate();
+        let at = |secs| OffsetDateTime::from_unix_timestamp(secs).unwrap();
+        let id = WebhookEventId::of(account, at(1_800_000_000), "evt_1");
+        assert_eq!(id, WebhookEventId::of(account, at(1_800_000_000), "evt_1"));
+        for other in [
+            WebhookEventId::of(account, at(1_800_000_000), "evt_2"),
+            WebhookEventId::of(ProviderAccountId::generate(), at(1_800_000_000), "evt_1"),
+            WebhookEventId::of(account, at(1_800_000_001), "evt_1"),
+        ] {
+            assert_ne!(id, other);
+        }
+        assert!(id < WebhookEventId::of(account, at(1_800_000_001), "evt_0"));
+        assert!(
+            WebhookEventId::before(at(1_800_000_000)) < id && id < WebhookEventId::before(at(1_800_000_001))
+        );
     }
 
     #[test]

@@ -21,3 +21,12 @@ pub async fn insert(
         .await?;
     Ok(())
 }
+
+/// All of them.
+pub async fn list(conn: &mut PgConnection) -> Result<Vec<MerchantId>, StoreError> {
+    Ok(
+        sqlx::query_scalar("select merchant_id from merchant order by merchant_id")
+            .fetch_all(conn)
+            .await?,
+    )
+}

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
-use crate::domain::ids::{MerchantId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
 use crate::provider::VerifiedWebhook;
 
 /// An event that a worker has taken up.
@@ -27,7 +27,7 @@ pub struct WebhookEvent {
     pub attempts: i32,
     /// Grows with every lease.
     pub fence: i64,
-    id: Uuid,
+    id: WebhookEventId,
     payload_sealed: Vec<u8>,
 }
 
@@ -45,19 +45,19 @@ pub struct SealedEvent {
     provider_account_id: ProviderAccountId,
     created: OffsetDateTime,
     event_id: String,
-    id: Uuid,
+    id: WebhookEventId,
     kind: String,
     object_id: Option<String>,
     api_version: Option<String>,
     payload_sealed: Vec<u8>,
 }
 
-fn payload_place(merchant: MerchantId, id: Uuid) -> Place {
+fn payload_place(merchant: MerchantId, id: WebhookEventId) -> Place {
     Place {
         merchant: merchant.uuid(),
         table: "webhook_event",
         column: "payload_sealed",
-        row: id,
+        row: id.uuid(),
     }
 }
 
@@ -69,8 +69,8 @@ impl SealedEvent {
         account: ProviderAccountId,
         webhook: &VerifiedWebhook<'_>,
     ) -> Result<Self, StoreError> {
-        let id = Uuid::now_v7();
         let envelope = webhook.envelope();
+        let id = WebhookEventId::of(account, envelope.created, &envelope.event_id);
         Ok(Self {
             merchant_id: merchant,
             provider_account_id: account,
@@ -90,7 +90,7 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     let column = |f: fn(&SealedEvent) -> Uuid| events.iter().map(f).collect::<Vec<_>>();
     let merchants = column(|event| event.merchant_id.uuid());
     let accounts = column(|event| event.provider_account_id.uuid());
-    let ids = column(|event| event.id);
+    let ids = column(|event| event.id.uuid());
     let created: Vec<OffsetDateTime> = events.iter().map(|event| event.created).collect();
     let event_ids: Vec<&str> = events.iter().map(|event| event.event_id.as_str()).collect();
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
@@ -127,33 +127,44 @@ struct Row {
     provider_account_id: ProviderAccountId,
     created: OffsetDateTime,
     event_id: String,
-    id: Uuid,
+    id: WebhookEventId,
     payload_sealed: Vec<u8>,
     received_at: OffsetDateTime,
     attempts: i32,
     fence: i64,
 }
 
-/// Takes up to `limit` due events until `until`.
+/// The advisory lock under which events are leased.
+const LEASING: i64 = 0x0071_7569_7401;
+
+/// Takes up to `limit` due events for as long as `lease`, none whose object somebody works on. The caller's transaction should
+/// end right after: one lease at a time sees what the one before it took.
 pub async fn lease(
     conn: &mut PgConnection,
-    now: OffsetDateTime,
-    until: OffsetDateTime,
+    lease: std::time::Duration,
     limit: i64,
 ) -> Result<Vec<WebhookEvent>, StoreError> {
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(LEASING)
+        .execute(&mut *conn)
+        .await?;
     let rows: Vec<Row> = sqlx::query_as(
-        "update webhook_event e set state = 'leased', fence = e.fence + 1, due_at = $2
+        "update webhook_event e set state = 'leased', fence = e.fence + 1, due_at = clock_timestamp() + $1
          from (
-             select merchant_id, provider_account_id, created, event_id from webhook_event
-             where due_at <= $1 order by due_at limit $3 for update skip locked
+             select merchant_id, id from webhook_event due
+             where due_at <= clock_timestamp()
+               and not exists (
+                   select from webhook_event held
+                   where held.merchant_id = due.merchant_id and held.provider_account_id = due.provider_account_id
+                     and held.object_id = due.object_id and held.state = 'leased'
+                     and held.due_at > clock_timestamp())
+             order by due_at limit $2 for update skip locked
          ) due
-         where e.merchant_id = due.merchant_id and e.provider_account_id = due.provider_account_id
-           and e.created = due.created and e.event_id = due.event_id
+         where e.merchant_id = due.merchant_id and e.id = due.id
          returning e.merchant_id, e.provider_account_id, e.created, e.event_id, e.id, e.payload_sealed, e.received_at,
              e.attempts, e.fence",
     )
-    .bind(now)
-    .bind(until)
+    .bind(lease)
     .bind(limit)
     .fetch_all(conn)
     .await?;
@@ -182,8 +193,8 @@ pub enum Ended<'a> {
     Ignored,
     /// To be tried again.
     Again {
-        /// When.
-        at: OffsetDateTime,
+        /// How long to wait.
+        after: time::Duration,
         /// What went wrong.
         error: &'a str,
     },
@@ -200,27 +211,98 @@ pub async fn end(
     event: &WebhookEvent,
     ended: Ended<'_>,
 ) -> Result<bool, StoreError> {
-    let (state, due_at, error, attempts) = match ended {
+    let (state, after, error, attempts) = match ended {
         Ended::Applied => ("applied", None, None, event.attempts),
         Ended::Ignored => ("ignored", None, None, event.attempts),
-        Ended::Again { at, error } => ("received", Some(at), Some(error), event.attempts + 1),
+        Ended::Again { after, error } => ("received", Some(after), Some(error), event.attempts + 1),
         Ended::Dead { error } => ("dead", None, Some(error), event.attempts + 1),
     };
     let done = sqlx::query(
-        "update webhook_event set state = $6, due_at = $7, last_error = $8, attempts = $9
-         where merchant_id = $1 and provider_account_id = $2 and created = $3 and event_id = $4 and fence = $5
-             and state = 'leased'",
+        "update webhook_event set state = $4, due_at = clock_timestamp() + $5, last_error = $6, attempts = $7,
+             ended_at = case when $5::interval is null then clock_timestamp() end
+         where merchant_id = $1 and id = $2 and fence = $3 and state = 'leased'",
     )
     .bind(event.merchant_id)
-    .bind(event.provider_account_id)
-    .bind(event.created)
-    .bind(&event.event_id)
+    .bind(event.id)
     .bind(event.fence)
     .bind(state)
-    .bind(due_at)
+    .bind(after)
     .bind(error)
     .bind(attempts)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Notes that several events of a merchant's are applied, their effects in the same transaction. How many are: fewer than
+/// given where a lease was lost, and then nothing of this transaction may count.
+pub async fn end_applied(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    events: &[&WebhookEvent],
+) -> Result<usize, StoreError> {
+    if events.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<Uuid> = events.iter().map(|event| event.id.uuid()).collect();
+    let fences: Vec<i64> = events.iter().map(|event| event.fence).collect();
+    let done = sqlx::query(
+        "update webhook_event e set state = 'applied', due_at = null, last_error = null, ended_at = clock_timestamp()
+         from unnest($2::uuid[], $3::bigint[]) done (id, fence)
+         where e.merchant_id = $1 and e.id = done.id and e.fence = done.fence and e.state = 'leased'",
+    )
+    .bind(merchant)
+    .bind(ids)
+    .bind(fences)
+    .execute(conn)
+    .await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
+
+/// Gives leased events back, due again after a while. No attempt is spent.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    events: &[WebhookEvent],
+    by: time::Duration,
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let merchants: Vec<Uuid> = events.iter().map(|event| event.merchant_id.uuid()).collect();
+    let ids: Vec<Uuid> = events.iter().map(|event| event.id.uuid()).collect();
+    let fences: Vec<i64> = events.iter().map(|event| event.fence).collect();
+    sqlx::query(
+        "update webhook_event e set state = 'received', due_at = clock_timestamp() + $4
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) back (merchant_id, id, fence)
+         where e.merchant_id = back.merchant_id and e.id = back.id and e.fence = back.fence and e.state = 'leased'",
+    )
+    .bind(merchants)
+    .bind(ids)
+    .bind(fences)
+    .bind(by)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets up to `limit` events of a merchant's that happened, and were applied or ignored, before `before`. How many.
+pub async fn purge(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    before: OffsetDateTime,
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "delete from webhook_event where merchant_id = $1 and id in (
+             select id from webhook_event
+             where merchant_id = $1 and id < $2 and state in ('applied', 'ignored') and ended_at < $4
+             order by id limit $3)",
+    )
+    .bind(merchant)
+    .bind(WebhookEventId::before(before))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(before)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppError, outbox, sweep, webhooks};
+use crate::app::{App, AppError, outbox, queue, sweep};
 
-/// How often old idempotency keys are looked for.
+/// How often old idempotency keys and events are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
 /// How many polls pass between two looks for payments whose time is over.
@@ -21,14 +21,15 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
     let housekeeping = HOUSEKEEPING.max(poll);
     let expiry = poll * EXPIRY_POLLS;
     tokio::join!(
-        every(&app, "events", poll, &stop, async |app| webhooks::work(app).await),
+        every(&app, "events", poll, &stop, async |app| queue::work(app).await),
         every(&app, "outbox", poll, &stop, async |app| outbox::work(app).await),
         every(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
         every(&app, "expiry", expiry, &stop, async |app| {
             sweep::end_expired(app).await.map(|()| 0)
         }),
         every(&app, "housekeeping", housekeeping, &stop, async |app| {
-            sweep::forget_old_keys(app).await.map(|_| 0)
+            sweep::forget_old_keys(app).await?;
+            sweep::forget_old_events(app).await.map(|_| 0)
         }),
     );
 }

@@ -139,6 +139,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         sink: Arc::clone(&service.sink),
         timing: service.timing,
         inbox: service.inbox.clone(),
+        in_hand: quittance::app::queue::InHand::default(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),

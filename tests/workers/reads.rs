@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use quittance::app::queue::InHand;
 use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
@@ -132,6 +133,7 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
         sink: Arc::clone(&service.sink),
         timing: service.timing,
         inbox: service.inbox.clone(),
+        in_hand: InHand::default(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),

@@ -270,6 +270,26 @@ pub async fn lock(
     row.open(sealer)
 }
 
+/// The payments that the provider knows by those ids, held until the transaction ends; always in the same order, so that two
+/// who hold several do not wait for each other.
+pub async fn lock_known(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    references: &[&str],
+) -> Result<Vec<Payment>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1 and provider_account_id = $2 and provider_reference = any($3) order by id for update"
+    ))
+    .bind(merchant)
+    .bind(account)
+    .bind(references)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.open(sealer)).collect()
+}
+
 /// The payment that the provider knows by that id.
 pub async fn find_by_provider_reference(
     conn: &mut PgConnection,

@@ -1,10 +1,12 @@
-//! First figures: `make bench`. Everything runs on this machine and shares its cores.
+//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`). Everything runs on
+//! this machine and shares its cores.
 //!
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
 //! floor is measured on the same Postgres in the same run.
 
 mod api;
 mod connection;
+mod events;
 mod floor;
 mod load;
 mod payments;
@@ -26,14 +28,16 @@ use sqlx::postgres::PgConnection;
 use floor::{DURABLE, Floor};
 use payments::Payments;
 use report::{Report, Thousandths, percentile};
-use webhooks::Endpoint;
+use webhooks::{Endpoint, Load};
 
 const WEBHOOK_SECRET: &str = "whsec_bench";
-const CONNECTIONS: u64 = 16;
+const CONNECTIONS: [u64; 3] = [1, 16, 64];
 const WARM_UP_EVENTS: u64 = 4_000;
-/// The load ends at whichever comes first.
-const EVENTS: u64 = 96_000;
-const AT_MOST: Duration = Duration::from_secs(10);
+/// Each load ends at whichever comes first.
+const EVENTS: u64 = 64_000;
+const AT_MOST: Duration = Duration::from_secs(8);
+/// How long events come at half of what is possible.
+const HALF_LOAD: u64 = 8;
 /// Before the load and after it, so that a machine that slows down slows both.
 const FLOOR_EACH: Duration = Duration::from_secs(5);
 const WARM_UP_PAYMENTS: u32 = 50;
@@ -52,91 +56,114 @@ async fn main() -> Result<()> {
         report.add(&format!("postgres_{name}"), Thousandths::whole(1)?, "on")?;
     }
     let stripe = PretendStripe::start(Options::default()).await?;
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
+    if wanted("webhooks") || wanted("payments") {
+        serve(&mut report, &cluster, &stripe, wanted).await?;
+    }
+    if wanted("events") {
+        events::measure(&mut report, &cluster, &stripe).await?;
+    }
+    report.write(&target.join("bench.json"))
+}
+
+/// What one service does that nobody works behind.
+async fn serve(
+    report: &mut Report,
+    cluster: &Cluster,
+    stripe: &PretendStripe,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
     let database = cluster
         .create_database(&format!("bench_{}", std::process::id()))
         .await?;
-    let quittance = Quittance::new(
-        &Quittance::find_program()?,
-        &database,
-        &target.join("bench/quittance.log"),
-    )?;
+    let log = Path::new("target/bench/quittance.log");
+    let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
     quittance.run(&["migrate"], &[]).await?;
-    let merchant = Merchant::add(&quittance, &stripe_access(&stripe), None).await?;
+    let merchant = Merchant::add(&quittance, &stripe_access(stripe), None).await?;
     let service = quittance.serve(&[]).await?;
-
     let endpoint = Endpoint {
         address: address(&quittance.url())?,
         path: merchant.webhook_path(),
         secret: WEBHOOK_SECRET.to_owned(),
     };
-    acknowledge(&mut report, &cluster, &database, &endpoint).await?;
+    if wanted("webhooks") {
+        acknowledge(report, cluster, &database, &endpoint).await?;
+    }
+    if !wanted("payments") {
+        return service.stop().await;
+    }
     let payments = Payments {
         service: endpoint.address,
         api_key: merchant.api_key.clone(),
         stripe: address(&stripe.url())?,
         stripe_key: stripe.secret_key().to_owned(),
     };
-    create(&mut report, &payments).await?;
-    api::measure(&mut report, &payments).await?;
+    create(report, &payments).await?;
+    api::measure(report, &payments).await?;
     report.add(
         "rss_mib",
         Thousandths::ratio(service.resident_kib()?, 1024)?,
         "MiB",
     )?;
-    api::memory(&mut report, &payments, &service).await?;
-    start(&mut report, &quittance, service).await?;
-    report.write(&target.join("bench.json"))
+    api::memory(report, &payments, &service).await?;
+    start(report, &quittance, service).await
 }
 
-/// Webhooks a second, beside the floor.
+/// Webhooks a second, beside the floor; and how long each takes at half of the most.
 async fn acknowledge(
     report: &mut Report,
     cluster: &Cluster,
     database: &str,
     endpoint: &Endpoint,
 ) -> Result<()> {
-    let floor = Floor::prepare(
-        cluster,
-        Path::new("target/bench").to_owned(),
-        webhooks::event(0, 0).len(),
-    )
-    .await?;
-    let connections = usize::try_from(CONNECTIONS)?;
-    floor.run(connections, Duration::from_secs(1)).await?;
-    webhooks::run(endpoint, 0, CONNECTIONS, WARM_UP_EVENTS, AT_MOST).await?;
-
-    let before = floor.run(connections, FLOOR_EACH).await?;
-    let acknowledged = webhooks::run(endpoint, WARM_UP_EVENTS, CONNECTIONS, EVENTS, AT_MOST).await?;
-    let after = floor.run(connections, FLOOR_EACH).await?;
-
-    let kept = events_kept(database).await?;
-    if kept != acknowledged.count + WARM_UP_EVENTS {
-        bail!(
-            "{} events were acknowledged, {kept} are on disk",
-            acknowledged.count + WARM_UP_EVENTS
-        );
-    }
-    let floor_per_s = before.midpoint(after);
-    let per_s = acknowledged.per_second()?;
-    report.add(
-        "webhook_events_c16",
-        Thousandths::whole(acknowledged.count)?,
-        "events",
-    )?;
-    report.add("webhook_floor_per_s_c16", Thousandths::whole(floor_per_s)?, "1/s")?;
-    report.add("webhook_ack_per_s_c16", Thousandths::whole(per_s)?, "1/s")?;
-    report.add(
-        "webhook_ack_ratio_c16",
-        Thousandths::ratio(per_s, floor_per_s)?,
-        "of the floor",
-    )?;
-    for percent in [50, 99] {
-        let latency = percentile(&acknowledged.latencies, percent)?;
-        report.add(
-            &format!("webhook_ack_p{percent}_ms_c16"),
-            Thousandths::millis(latency)?,
-            "ms",
+    let row_bytes = webhooks::event(0, 0, "pi_00000000000000").len();
+    let floor = Floor::prepare(cluster, Path::new("target/bench").to_owned(), row_bytes).await?;
+    let mut load = Load {
+        first: 0,
+        connections: 16,
+        events: WARM_UP_EVENTS,
+        at_most: AT_MOST,
+        per_s: None,
+    };
+    floor.run(16, Duration::from_secs(1)).await?;
+    let mut sent = webhooks::run(endpoint, &load).await?.count;
+    let mut per_s = 0;
+    for connections in CONNECTIONS {
+        load.first += load.events;
+        (load.connections, load.events) = (connections, EVENTS);
+        let clients = usize::try_from(connections)?;
+        let before = floor.run(clients, FLOOR_EACH).await?;
+        let acknowledged = webhooks::run(endpoint, &load).await?;
+        let after = floor.run(clients, FLOOR_EACH).await?;
+        sent += acknowledged.count;
+        per_s = acknowledged.per_second()?;
+        let floor_per_s = before.midpoint(after);
+        let mut add = |name: &str, value: Thousandths, unit: &str| {
+            report.add(&format!("webhook_{name}_c{connections}"), value, unit)
+        };
+        add("floor_per_s", Thousandths::whole(floor_per_s)?, "1/s")?;
+        add("ack_per_s", Thousandths::whole(per_s)?, "1/s")?;
+        add(
+            "ack_ratio",
+            Thousandths::ratio(per_s, floor_per_s)?,
+            "of the floor",
         )?;
+        for percent in [50, 99] {
+            let latency = percentile(&acknowledged.latencies, percent)?;
+            add(&format!("ack_p{percent}_ms"), Thousandths::millis(latency)?, "ms")?;
+        }
+    }
+    load.first += load.events;
+    load.events = per_s / 2 * HALF_LOAD;
+    load.per_s = Some(per_s / 2);
+    let at_half = webhooks::run(endpoint, &load).await?;
+    sent += at_half.count;
+    let p99 = percentile(&at_half.latencies, 99)?;
+    report.add("webhook_ack_p99_ms_at_half", Thousandths::millis(p99)?, "ms")?;
+    let kept = events_kept(database).await?;
+    if kept != sent {
+        bail!("{sent} events were acknowledged, {kept} are on disk");
     }
     Ok(())
 }

@@ -107,7 +107,15 @@ async fn timed(connection: &mut Connection, request: &[u8], wanted: u16) -> Resu
     Ok(took)
 }
 
-fn post(path: &str, host: SocketAddr, token: &str, key: &str, content_type: &str, body: &str) -> Vec<u8> {
+/// A whole request, as bytes to write.
+pub(crate) fn post(
+    path: &str,
+    host: SocketAddr,
+    token: &str,
+    key: &str,
+    content_type: &str,
+    body: &str,
+) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: {key}\r\n\
          Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
