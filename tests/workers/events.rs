@@ -196,15 +196,16 @@ async fn where_one_lease_was_lost_nothing_of_what_was_applied_together_counts_an
         .execute(&mut *stands)
         .await
         .unwrap();
-    let app = std::sync::Arc::clone(test.application().app());
-    let working = tokio::spawn(async move { queue::work(&app).await });
-    until_state(&test, "evt_1", "leased").await;
-    sqlx::query("update webhook_event set fence = fence + 1 where event_id = 'evt_1'")
-        .execute(&test.db)
-        .await
-        .unwrap();
-    stands.rollback().await.unwrap();
-    assert_eq!(working.await.unwrap().unwrap(), 2);
+    let steal = async {
+        until_state(&test, "evt_1", "leased").await;
+        sqlx::query("update webhook_event set fence = fence + 1 where event_id = 'evt_1'")
+            .execute(&test.db)
+            .await
+            .unwrap();
+        stands.rollback().await.unwrap();
+    };
+    let (worked, ()) = tokio::join!(queue::work(test.application().app()), steal);
+    assert_eq!(worked.unwrap(), 2);
 
     until_state(&test, "evt_2", "applied").await;
     let states =
