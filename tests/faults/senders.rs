@@ -73,7 +73,7 @@ impl<'a> Senders<'a> {
             self.send(&client, number, event).await;
             let id = event["id"].as_str().unwrap().to_owned();
             self.held().insert(id);
-            if number % DOUBLED == 0 {
+            if number.is_multiple_of(DOUBLED) {
                 self.send(&client, number + 1, event).await;
             }
         }
