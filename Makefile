@@ -11,7 +11,7 @@ help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Run every test, against a Postgres of its own.
-	@scripts/prepare.sh postgres python localstripe
+	@scripts/prepare.sh postgres python localstripe faketime
 	$(CARGO) test --workspace
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.

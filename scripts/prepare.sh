@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python] [schemathesis] [localstripe]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [schemathesis] [localstripe] [faketime]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -89,6 +89,12 @@ schemathesis() {
 localstripe() {
   (environment target/localstripe scripts/requirements-localstripe.txt) ||
     echo "localstripe is not at hand: the test against it is skipped"
+}
+
+# A clock that is wrong for one process: its replicas must not care.
+faketime() {
+  compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null || install faketime ||
+    echo "faketime is not at hand: the test of replicas whose clocks differ is skipped"
 }
 
 compiler

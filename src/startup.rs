@@ -145,11 +145,15 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
         .build()?;
     let tasks = TaskTracker::new();
+    let (clock, following) = Clock::of_database(db.clone())
+        .await
+        .map_err(|error| StartupError::Database(error.to_string()))?;
+    tasks.spawn(following);
     let (inbox, writing) = Inbox::new(db.clone());
     tasks.spawn(writing);
     Ok(Arc::new(App {
         db,
-        clock: Clock::system(),
+        clock,
         sealer: settings.sealer.clone(),
         providers,
         sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),

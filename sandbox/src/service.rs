@@ -50,7 +50,7 @@ impl Quittance {
             std::fs::create_dir_all(directory)?;
         }
         File::create(log).with_context(|| format!("creating {}", log.display()))?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let prepared = Self {
             program: program.to_owned(),
             environment: Vec::new(),
@@ -67,6 +67,18 @@ impl Quittance {
             .with("QUITTANCE_LISTEN", &format!("127.0.0.1:{port}"))
             .with("QUITTANCE_LOG_FORMAT", "text");
         Ok(prepared)
+    }
+
+    /// One more of the same, over the same database and with the same key: on a port of its own, logging to `log`.
+    pub fn replica(&self, log: &Path) -> Result<Self> {
+        File::create(log).with_context(|| format!("creating {}", log.display()))?;
+        let port = free_port()?;
+        let replica = Self {
+            log: log.to_owned(),
+            port,
+            ..self.clone()
+        };
+        Ok(replica.with("QUITTANCE_LISTEN", &format!("127.0.0.1:{port}")))
     }
 
     /// Finds the program in the build directory that this very program runs from.
@@ -119,13 +131,25 @@ impl Quittance {
             .with_context(|| format!("`quittance {}` did not print JSON", arguments.join(" ")))
     }
 
+    /// Starts `worker`, which tells nobody when it is ready.
+    pub fn work(&self) -> Result<Service> {
+        Ok(Service {
+            process: self.spawn(&["worker"])?,
+            ready_after: Duration::ZERO,
+        })
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Result<Child> {
+        let log = OpenOptions::new().append(true).open(&self.log)?;
+        let mut command = self.command(arguments);
+        command.stdout(log.try_clone()?).stderr(log);
+        command.spawn().context("starting quittance")
+    }
+
     /// Starts `serve` with `arguments` and returns once `/readyz` answers 200.
     pub async fn serve(&self, arguments: &[&str]) -> Result<Service> {
-        let log = OpenOptions::new().append(true).open(&self.log)?;
         let started = Instant::now();
-        let mut command = self.command(&[&["serve"], arguments].concat());
-        command.stdout(log.try_clone()?).stderr(log);
-        let mut process = command.spawn().context("starting quittance")?;
+        let mut process = self.spawn(&[&["serve"], arguments].concat())?;
         let ready = format!("{}/readyz", self.url());
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(1))
@@ -199,7 +223,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// How long it took from the start of the process until it was ready.
+    /// How long it took from the start of the process until it was ready; nothing for a worker.
     #[must_use]
     pub fn ready_after(&self) -> Duration {
         self.ready_after
@@ -236,6 +260,10 @@ impl Service {
         }
         Ok(())
     }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// 32 bytes as the service wants them, good enough for secrets that are pretended too.

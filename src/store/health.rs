@@ -1,6 +1,7 @@
 //! What the database says of itself.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::StoreError;
 use crate::crypto::Sealer;
@@ -39,6 +40,13 @@ pub async fn key_opens(conn: &mut PgConnection, sealer: &Sealer) -> Result<bool,
 /// How a commit is made durable, as this connection has it.
 pub async fn synchronous_commit(conn: &mut PgConnection) -> Result<String, StoreError> {
     Ok(sqlx::query_scalar("show synchronous_commit")
+        .fetch_one(conn)
+        .await?)
+}
+
+/// What time it is there, at the moment of asking and not of the transaction's beginning.
+pub async fn clock(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> {
+    Ok(sqlx::query_scalar("select clock_timestamp()")
         .fetch_one(conn)
         .await?)
 }

@@ -187,7 +187,7 @@ pub async fn list_of(
     let rows: Vec<Row> = sqlx::query_as(concat!(
         "select ",
         columns!(),
-        " from operation where merchant_id = $1 and payment_id = any($2) order by id"
+        " from operation where merchant_id = $1 and payment_id = any($2) order by created_at, id"
     ))
     .bind(merchant)
     .bind(uuids(payments))

@@ -78,7 +78,7 @@ pub async fn list_of(
 ) -> Result<Vec<Refund>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select id, payment_id, operation_id, amount_minor, state, provider_reference
-         from refund where merchant_id = $1 and payment_id = any($2) order by id",
+         from refund where merchant_id = $1 and payment_id = any($2) order by created_at, id",
     )
     .bind(merchant)
     .bind(uuids(payments))
