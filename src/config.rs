@@ -310,6 +310,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             event_lease: provider_timeout * 2 + Duration::from_secs(5),
             message_lease: odoo_timeout * 4,
             retry_divisor: raw.retry_divisor,
+            ..Timing::default()
         },
         provider_timeout,
         provider_attempt_timeout: bounded(

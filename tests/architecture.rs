@@ -105,6 +105,7 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
         ("now_utc", &["app"]),
         ("reqwest::Client::builder", &["startup", "stripe"]),
         ("VerifiedWebhook::new", &["stripe"]),
+        ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),
         ("f64", &[]),
         ("f32", &[]),

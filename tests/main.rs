@@ -12,6 +12,7 @@ mod crash;
 mod customers;
 mod disputes;
 mod faults;
+mod healing;
 mod localstripe;
 mod matrix;
 mod odoo;

@@ -180,19 +180,6 @@ impl Quittance {
         })
     }
 
-    /// Starts `worker`.
-    pub fn work(&self) -> Result<Service> {
-        let log = OpenOptions::new().append(true).open(&self.log)?;
-        let started = Instant::now();
-        let mut command = self.command(&["worker"]);
-        command.stdout(log.try_clone()?).stderr(log);
-        let process = command.spawn().context("starting quittance")?;
-        Ok(Service {
-            process,
-            ready_after: started.elapsed(),
-        })
-    }
-
     /// A command with exactly these settings: none of the caller's own reaches it.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);

@@ -10,8 +10,10 @@ pub mod customers;
 pub mod disputes;
 mod error;
 pub mod health;
+pub mod history;
 mod idempotency;
 mod inbox;
+pub mod nightly;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
@@ -52,6 +54,8 @@ pub struct Timing {
     pub event_lease: Duration,
     /// How long a message belongs to the worker that took it up, and how long sending it may take.
     pub message_lease: Duration,
+    /// From one look at a provider's list of events to the next, as long as none is missed.
+    pub events_polled_every: Duration,
     /// Divides every waiting time between attempts: 1 in earnest, more for trials.
     pub retry_divisor: u32,
 }
@@ -63,6 +67,7 @@ impl Default for Timing {
             operation_lease: Duration::from_secs(30),
             event_lease: Duration::from_secs(55),
             message_lease: Duration::from_mins(2),
+            events_polled_every: Duration::from_mins(5),
             retry_divisor: 1,
         }
     }

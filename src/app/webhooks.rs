@@ -58,8 +58,7 @@ pub async fn receive<'a>(
         Err(error) => return Ok(Received::Refused(error)),
     };
     let envelope = webhook.envelope();
-    let ours = envelope.live == account.live && envelope.external_account == account.external_account;
-    if !ours {
+    if !envelope.is_of(account) {
         tracing::info!(provider_account_id = %id, live = envelope.live, "an event that is not this account's was left out");
         return Ok(Received::NotOurs);
     }

@@ -23,6 +23,8 @@ pub enum ExceptionKind {
     RefundFailed,
     /// A customer's bank takes money back or asks about it: somebody must answer.
     DisputeOpened,
+    /// Events were not read while the provider listed them.
+    EventsMissed,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
 }

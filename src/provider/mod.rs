@@ -3,6 +3,7 @@
 mod capability;
 mod disputes;
 mod error;
+mod history;
 mod registry;
 mod wallet;
 mod webhook;
@@ -21,9 +22,10 @@ use crate::domain::snapshot::Snapshot;
 pub use capability::Capability;
 pub use disputes::Disputes;
 pub use error::{Ambiguity, ProviderError};
+pub use history::{History, HistoryPage};
 pub use registry::Registry;
 pub use wallet::{NewSetup, Wallet};
-pub use webhook::{Delivery, Envelope, Proof, VerifiedWebhook, VerifyError, verify_hmac_sha256};
+pub use webhook::{Delivery, Envelope, Proof, Source, VerifiedWebhook, VerifyError, verify_hmac_sha256};
 
 /// A merchant's account at a provider, its secret opened for use.
 #[derive(Clone, Debug)]
@@ -205,4 +207,7 @@ pub trait Provider: Send + Sync {
 
     /// Its disputes, where it has any.
     fn disputes(&self) -> Option<&dyn Disputes>;
+
+    /// Its list of events, where it keeps one.
+    fn history(&self) -> Option<&dyn History>;
 }

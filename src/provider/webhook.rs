@@ -1,10 +1,14 @@
 //! From an untrusted request to a proven event, as types: what is not proven cannot be stored.
 
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
+
+use super::ProviderAccount;
 
 /// A webhook request as it came: nobody has vouched for it.
 #[derive(Clone, Copy, Debug)]
@@ -34,24 +38,63 @@ pub struct Envelope {
     pub external_account: Option<String>,
 }
 
-/// Evidence that some bytes were signed by the holder of a secret. Only [`verify_hmac_sha256`] makes one.
-#[derive(Debug)]
-pub struct Proof(());
+impl Envelope {
+    /// Whether it is about an account, in its mode, and not about another that its provider tells of at the same place.
+    #[must_use]
+    pub fn is_of(&self, account: &ProviderAccount) -> bool {
+        self.live == account.live && self.external_account == account.external_account
+    }
+}
 
-/// A delivery that is the provider's own.
+/// How an event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Source {
+    /// Pushed to us and signed.
+    Delivery,
+    /// Read by us from the provider's list.
+    Poll,
+}
+
+/// Evidence that some bytes are the provider's own: they were signed by the holder of a secret, or read from the provider
+/// itself. Only [`verify_hmac_sha256`] and [`Proof::of_a_read`] make one.
+#[derive(Debug)]
+pub struct Proof(Source);
+
+impl Proof {
+    /// For bytes that an implementation of the port read over the provider's API with the account's own key: whoever answers
+    /// there is believed about payments too.
+    #[must_use]
+    pub const fn of_a_read() -> Self {
+        Self(Source::Poll)
+    }
+}
+
+/// An event that is the provider's own, delivered or read.
 ///
 /// It can only be made with a [`Proof`], and the store takes nothing else.
 #[derive(Debug)]
 pub struct VerifiedWebhook<'a> {
+    source: Source,
     envelope: Envelope,
-    body: &'a [u8],
+    body: Cow<'a, [u8]>,
 }
 
 impl<'a> VerifiedWebhook<'a> {
     /// Puts together what was proven.
     #[must_use]
-    pub const fn new(_proof: &Proof, envelope: Envelope, body: &'a [u8]) -> Self {
-        Self { envelope, body }
+    pub fn new(proof: &Proof, envelope: Envelope, body: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self {
+            source: proof.0,
+            envelope,
+            body: body.into(),
+        }
+    }
+
+    /// How it came.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
     }
 
     /// What the event says of itself.
@@ -60,10 +103,10 @@ impl<'a> VerifiedWebhook<'a> {
         &self.envelope
     }
 
-    /// The raw bytes that were signed.
+    /// The raw bytes that were signed or read.
     #[must_use]
-    pub const fn body(&self) -> &'a [u8] {
-        self.body
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -112,5 +155,5 @@ pub fn verify_hmac_sha256(
             matched |= expected.as_slice().ct_eq(candidate);
         }
     }
-    bool::from(matched).then_some(Proof(()))
+    bool::from(matched).then_some(Proof(Source::Delivery))
 }

@@ -3,11 +3,13 @@
 //! `get` gives the row or [`StoreError::NotFound`], `find` an option, `list` a page, `lock` holds the row until the
 //! transaction ends. The merchant always comes first.
 
+pub mod account_sweeps;
 pub mod api_keys;
 pub mod balance_transactions;
 pub mod checkout_sessions;
 pub mod customers;
 pub mod disputes;
+pub mod event_cursors;
 pub mod exceptions;
 pub mod health;
 pub mod idempotency_records;

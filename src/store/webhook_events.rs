@@ -1,4 +1,4 @@
-//! Events that a provider signed, each kept once.
+//! Events of a provider's own, delivered or read, each kept once.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
-use crate::provider::VerifiedWebhook;
+use crate::provider::{Source, VerifiedWebhook};
 
 /// An event that a worker has taken up.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct WebhookEvent {
 }
 
 impl WebhookEvent {
-    /// Opens the raw bytes that were signed.
+    /// Opens the raw bytes that were signed or read.
     pub fn open(&self, sealer: &Sealer) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         Ok(sealer.open(payload_place(self.merchant_id, self.id), &self.payload_sealed)?)
     }
@@ -49,6 +49,7 @@ pub struct SealedEvent {
     kind: String,
     object_id: Option<String>,
     api_version: Option<String>,
+    source: Source,
     payload_sealed: Vec<u8>,
 }
 
@@ -80,6 +81,7 @@ impl SealedEvent {
             kind: envelope.kind.clone(),
             object_id: envelope.object_id.clone(),
             api_version: envelope.api_version.clone(),
+            source: webhook.source(),
             payload_sealed: sealer.seal(payload_place(merchant, id), webhook.body())?,
         })
     }
@@ -96,15 +98,16 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let objects: Vec<Option<&str>> = events.iter().map(|event| event.object_id.as_deref()).collect();
     let versions: Vec<Option<&str>> = events.iter().map(|event| event.api_version.as_deref()).collect();
+    let sources: Vec<Source> = events.iter().map(|event| event.source).collect();
     let payloads: Vec<&[u8]> = events
         .iter()
         .map(|event| event.payload_sealed.as_slice())
         .collect();
     sqlx::query(
         "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
-             api_version, payload_sealed)
+             api_version, source, payload_sealed)
          select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
-             $7::text[], $8::text[], $9::bytea[])
+             $7::text[], $8::text[], $9::text[], $10::bytea[])
          on conflict do nothing",
     )
     .bind(merchants)
@@ -115,6 +118,7 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     .bind(kinds)
     .bind(objects)
     .bind(versions)
+    .bind(sources)
     .bind(payloads)
     .execute(conn)
     .await?;

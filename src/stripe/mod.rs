@@ -4,6 +4,7 @@ mod budget;
 mod client;
 mod compose;
 mod disputes;
+mod events;
 mod execute;
 mod find;
 mod interpret;
@@ -27,8 +28,8 @@ use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, Delivery, Disputes, History, HistoryPage, Interpretation, ObjectRef, Outcome, Provider,
+    ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -132,6 +133,26 @@ impl Provider for Stripe {
 
     fn disputes(&self) -> Option<&dyn Disputes> {
         Some(self)
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl History for Stripe {
+    fn kept_for(&self) -> Duration {
+        events::KEPT_FOR
+    }
+
+    async fn read_events(
+        &self,
+        account: &ProviderAccount,
+        since: OffsetDateTime,
+        next: Option<&str>,
+    ) -> Result<HistoryPage, ProviderError> {
+        events::read(&self.http, account, since, next).await
     }
 }
 

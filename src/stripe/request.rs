@@ -9,6 +9,7 @@ use stripe_core::customer::{
     CreateCustomer, ListCustomer, ListPaymentMethodsCustomer, SearchCustomer, UpdateCustomer,
 };
 use stripe_core::dispute::{CloseDispute, ListDispute, RetrieveDispute, UpdateDispute};
+use stripe_core::event::ListEvent;
 use stripe_core::mandate::RetrieveMandate;
 use stripe_core::payment_intent::{
     CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, ListPaymentIntent,
@@ -39,6 +40,7 @@ impl Reads for ListSetupIntent {}
 impl Reads for RetrieveMandate {}
 impl Reads for RetrieveDispute {}
 impl Reads for ListDispute {}
+impl Reads for ListEvent {}
 
 /// A request that moves money, or lets it move: it goes out under an operation's key or not at all.
 pub(super) trait MovesMoney: StripeRequest {}

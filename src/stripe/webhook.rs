@@ -67,7 +67,8 @@ struct Object {
     id: String,
 }
 
-fn read_envelope(body: &[u8]) -> Option<Envelope> {
+/// Reads the outside of an event; none where it is no event.
+pub(super) fn read_envelope(body: &[u8]) -> Option<Envelope> {
     let event: Event<'_> = serde_json::from_slice(body).ok()?;
     if event.id.is_empty() || event.kind.is_empty() {
         return None;

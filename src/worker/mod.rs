@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppError, outbox, queue, sweep};
+use crate::app::{App, AppError, history, nightly, outbox, queue, sweep};
 
 /// How often old idempotency keys and events are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
@@ -27,6 +27,10 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
         every(&app, "expiry", expiry, &stop, async |app| {
             sweep::end_expired(app).await.map(|()| 0)
         }),
+        now_and_then(&app, "history", expiry, &stop, async |app| history::work(app)
+            .await),
+        now_and_then(&app, "nightly", expiry, &stop, async |app| nightly::work(app)
+            .await),
         every(&app, "housekeeping", housekeeping, &stop, async |app| {
             sweep::forget_old_keys(app).await?;
             sweep::forget_old_events(app).await.map(|_| 0)
@@ -44,21 +48,51 @@ async fn every(
 ) {
     while !stop.is_cancelled() {
         let bell = app.bell.notified();
-        match work(app).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    step = name,
-                    "a step failed and is tried again"
-                );
-            }
+        if step(app, name, &work).await {
+            continue;
         }
         tokio::select! {
             () = bell => {}
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// The same for what no bell rings for: it goes by the time alone.
+async fn now_and_then(
+    app: &Arc<App>,
+    name: &'static str,
+    pause: Duration,
+    stop: &CancellationToken,
+    work: impl AsyncFn(&Arc<App>) -> Result<usize, AppError>,
+) {
+    while !stop.is_cancelled() {
+        if step(app, name, &work).await {
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Makes a step once. Whether there may be more work.
+async fn step(
+    app: &Arc<App>,
+    name: &'static str,
+    work: &impl AsyncFn(&Arc<App>) -> Result<usize, AppError>,
+) -> bool {
+    match work(app).await {
+        Ok(found) => found > 0,
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                step = name,
+                "a step failed and is tried again"
+            );
+            false
         }
     }
 }

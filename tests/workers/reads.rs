@@ -9,8 +9,8 @@ use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, Delivery, Disputes, History, Interpretation, ObjectRef, Outcome, Provider,
+    ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -105,6 +105,10 @@ impl Provider for Overtaken {
     }
 
     fn disputes(&self) -> Option<&dyn Disputes> {
+        None
+    }
+
+    fn history(&self) -> Option<&dyn History> {
         None
     }
 }

@@ -12,6 +12,9 @@ use super::fields::{Checked, Fields};
 use super::lists::Page;
 use super::state::{Origin, Row, State, new_id, now};
 
+/// How many types one list may be asked for: Stripe's own limit.
+const MAX_TYPES: usize = 20;
+
 /// One change, with the object as it was right after it.
 #[derive(Debug)]
 pub(crate) struct Event {
@@ -133,6 +136,10 @@ pub(crate) fn list(state: &State, mut fields: Fields) -> Checked<Value> {
     fields.finish()?;
     if kind.is_some() && !kinds.is_empty() {
         return Err(ApiError::invalid("You may pass either type or types, but not both.").param("types"));
+    }
+    if kinds.len() > MAX_TYPES {
+        let message = format!("You may pass at most {MAX_TYPES} types.");
+        return Err(ApiError::invalid(message).param("types"));
     }
     page.of(&state.events, "/v1/events", |event| {
         let everywhere = event.pending_webhooks.load(Ordering::Relaxed) == 0;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::PretendStripe;
 use super::disputes::{self, Verdict};
 use super::requests::SeenRequest;
-use super::state::{Origin, Row, State};
+use super::state::{Origin, Row, State, Table};
 use super::webhooks::{DeliveryPlan, WebhookEndpoint};
 
 /// What happened to the account's money.
@@ -115,6 +115,11 @@ impl PretendStripe {
     /// Forgets all idempotency keys, as Stripe may after 24 hours.
     pub fn forget_keys(&self) {
         self.service.state().keys.forget();
+    }
+
+    /// Lets go of all events so far, as Stripe does after 30 days: they are listed no more.
+    pub fn forget_events(&self) {
+        self.service.state().events = Table::default();
     }
 
     /// Lets the time run out in which an authorization can be captured.

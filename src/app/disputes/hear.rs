@@ -64,7 +64,7 @@ pub(in crate::app) async fn hear(
 ///
 /// A read counts only if nothing else was learned of the dispute since it began; otherwise it is made again.
 #[tracing::instrument(name = "app.dispute.refresh", skip_all, fields(reference))]
-pub(super) async fn refresh(
+pub(in crate::app) async fn refresh(
     app: &App,
     account: &ProviderAccount,
     reference: &str,

@@ -1,6 +1,7 @@
 //! Disputes: heard of from the provider, shown, and answered.
 
 mod answer;
+mod catch_up;
 mod hear;
 
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use crate::store::StoreError;
 
 pub use crate::store::disputes::DisputeFilter;
 pub use answer::{accept, submit_evidence};
-pub(super) use hear::hear;
-use hear::refresh;
+pub(super) use catch_up::catch_up;
+pub(super) use hear::{hear, refresh};
 
 /// One dispute as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: DisputeId, fresh: bool) -> Result<Dispute, AppError> {
