@@ -11,7 +11,7 @@ use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::disputes;
 use super::payments::refresh;
-use super::{App, AppError, commit, wallet_events};
+use super::{App, AppError, commit, events, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::Authority;
@@ -138,6 +138,10 @@ async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, Ap
 async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interpretation, AppError>) {
     let applied = match interpretation {
         Ok(interpretation) => apply_event(app, event, interpretation).await,
+        Err(error) => Err(error),
+    };
+    let applied = match applied {
+        Ok(()) => events::close_exception(app, event).await,
         Err(error) => Err(error),
     };
     let Err(error) = applied else { return };
@@ -282,19 +286,22 @@ pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Re
 }
 
 async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut tx = app.begin().await?;
     let attempts = event.attempts + 1;
     let ended = if attempts >= MAX_ATTEMPTS {
         Ended::Dead { error }
     } else {
         let delay = app.timing.scaled(delay_after_refusal(attempts));
         Ended::Again {
-            at: database_now(&mut conn).await? + delay,
+            at: database_now(&mut tx).await? + delay,
             error,
         }
     };
-    store::webhook_events::end(&mut conn, event, ended).await?;
-    Ok(())
+    let held = store::webhook_events::end(&mut tx, event, ended).await?;
+    if held && matches!(ended, Ended::Dead { .. }) {
+        events::open_exception(app, &mut tx, event, error).await?;
+    }
+    commit(tx).await
 }
 
 /// The database's clock, which events are received and leased by.

@@ -131,6 +131,8 @@ ids! {
     RefundId = "re";
     /// Money that a customer's bank takes back, or asks about.
     DisputeId = "dsp";
+    /// Something that a provider told of.
+    WebhookEventId = "evt";
     /// News to tell.
     OutboxMessageId = "msg";
     /// A difference that a person must see.

@@ -229,6 +229,24 @@ impl From<AppError> for Problem {
                 "a request with this key or reference is being served; repeat it".to_owned(),
             )
             .retry_after(retry_after.as_secs().max(1)),
+            AppError::ScopeMissing(scope) => Self::new(
+                StatusCode::FORBIDDEN,
+                "scope_missing",
+                format!(
+                    "the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`"
+                ),
+            ),
+            AppError::EventLeased => conflict(
+                "event_leased",
+                "a worker has the event; look again once it is done".to_owned(),
+            )
+            .retry_after(1),
+            AppError::MessageNotDead(state) => conflict(
+                "message_not_dead",
+                format!(
+                    "the message is {state}; only a dead one can be skipped, and only a dead or pending one replayed"
+                ),
+            ),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
             AppError::Store(_)

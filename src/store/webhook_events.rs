@@ -1,5 +1,7 @@
 //! Events that a provider signed, each kept once.
 
+pub mod lists;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
-use crate::domain::ids::{MerchantId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
 use crate::provider::VerifiedWebhook;
 
 /// An event that a worker has taken up.
@@ -27,7 +29,8 @@ pub struct WebhookEvent {
     pub attempts: i32,
     /// Grows with every lease.
     pub fence: i64,
-    id: Uuid,
+    /// Its id.
+    pub id: WebhookEventId,
     payload_sealed: Vec<u8>,
 }
 
@@ -45,19 +48,19 @@ pub struct SealedEvent {
     provider_account_id: ProviderAccountId,
     created: OffsetDateTime,
     event_id: String,
-    id: Uuid,
+    id: WebhookEventId,
     kind: String,
     object_id: Option<String>,
     api_version: Option<String>,
     payload_sealed: Vec<u8>,
 }
 
-fn payload_place(merchant: MerchantId, id: Uuid) -> Place {
+fn payload_place(merchant: MerchantId, id: WebhookEventId) -> Place {
     Place {
         merchant: merchant.uuid(),
         table: "webhook_event",
         column: "payload_sealed",
-        row: id,
+        row: id.uuid(),
     }
 }
 
@@ -69,7 +72,7 @@ impl SealedEvent {
         account: ProviderAccountId,
         webhook: &VerifiedWebhook<'_>,
     ) -> Result<Self, StoreError> {
-        let id = Uuid::now_v7();
+        let id = WebhookEventId::generate();
         let envelope = webhook.envelope();
         Ok(Self {
             merchant_id: merchant,
@@ -90,7 +93,7 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
     let column = |f: fn(&SealedEvent) -> Uuid| events.iter().map(f).collect::<Vec<_>>();
     let merchants = column(|event| event.merchant_id.uuid());
     let accounts = column(|event| event.provider_account_id.uuid());
-    let ids = column(|event| event.id);
+    let ids = column(|event| event.id.uuid());
     let created: Vec<OffsetDateTime> = events.iter().map(|event| event.created).collect();
     let event_ids: Vec<&str> = events.iter().map(|event| event.event_id.as_str()).collect();
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
@@ -127,7 +130,7 @@ struct Row {
     provider_account_id: ProviderAccountId,
     created: OffsetDateTime,
     event_id: String,
-    id: Uuid,
+    id: WebhookEventId,
     payload_sealed: Vec<u8>,
     received_at: OffsetDateTime,
     attempts: i32,
