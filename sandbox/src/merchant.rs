@@ -88,9 +88,8 @@ impl Merchant {
                 )
                 .await?;
         }
-        let created = quittance
-            .run(&["api-key", "create", "--merchant", &id, "--name", "odoo"], &[])
-            .await?;
+        let key = ["api-key", "create", "--merchant", &id, "--name", "odoo"];
+        let created = quittance.run(&[&key[..], &SCOPES].concat(), &[]).await?;
         let api_key = text(&created, "key")?;
         Ok(Self {
             id,

@@ -260,15 +260,16 @@ pub async fn replay_all(
     limit: i64,
     by: &str,
 ) -> Result<Vec<WebhookEventId>, StoreError> {
+    // Materialized, or the plan may choose anew for each row, and more than `limit` in the end.
     let mut replayed: Vec<WebhookEventId> = sqlx::query_scalar(concat!(
-        again!(),
-        "$9 from (select e.id from webhook_event e where ",
+        "with chosen as materialized (select e.id from webhook_event e where ",
         of_mode!(),
         " and ",
         fits!(),
         " and e.state <> 'leased' and ($10::uuid is null or e.id > $10)
-          order by e.id limit $11 for update skip locked) chosen
-          where e.merchant_id = $1 and e.id = chosen.id returning e.id"
+          order by e.id limit $11 for update skip locked) ",
+        again!(),
+        "$9 from chosen where e.merchant_id = $1 and e.id = chosen.id returning e.id"
     ))
     .bind(merchant)
     .bind(live)
