@@ -13,6 +13,7 @@ mod customers;
 mod disputes;
 mod faults;
 mod healing;
+mod events;
 mod localstripe;
 mod matrix;
 mod odoo;

@@ -5,10 +5,11 @@ use secrecy::SecretString;
 use super::{App, AppError};
 use crate::domain::api_key;
 use crate::domain::ids::{ApiKeyId, MerchantId};
+use crate::domain::scope::Scope;
 use crate::store;
 
 /// A program of a merchant's that proved itself with an API key.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     /// Whose program it is. Everything it does stays within that merchant.
     pub merchant_id: MerchantId,
@@ -16,6 +17,48 @@ pub struct Caller {
     pub key_id: ApiKeyId,
     /// Whether it moves real money. Test and live never meet.
     pub live: bool,
+    /// What it may do beside what every key may.
+    pub scopes: Vec<Scope>,
+}
+
+impl Caller {
+    /// The caller as an operator, where its key has the scope for what it is about to do.
+    ///
+    /// # Errors
+    /// [`AppError::ScopeMissing`].
+    pub fn operator(&self, scope: Scope) -> Result<Operator, AppError> {
+        if self.scopes.contains(&scope) {
+            Ok(Operator {
+                merchant_id: self.merchant_id,
+                live: self.live,
+                name: self.key_id.to_string(),
+            })
+        } else {
+            Err(AppError::ScopeMissing(scope))
+        }
+    }
+}
+
+/// Somebody who looks after a merchant's events and messages. There is no way to one but a key with the scope, or the command
+/// line.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    pub(super) merchant_id: MerchantId,
+    pub(super) live: bool,
+    /// What is written down of who it was.
+    pub(super) name: String,
+}
+
+impl Operator {
+    /// Whoever may run commands on this machine.
+    #[must_use]
+    pub fn at_the_command_line(merchant: MerchantId, live: bool) -> Self {
+        Self {
+            merchant_id: merchant,
+            live,
+            name: "cli".to_owned(),
+        }
+    }
 }
 
 /// Finds out who presents a key; `None` where nobody may.
@@ -26,5 +69,6 @@ pub async fn authenticate(app: &App, key: &SecretString) -> Result<Option<Caller
         merchant_id: key.merchant_id,
         key_id: key.id,
         live: key.live,
+        scopes: key.scopes,
     }))
 }

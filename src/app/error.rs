@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::domain::checkout::CheckoutState;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::ids::PaymentId;
+use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{PaymentState, RuleBroken};
+use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
 use crate::sink::SinkError;
 use crate::store::StoreError;
@@ -77,6 +79,15 @@ pub enum AppError {
     /// An account names a provider that this version does not have.
     #[error("no provider is called {0}")]
     UnknownProvider(String),
+    /// The key may not do it.
+    #[error("the key lacks the scope {0}")]
+    ScopeMissing(Scope),
+    /// A worker has the event.
+    #[error("a worker has the event")]
+    EventLeased,
+    /// Only what is dead, or waits, can be taken up by hand.
+    #[error("the message is {0}")]
+    MessageNotDead(OutboxState),
     /// Odoo could not be set up.
     #[error("odoo could not be set up")]
     Sink(#[from] SinkError),

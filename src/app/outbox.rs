@@ -12,16 +12,12 @@ use crate::domain::outbox::{MAX_ATTEMPTS, OutboxMessage, delay_after_refusal};
 use crate::sink::{Posted, SinkError};
 use crate::store;
 use crate::store::StoreError;
-use crate::store::outbox::OutboxEntry;
 
 /// How many messages go out at once.
 const AT_ONCE: usize = 4;
 
 /// How long an instance rests after it was not reached, or did not accept our key.
 const REST: Duration = Duration::seconds(30);
-
-/// How many entries a list shows at most.
-const PAGE: i64 = 200;
 
 /// Takes up due messages and sends them. How many.
 pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
@@ -44,12 +40,6 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
         })
         .await;
     Ok(taken)
-}
-
-/// The messages of a merchant that Odoo does not have, oldest first.
-pub async fn list_unsent(app: &App, merchant: MerchantId) -> Result<Vec<OutboxEntry>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::outbox::list_unsent(&mut conn, merchant, PAGE).await?)
 }
 
 #[tracing::instrument(name = "app.outbox.send", skip_all,

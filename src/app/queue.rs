@@ -13,7 +13,7 @@ use time::Duration;
 
 use super::apply::{Applied, apply};
 use super::webhooks::{apply_event, recall};
-use super::{App, AppError, commit};
+use super::{App, AppError, commit, events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::{Authority, Payment};
@@ -92,7 +92,7 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let mut together = Vec::new();
     let mut one_by_one = Vec::new();
     for (account, taken) in by_account {
-        let (telling, others): (Vec<_>, Vec<_>) = taken.into_iter().partition(tells_of_a_payment);
+        let (telling, others): (Vec<_>, Vec<_>) = taken.into_iter().partition(may_go_together);
         one_by_one.extend(others);
         let mut objects = in_turn(telling);
         while !objects.is_empty() {
@@ -123,8 +123,9 @@ async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, Ap
     Ok(app.provider(&known.account.provider)?.interpret(&payload))
 }
 
-fn tells_of_a_payment(taken: &Taken) -> bool {
-    telling(taken).is_some()
+/// Whether an event is taken up for the first time and may be enough.
+fn may_go_together(taken: &Taken) -> bool {
+    taken.event.fence == 1 && telling(taken).is_some()
 }
 
 /// What an event tells of a payment, where it may be enough.
@@ -283,6 +284,10 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         Ok(interpretation) => apply_event(app, event, interpretation).await,
         Err(error) => Err(error),
     };
+    let applied = match applied {
+        Ok(()) => events::close_exception(app, event).await,
+        Err(error) => Err(error),
+    };
     let Err(error) = applied else { return };
     tracing::warn!(
         error = &error as &dyn std::error::Error,
@@ -318,7 +323,7 @@ async fn postpone(app: &App, events: &[WebhookEvent], by: Duration) {
 }
 
 async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut tx = app.begin().await?;
     let attempts = event.attempts + 1;
     let ended = if attempts >= MAX_ATTEMPTS {
         Ended::Dead { error }
@@ -328,6 +333,9 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
             error,
         }
     };
-    store::webhook_events::end(&mut conn, event, ended).await?;
-    Ok(())
+    let held = store::webhook_events::end(&mut tx, event, ended).await?;
+    if held && matches!(ended, Ended::Dead { .. }) {
+        events::open_exception(app, &mut tx, event, error).await?;
+    }
+    commit(tx).await
 }

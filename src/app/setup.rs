@@ -7,6 +7,7 @@ use super::{App, AppError, commit};
 use crate::crypto::random;
 use crate::domain::api_key::NewApiKey;
 use crate::domain::ids::{ApiKeyId, MerchantId, OdooInstanceId, ProviderAccountId, WebhookSecretId};
+use crate::domain::scope::Scope;
 use crate::provider::ProviderAccount;
 use crate::sink::{BooksRequest, OdooInstance};
 use crate::store;
@@ -99,18 +100,30 @@ pub async fn add_odoo_instance(
     Ok(instance.id)
 }
 
-/// Makes an API key. Its text is in the answer and nowhere else.
+/// Makes an API key that may do what is usual. Its text is in the answer and nowhere else.
 pub async fn create_api_key(
     app: &App,
     merchant: MerchantId,
     name: &str,
     live: bool,
 ) -> Result<(ApiKeyId, NewApiKey), AppError> {
+    create_api_key_with(app, merchant, name, live, &Scope::USUAL).await
+}
+
+/// Makes an API key that may do exactly this beside what every key may.
+pub async fn create_api_key_with(
+    app: &App,
+    merchant: MerchantId,
+    name: &str,
+    live: bool,
+    scopes: &[Scope],
+) -> Result<(ApiKeyId, NewApiKey), AppError> {
     let key = NewApiKey::new(live, &random()?);
     let entry = ApiKey {
         merchant_id: merchant,
         id: ApiKeyId::generate(),
         live,
+        scopes: scopes.to_vec(),
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now())

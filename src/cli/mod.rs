@@ -1,14 +1,18 @@
 //! What an operator sets up and looks at: one file per thing, each command one use case and one JSON object.
 
+mod events;
 mod outbox;
 mod provider_accounts;
+mod whose;
 
 use clap::Subcommand;
+use events::EventsCommand;
 use outbox::OutboxCommand;
 use provider_accounts::ProviderAccountCommand;
 use quittance::app::{App, setup};
 use quittance::config;
 use quittance::domain::ids::MerchantId;
+use quittance::domain::scope::Scope;
 use quittance::sink::BooksRequest;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -29,6 +33,9 @@ pub(crate) enum Administer {
     /// Keys that a merchant's programs call with.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// What providers told us.
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// News for Odoo.
     #[command(subcommand)]
     Outbox(OutboxCommand),
@@ -79,6 +86,10 @@ pub(crate) enum ApiKeyCommand {
         /// It moves real money.
         #[arg(long)]
         live: bool,
+        /// What it may do beside what every key may, once for each: `events:read`, `events:payload`, `events:write`, `outbox:read`,
+        /// `outbox:write`. Where none is said, both lists.
+        #[arg(long)]
+        scope: Vec<Scope>,
     },
 }
 
@@ -102,10 +113,21 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
             };
             json!({ "id": setup::add_odoo_instance(app, merchant, url, database, api_key, &request).await? })
         }
-        Administer::ApiKey(ApiKeyCommand::Create { merchant, name, live }) => {
-            let (id, key) = setup::create_api_key(app, merchant, &name, live).await?;
+        Administer::ApiKey(ApiKeyCommand::Create {
+            merchant,
+            name,
+            live,
+            scope,
+        }) => {
+            let scopes = if scope.is_empty() {
+                Scope::USUAL.to_vec()
+            } else {
+                scope
+            };
+            let (id, key) = setup::create_api_key_with(app, merchant, &name, live, &scopes).await?;
             json!({ "id": id, "key": key.text.expose_secret() })
         }
+        Administer::Events(command) => events::run(app, command).await?,
         Administer::Outbox(command) => outbox::run(app, command).await?,
     })
 }

@@ -27,4 +27,6 @@ pub enum ExceptionKind {
     EventsMissed,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
+    /// An event of the payment ran out of attempts: what it told may be missing.
+    EventDead,
 }

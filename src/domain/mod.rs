@@ -16,5 +16,7 @@ pub mod payment;
 pub mod payment_method;
 pub mod posting;
 pub mod refund;
+pub mod scope;
 pub mod setup;
 pub mod snapshot;
+pub mod webhook_event;

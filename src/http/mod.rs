@@ -6,10 +6,12 @@ mod checkout;
 mod cursor;
 mod customers;
 mod disputes;
+mod events;
 mod extract;
 mod health;
 mod new_payment;
 mod openapi;
+mod outbox;
 mod payment_methods;
 mod payments;
 mod problem;
@@ -30,7 +32,10 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
+pub use cursor::after as parse_cursor;
+pub use events::{EventCountsView, EventList, EventView, Replayed};
 pub use openapi::document as openapi_document;
+pub use outbox::{MessageList, MessageView};
 pub use problem::Problem;
 
 /// The largest body taken, in bytes.
@@ -90,7 +95,18 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(disputes::list)
         .service(disputes::get)
         .service(disputes::evidence)
-        .service(disputes::accept);
+        .service(disputes::accept)
+        .service(events::list)
+        .service(events::counts)
+        .service(events::get)
+        .service(events::payload)
+        .service(events::replay)
+        .service(events::replay_all)
+        .service(outbox::list)
+        .service(outbox::get)
+        .service(outbox::replay)
+        .service(outbox::replay_all)
+        .service(outbox::skip);
 }
 
 /// What no route takes: a path that is none, or a method that its path does not have.

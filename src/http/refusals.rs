@@ -23,6 +23,33 @@ pub(super) enum Unserved {
     Unavailable(Problem),
 }
 
+/// What a route that wants a scope may answer besides.
+#[derive(IntoResponses)]
+pub(super) enum Unscoped {
+    /// The API key lacks the scope that the detail names.
+    #[response(status = 403, content_type = "application/problem+json")]
+    ScopeMissing(Problem),
+}
+
+/// What a route that looks may answer besides.
+#[derive(IntoResponses)]
+pub(super) enum Unfound {
+    /// No such thing, or not this merchant's, or of the other mode.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// A field or parameter is wrong.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+}
+
+/// What a route that has something done again may answer besides.
+#[derive(IntoResponses)]
+pub(super) enum Untouchable {
+    /// It cannot be taken up by hand as it stands.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+}
+
 /// What a route that names a payment or asks the provider may answer besides.
 #[derive(IntoResponses)]
 pub(super) enum InTheWay {

@@ -1,5 +1,7 @@
 //! News for Odoo, kept until it is told.
 
+pub mod lists;
+
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -67,8 +69,8 @@ impl Row {
     }
 }
 
-/// Takes up to `limit` due messages until `until`: of each payment its first that is not sent, of instances that are
-/// not paused. A dead message holds its payment's later ones.
+/// Takes up to `limit` due messages until `until`: of each payment its first that is neither sent nor skipped, of
+/// instances that are not paused. A dead message holds its payment's later ones.
 pub async fn lease(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -85,7 +87,7 @@ pub async fn lease(
                and not exists (
                    select from outbox_message earlier
                    where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
-                     and earlier.sequence < o.sequence and earlier.state <> 'sent')
+                     and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
              order by o.due_at limit $3 for update of o skip locked
          ) head
          where m.merchant_id = head.merchant_id and m.id = head.id
@@ -179,22 +181,6 @@ pub async fn list_of(
     )
     .bind(merchant)
     .bind(uuids(payments))
-    .fetch_all(conn)
-    .await?)
-}
-
-/// The messages of a merchant that Odoo does not have, oldest first.
-pub async fn list_unsent(
-    conn: &mut PgConnection,
-    merchant: MerchantId,
-    limit: i64,
-) -> Result<Vec<OutboxEntry>, StoreError> {
-    Ok(sqlx::query_as(
-        "select id, payment_id, posting, state, attempts, last_error, due_at, result from outbox_message
-         where merchant_id = $1 and state <> 'sent' order by id limit $2",
-    )
-    .bind(merchant)
-    .bind(limit)
     .fetch_all(conn)
     .await?)
 }

@@ -1,5 +1,7 @@
 //! Events of a provider's own, delivered or read, each kept once.
 
+pub mod lists;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -27,7 +29,8 @@ pub struct WebhookEvent {
     pub attempts: i32,
     /// Grows with every lease.
     pub fence: i64,
-    id: WebhookEventId,
+    /// Its id.
+    pub id: WebhookEventId,
     payload_sealed: Vec<u8>,
 }
 
@@ -153,8 +156,8 @@ pub async fn lease(
         .execute(&mut *conn)
         .await?;
     let rows: Vec<Row> = sqlx::query_as(
-        "update webhook_event e set state = 'leased', fence = e.fence + 1, due_at = clock_timestamp() + $1
-         from (
+        // Materialized, so that the limit holds whatever the plan.
+        "with due as materialized (
              select merchant_id, id from webhook_event due
              where due_at <= clock_timestamp()
                and not exists (
@@ -163,8 +166,9 @@ pub async fn lease(
                      and held.object_id = due.object_id and held.state = 'leased'
                      and held.due_at > clock_timestamp())
              order by due_at limit $2 for update skip locked
-         ) due
-         where e.merchant_id = due.merchant_id and e.id = due.id
+         )
+         update webhook_event e set state = 'leased', fence = e.fence + 1, due_at = clock_timestamp() + $1
+         from due where e.merchant_id = due.merchant_id and e.id = due.id
          returning e.merchant_id, e.provider_account_id, e.created, e.event_id, e.id, e.payload_sealed, e.received_at,
              e.attempts, e.fence",
     )

@@ -153,6 +153,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         merchant_id: test.merchant,
         key_id: ApiKeyId::generate(),
         live: false,
+        scopes: Vec::new(),
     };
     (app, caller, dispute["id"].as_str().unwrap().parse().unwrap())
 }

@@ -18,7 +18,7 @@ const PAGE: usize = 50;
 
 /// Makes things happen at the provider, so many at least, and on until more than a page of them bear the same second.
 async fn eventful(test: &TestApp, events: usize) {
-    let http = reqwest::Client::new_for_tests();
+    let http = <reqwest::Client as crate::support::NewForTests>::new_for_tests();
     let url = format!("{}/v1/payment_intents", test.stripe.url());
     let make = async || {
         let request = http.post(&url).bearer_auth(test.stripe.secret_key());

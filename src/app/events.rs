@@ -1,0 +1,198 @@
+//! Events in an operator's hands: looked through, counted, opened, and applied again.
+
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
+
+use super::auth::Operator;
+use super::{App, AppError, commit};
+use crate::domain::exception::ExceptionKind;
+use crate::domain::ids::WebhookEventId;
+use crate::domain::webhook_event::EventState;
+use crate::provider::Interpretation;
+use crate::store;
+use crate::store::StoreError;
+use crate::store::webhook_events::WebhookEvent;
+use crate::store::webhook_events::lists;
+
+pub use crate::store::webhook_events::lists::{EventCount, EventEntry, EventFilter};
+
+/// How many lines a count has at most: far more than providers have types.
+const COUNTS: i64 = 2_000;
+
+/// How far back events are counted where nothing is said, and at most.
+const COUNTED: Duration = Duration::DAY;
+const COUNTED_AT_MOST: Duration = Duration::days(31);
+
+/// The events that fit, newest first, after `after`, `limit` at most; and whether there are more.
+pub async fn list(
+    app: &App,
+    operator: &Operator,
+    filter: &EventFilter,
+    after: Option<WebhookEventId>,
+    limit: u16,
+) -> Result<(Vec<EventEntry>, bool), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let one_more = i64::from(limit) + 1;
+    let (merchant, live) = (operator.merchant_id, operator.live);
+    let mut found = lists::list(&mut conn, merchant, live, filter, after, one_more).await?;
+    let more = found.len() > usize::from(limit);
+    found.truncate(limit.into());
+    Ok((found, more))
+}
+
+/// One event, without its bytes. Test keys see events of test accounts, live keys of live ones.
+pub async fn get(app: &App, operator: &Operator, id: WebhookEventId) -> Result<EventEntry, AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    lists::get(&mut conn, operator.merchant_id, operator.live, id)
+        .await
+        .map_err(no_event)
+}
+
+/// The bytes of one event, as the provider signed them. Who looked is logged: they hold personal data.
+pub async fn payload(
+    app: &App,
+    operator: &Operator,
+    id: WebhookEventId,
+) -> Result<Zeroizing<Vec<u8>>, AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let bytes = lists::open(&mut conn, &app.sealer, operator.merchant_id, operator.live, id)
+        .await
+        .map_err(no_event)?;
+    tracing::info!(webhook_event_id = %id, by = operator.name, "the bytes of an event were shown");
+    Ok(bytes)
+}
+
+/// How many events came, by type and state.
+#[derive(Clone, Debug)]
+pub struct EventCounts {
+    /// Since when.
+    pub since: OffsetDateTime,
+    /// Most first.
+    pub counts: Vec<EventCount>,
+}
+
+/// How many events came since a moment, by type and state: what is ignored, because nobody follows its type, shows here. A day
+/// where nothing is said.
+///
+/// # Errors
+/// [`AppError::Invalid`] where it is longer ago than 31 days.
+pub async fn count(
+    app: &App,
+    operator: &Operator,
+    since: Option<OffsetDateTime>,
+) -> Result<EventCounts, AppError> {
+    let now = app.clock.now();
+    let since = since.unwrap_or(now - COUNTED);
+    if since < now - COUNTED_AT_MOST {
+        return Err(AppError::Invalid {
+            field: "since",
+            code: "too_long_ago",
+            message: "must be within the last 31 days".to_owned(),
+        });
+    }
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let counts = lists::count(&mut conn, operator.merchant_id, operator.live, since, COUNTS).await?;
+    Ok(EventCounts { since, counts })
+}
+
+/// Has one event applied again, whatever became of it: an event is a hint, so that it does no harm twice.
+///
+/// # Errors
+/// [`AppError::EventLeased`] while a worker has it.
+pub async fn replay(app: &App, operator: &Operator, id: WebhookEventId) -> Result<EventEntry, AppError> {
+    let (merchant, live) = (operator.merchant_id, operator.live);
+    let mut tx = app.begin().await?;
+    let replayed = lists::replay(&mut tx, merchant, live, id, &operator.name).await?;
+    let event = lists::get(&mut tx, merchant, live, id).await.map_err(no_event)?;
+    commit(tx).await?;
+    if !replayed {
+        return Err(AppError::EventLeased);
+    }
+    tracing::info!(webhook_event_id = %id, by = operator.name, "an event is applied again");
+    app.bell.notify_waiters();
+    Ok(event)
+}
+
+/// Has the events that fit applied again, oldest first, after `after`, `limit` at most: how many, and the last of them where
+/// there may be more. Those that a worker has are left to it.
+///
+/// # Errors
+/// [`AppError::Invalid`] where those are asked for.
+pub async fn replay_all(
+    app: &App,
+    operator: &Operator,
+    filter: &EventFilter,
+    after: Option<WebhookEventId>,
+    limit: u16,
+) -> Result<(usize, Option<WebhookEventId>), AppError> {
+    if filter.state == Some(EventState::Leased) {
+        return Err(AppError::Invalid {
+            field: "state",
+            code: "invalid_state",
+            message: "must not be leased: a worker has those".to_owned(),
+        });
+    }
+    let (merchant, live) = (operator.merchant_id, operator.live);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let by = &operator.name;
+    let replayed = lists::replay_all(&mut conn, merchant, live, filter, after, i64::from(limit), by).await?;
+    tracing::info!(
+        count = replayed.len(),
+        by = operator.name,
+        "events are applied again"
+    );
+    app.bell.notify_waiters();
+    let full = replayed.len() == usize::from(limit);
+    Ok((replayed.len(), replayed.last().copied().filter(|_| full)))
+}
+
+/// Opens an exception on the payment of an event that is dead, where it has one that we know.
+pub(super) async fn open_exception(
+    app: &App,
+    conn: &mut PgConnection,
+    event: &WebhookEvent,
+    error: &str,
+) -> Result<(), AppError> {
+    let (merchant, account) = (event.merchant_id, event.provider_account_id);
+    let (word, object_id) = lists::describe(conn, merchant, event.id).await?;
+    tracing::error!(webhook_event_id = %event.id, kind = word, "an event is dead");
+    let mut references: Vec<String> = object_id.into_iter().collect();
+    // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
+    if let Ok(known) = app.accounts.get(app, conn, account).await
+        && let Ok(payload) = event.open(&app.sealer)
+        && let Interpretation::Payment { reference, .. } =
+            app.provider(&known.account.provider)?.interpret(&payload)
+    {
+        references.push(reference);
+    }
+    let Some(payment) = lists::find_payment(conn, merchant, account, &references).await? else {
+        return Ok(());
+    };
+    let (subject, detail) = (
+        event.id.to_string(),
+        format!("{word} {}: {error}", event.event_id),
+    );
+    let (kind, now) = (ExceptionKind::EventDead, app.clock.now());
+    store::exceptions::open(conn, merchant, kind, Some(payment), &subject, &detail, now).await?;
+    Ok(())
+}
+
+/// Closes the exception of an event that was dead, once a replay has ended it.
+pub(super) async fn close_exception(app: &App, event: &WebhookEvent) -> Result<(), AppError> {
+    // Every lease but the last failed and was counted, unless a replay began the counting anew: most events ask nothing here.
+    if event.fence <= i64::from(event.attempts) + 1 {
+        return Ok(());
+    }
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let now = app.clock.now();
+    Ok(store::exceptions::close_of_event(&mut conn, event.merchant_id, event.id, now).await?)
+}
+
+fn no_event(error: StoreError) -> AppError {
+    if matches!(error, StoreError::NotFound) {
+        AppError::NotFound("event")
+    } else {
+        error.into()
+    }
+}

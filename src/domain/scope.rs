@@ -1,0 +1,64 @@
+//! What a key may do beside what every key may.
+
+/// One thing that a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Look at events, but not into them.
+    EventsRead,
+    /// See the bytes of an event, which hold personal data.
+    EventsPayload,
+    /// Have events applied again.
+    EventsWrite,
+    /// Look at the messages for Odoo.
+    OutboxRead,
+    /// Have messages for Odoo sent again, or skip them.
+    OutboxWrite,
+}
+
+impl Scope {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::EventsRead,
+        Self::EventsPayload,
+        Self::EventsWrite,
+        Self::OutboxRead,
+        Self::OutboxWrite,
+    ];
+
+    /// What a key may do where nothing is said: look, and change nothing.
+    pub const USUAL: [Self; 2] = [Self::EventsRead, Self::OutboxRead];
+
+    /// The stable word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::EventsRead => "events:read",
+            Self::EventsPayload => "events:payload",
+            Self::EventsWrite => "events:write",
+            Self::OutboxRead => "outbox:read",
+            Self::OutboxWrite => "outbox:write",
+        }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A word that is no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no scope; there are {}", Scope::ALL.map(Scope::word).join(", "))]
+pub struct NoScope;
+
+impl std::str::FromStr for Scope {
+    type Err = NoScope;
+
+    fn from_str(text: &str) -> Result<Self, NoScope> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.word() == text)
+            .ok_or(NoScope)
+    }
+}
