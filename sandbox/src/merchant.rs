@@ -5,6 +5,20 @@ use serde_json::Value;
 
 use crate::service::Quittance;
 
+/// All that a key may do, so that nothing is out of reach of who tries things.
+const SCOPES: [&str; 10] = [
+    "--scope",
+    "events:read",
+    "--scope",
+    "events:payload",
+    "--scope",
+    "events:write",
+    "--scope",
+    "outbox:read",
+    "--scope",
+    "outbox:write",
+];
+
 /// How Quittance reaches a pretend Stripe account, and how that account signs.
 #[derive(Clone, Debug)]
 pub struct StripeAccess {

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::app::AppError;
 use crate::domain::dispute::DisputeRuleBroken;
+use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{Payment, RuleBroken};
+use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
 use crate::store::StoreError;
 
@@ -168,19 +170,7 @@ impl Problem {
 
 impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
-        // The one place where a failed request is logged: by what we can do about it.
-        let ours = matches!(
-            error,
-            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_)
-        );
-        if ours {
-            tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
-        } else {
-            tracing::info!(
-                error = &error as &dyn std::error::Error,
-                "a request was turned away"
-            );
-        }
+        log(&error);
         let conflict = |code, detail: String| Self::new(StatusCode::CONFLICT, code, detail);
         match error {
             AppError::NotFound(what) => {
@@ -229,24 +219,9 @@ impl From<AppError> for Problem {
                 "a request with this key or reference is being served; repeat it".to_owned(),
             )
             .retry_after(retry_after.as_secs().max(1)),
-            AppError::ScopeMissing(scope) => Self::new(
-                StatusCode::FORBIDDEN,
-                "scope_missing",
-                format!(
-                    "the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`"
-                ),
-            ),
-            AppError::EventLeased => conflict(
-                "event_leased",
-                "a worker has the event; look again once it is done".to_owned(),
-            )
-            .retry_after(1),
-            AppError::MessageNotDead(state) => conflict(
-                "message_not_dead",
-                format!(
-                    "the message is {state}; only a dead one can be skipped, and only a dead or pending one replayed"
-                ),
-            ),
+            AppError::ScopeMissing(scope) => scope_missing(scope),
+            AppError::EventLeased => event_leased(),
+            AppError::MessageNotDead(state) => message_not_dead(state),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
             AppError::Store(_)
@@ -255,6 +230,38 @@ impl From<AppError> for Problem {
             | AppError::Sink(_) => Self::internal(),
         }
     }
+}
+
+/// The one place where a failed request is logged: by what we can do about it.
+fn log(error: &AppError) {
+    let ours = matches!(
+        error,
+        AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_)
+    );
+    let told = error as &dyn std::error::Error;
+    if ours {
+        tracing::error!(error = told, "a request failed");
+    } else {
+        tracing::info!(error = told, "a request was turned away");
+    }
+}
+
+fn scope_missing(scope: Scope) -> Problem {
+    let detail =
+        format!("the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`");
+    Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail)
+}
+
+fn event_leased() -> Problem {
+    let detail = "a worker has the event; look again once it is done";
+    Problem::new(StatusCode::CONFLICT, "event_leased", detail).retry_after(1)
+}
+
+fn message_not_dead(state: OutboxState) -> Problem {
+    let detail = format!(
+        "the message is {state}; only a dead one can be skipped, and only a dead or pending one replayed"
+    );
+    Problem::new(StatusCode::CONFLICT, "message_not_dead", detail)
 }
 
 fn of_rule(rule: &RuleBroken) -> Problem {

@@ -48,6 +48,7 @@ async fn each_wrong_parameter_of_the_lists_is_named() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[tokio::test]
 async fn each_wrong_field_of_a_replay_is_named_and_nothing_is_replayed() {
     let test = TestApp::spawn_with(impatient()).await;

@@ -164,7 +164,7 @@ pub async fn open(
     live: bool,
     id: WebhookEventId,
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let sealed: Vec<u8> = sqlx::query_scalar(concat!(
+    let payload: Vec<u8> = sqlx::query_scalar(concat!(
         "select e.payload_sealed from webhook_event e where ",
         of_mode!(),
         " and e.id = $3"
@@ -174,7 +174,7 @@ pub async fn open(
     .bind(id)
     .fetch_one(conn)
     .await?;
-    Ok(sealer.open(payload_place(merchant, id), &sealed)?)
+    Ok(sealer.open(payload_place(merchant, id), &payload)?)
 }
 
 /// How many events there are of a type in a state.
