@@ -12,6 +12,7 @@ mod error;
 pub mod health;
 mod idempotency;
 mod inbox;
+mod news;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
@@ -38,6 +39,7 @@ pub use clock::Clock;
 pub use error::AppError;
 pub use idempotency::{Answer, Key, Keyed, Served};
 pub use inbox::Inbox;
+pub use outbox::Outgoing;
 use payments::PaymentDetail;
 
 /// How long things may take.
@@ -86,6 +88,8 @@ pub struct App {
     pub providers: Registry,
     /// The way to Odoo.
     pub sink: Arc<dyn Sink>,
+    /// Which messages take it, and how many at once.
+    pub outgoing: Outgoing,
     /// How long things may take.
     pub timing: Timing,
     /// Writes events, many at once.

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::disputes;
+use super::news::tell;
 use super::payments::refresh;
 use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
@@ -270,6 +271,7 @@ async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) 
         payment.provider_reference = Some(reference.to_owned());
         payment.touch(app.clock.now());
         store::payments::update(&mut tx, &app.sealer, &payment).await?;
+        tell(app, &mut tx, &payment).await?;
         commit(tx).await?;
     }
     Ok(())
@@ -287,7 +289,7 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
     let ended = if attempts >= MAX_ATTEMPTS {
         Ended::Dead { error }
     } else {
-        let delay = app.timing.scaled(delay_after_refusal(attempts));
+        let delay = app.timing.scaled(delay_after_refusal(attempts, &event.event_id));
         Ended::Again {
             at: database_now(&mut conn).await? + delay,
             error,

@@ -25,4 +25,6 @@ pub enum ExceptionKind {
     DisputeOpened,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
+    /// An Odoo instance says that nobody is there any more: nothing is sent to it until a person says otherwise.
+    InstanceGone,
 }
