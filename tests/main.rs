@@ -14,6 +14,7 @@ mod disputes;
 mod localstripe;
 mod matrix;
 mod odoo;
+mod outgoing;
 mod providers;
 mod races;
 mod startup;
