@@ -1,5 +1,6 @@
 //! What is told.
 
+use quittance_sandbox::faults::{Fault, Matcher};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -109,22 +110,29 @@ async fn an_instance_with_the_addon_gets_no_postings_and_stock_odoo_gets_no_news
 #[tokio::test]
 async fn the_outcome_of_an_operation_is_told_even_where_the_payment_stays_as_it_was() {
     let world = World::new().await;
-    let wish = json!({ "payment_method": "pm_card_visa" });
-    let paid = world.test.create("S1", wish).await.expect(StatusCode::CREATED);
-    world.settled().await;
-    let before = world.addon.payment("S1").unwrap();
-    world.test.stripe.faults().next(
-        quittance_sandbox::faults::Matcher::method_path("POST", "/v1/refunds"),
-        quittance_sandbox::faults::Fault::Unavailable,
+    let wish = json!({ "payment_method": "pm_card_visa", "capture_method": "manual" });
+    let held = world.test.create("S1", wish).await.expect(StatusCode::CREATED);
+    let faults = world.test.stripe.faults();
+    faults.always(
+        Matcher::method_path("POST", "/v1/payment_intents/*/capture"),
+        Fault::ResetAfter,
     );
-    let path = format!("/v1/payments/{}/refunds", paid["id"].as_str().unwrap());
-    world.test.post(&path, "refund", &json!({})).await;
+    let path = format!("/v1/payments/{}/capture", held["id"].as_str().unwrap());
+    let capture = async { world.test.post(&path, "capture", &json!({})).await };
+    let heard = world.until("an event tells of the capture first", async || {
+        world
+            .addon
+            .payment("S1")
+            .is_some_and(|told| told["state"] == "captured" && told["operations"][1]["state"] != "succeeded")
+    });
+    let (_answer, ()) = tokio::join!(capture, heard);
+    faults.clear();
     world
-        .until("the refund is told", async || {
-            world.addon.payment("S1").is_some_and(|told| {
-                told["version"].as_i64() > before["version"].as_i64()
-                    && told["operations"][1]["state"] == "succeeded"
-            })
+        .until("the capture's outcome is told", async || {
+            world
+                .addon
+                .payment("S1")
+                .is_some_and(|told| told["operations"][1]["state"] == "succeeded")
         })
         .await;
 }
