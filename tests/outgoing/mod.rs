@@ -68,11 +68,18 @@ impl World {
         Application::start(&settings, Role::Work).await.unwrap()
     }
 
-    /// A payment that is charged at once.
+    /// A payment that is charged and then given back in part: two messages at least.
     async fn pay(&self, reference: &str) -> Value {
         let wish = json!({ "payment_method": "pm_card_visa" });
-        self.test
+        let paid = self
+            .test
             .create(reference, wish)
+            .await
+            .expect(StatusCode::CREATED);
+        let path = format!("/v1/payments/{}/refunds", paid["id"].as_str().unwrap());
+        let part = json!({ "amount_minor": 2_100 });
+        self.test
+            .post(&path, &format!("refund-{reference}"), &part)
             .await
             .expect(StatusCode::CREATED)
     }
@@ -143,6 +150,7 @@ impl World {
             );
             let counted: Vec<i64> = (1..).take(sequences.len()).collect();
             assert_eq!(sequences, counted, "{reference}");
+            assert!(sequences.len() > 1, "{reference}: order needs two");
             let told = self.addon.payment(reference).unwrap();
             let held = self.test.payment(told["id"].as_str().unwrap()).await;
             for field in ["state", "version", "captured_minor", "refunded_minor"] {
