@@ -30,5 +30,6 @@ comment on table signing_secret is 'several per instance, so that a secret can b
 -- Until when a worker has it in hand: these are counted, so that an instance never gets more than a few at once.
 alter table outbox_message add column leased_until timestamptz;
 create index outbox_message_leased on outbox_message (merchant_id, odoo_instance_id) where leased_until is not null;
--- Each instance's own queue, so that a long one costs the others nothing.
+-- Each instance's own queue, so that a long one costs the others nothing. Nobody asks for all at once any more.
+drop index outbox_message_due;
 create index outbox_message_queue on outbox_message (merchant_id, odoo_instance_id, due_at, id) where due_at is not null;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod answers;
+mod commands;
 mod limits;
 mod news;
 mod outages;
