@@ -75,7 +75,7 @@ environment() {
   echo "$wanted" >"$venv/installed"
 }
 
-# The official Stripe package, which the pretend Stripe is held against.
+# The official packages of Stripe, which the pretend Stripe is held against, and of Standard Webhooks, for what we sign.
 python() {
   environment target/python scripts/requirements.txt
 }

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::app::Timing;
 use crate::crypto::Sealer;
+use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
 
@@ -100,6 +101,16 @@ const SETTINGS: &[Setting] = &[
         about: "longest time for one request to Odoo",
     },
     Setting {
+        key: "odoo_concurrency",
+        default: Some("4"),
+        about: "most messages on their way to one Odoo instance at once, over all replicas",
+    },
+    Setting {
+        key: "odoo_allowed_networks",
+        default: Some("none"),
+        about: "networks beside the public Internet in which Odoo may be, such as `10.0.0.0/8,fd00::/8`",
+    },
+    Setting {
         key: "poll_ms",
         default: Some("250"),
         about: "longest pause of an idle worker",
@@ -143,6 +154,10 @@ pub struct Settings {
     pub stripe_limits: Limits,
     /// Longest time for one request to Odoo.
     pub odoo_timeout: Duration,
+    /// Most messages on their way to one Odoo instance at once.
+    pub odoo_concurrency: u32,
+    /// The networks beside the public Internet in which Odoo may be.
+    pub odoo_allowed_networks: AllowedNetworks,
     /// Longest pause of an idle worker.
     pub poll: Duration,
     /// Longest time to finish on SIGTERM.
@@ -171,6 +186,8 @@ struct Raw {
     stripe_requests_per_s_test: NonZeroU32,
     stripe_requests_per_s_endpoint: NonZeroU32,
     odoo_timeout_ms: u64,
+    odoo_concurrency: u32,
+    odoo_allowed_networks: String,
     poll_ms: u64,
     shutdown_grace_s: u64,
     retry_divisor: u32,
@@ -263,6 +280,15 @@ fn about(key: &str) -> &'static str {
         .map_or("see the README's table", |setting| setting.about)
 }
 
+fn bounded(key: &str, value: u64, from: u64, to: u64) -> Result<Duration, ConfigError> {
+    if (from..=to).contains(&value) {
+        Ok(Duration::from_millis(value))
+    } else {
+        let key = key.to_uppercase();
+        Err(ConfigError(format!("{PREFIX}{key} must be from {from} to {to}")))
+    }
+}
+
 fn check(raw: Raw) -> Result<Settings, ConfigError> {
     let missing = |key: &str| {
         ConfigError(format!(
@@ -270,16 +296,6 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             key.to_uppercase(),
             about(key)
         ))
-    };
-    let bounded = |key: &str, value: u64, from: u64, to: u64| {
-        if (from..=to).contains(&value) {
-            Ok(Duration::from_millis(value))
-        } else {
-            Err(ConfigError(format!(
-                "{PREFIX}{} must be from {from} to {to}",
-                key.to_uppercase()
-            )))
-        }
     };
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
     check_database_url(&database_url)?;
@@ -292,6 +308,11 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         1,
         256,
     )?;
+    bounded("odoo_concurrency", raw.odoo_concurrency.into(), 1, 32)?;
+    let odoo_allowed_networks = raw
+        .odoo_allowed_networks
+        .parse()
+        .map_err(|error: NetworksError| ConfigError(format!("{PREFIX}ODOO_ALLOWED_NETWORKS {error}")))?;
     bounded("retry_divisor", raw.retry_divisor.into(), 1, 1_000_000)?;
     let provider_timeout = bounded("provider_timeout_ms", raw.provider_timeout_ms, 100, 60_000)?;
     let odoo_timeout = bounded("odoo_timeout_ms", raw.odoo_timeout_ms, 100, 600_000)?;
@@ -325,6 +346,8 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             endpoint: raw.stripe_requests_per_s_endpoint,
         },
         odoo_timeout,
+        odoo_concurrency: raw.odoo_concurrency,
+        odoo_allowed_networks,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
             .map(|time| time * 1_000)?,
@@ -416,6 +439,10 @@ mod tests {
             (
                 &[GOOD[0], GOOD[1], ("stripe_requests_per_s_live", "0")],
                 "QUITTANCE_STRIPE_REQUESTS_PER_S_LIVE cannot be read: set it to a nonzero",
+            ),
+            (
+                &[GOOD[0], GOOD[1], ("odoo_allowed_networks", "localhost")],
+                "QUITTANCE_ODOO_ALLOWED_NETWORKS must be",
             ),
             (
                 &[GOOD[0], GOOD[1], ("listn", "127.0.0.1:1")],

@@ -1,12 +1,16 @@
-//! The port to Odoo: where postings go.
+//! The port to Odoo: where messages go.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use url::Url;
 
 use crate::domain::ids::{MerchantId, OdooInstanceId};
-use crate::domain::posting::Posting;
+use crate::domain::outbox::OutboxMessage;
+use crate::domain::signing_secret::SigningSecret;
 
 /// One Odoo database and company, opened for use.
 #[derive(Clone, Debug)]
@@ -15,14 +19,52 @@ pub struct OdooInstance {
     pub merchant_id: MerchantId,
     /// Its id.
     pub id: OdooInstanceId,
-    /// Where it answers, without a path.
+    /// Where it answers: without a path over RPC, the whole address of the addon's controller.
     pub url: Url,
+    /// How it is reached.
+    pub access: Access,
+}
+
+/// The one way in which an instance is told and its books are written.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Stock Odoo, through its external API.
+    Rpc(RpcAccess),
+    /// Our addon there, through its controller.
+    Addon {
+        /// What messages are signed with; several while one is rolled.
+        secrets: Vec<LiveSecret>,
+    },
+}
+
+/// What a call of Odoo's external API needs.
+#[derive(Clone, Debug)]
+pub struct RpcAccess {
     /// The database's name there.
     pub database: String,
     /// The key we call it with.
     pub api_key: SecretString,
     /// Which journal and accounts we write to.
     pub books: Books,
+}
+
+/// A secret and how long it signs.
+#[derive(Clone, Debug)]
+pub struct LiveSecret {
+    /// What signs.
+    pub secret: SigningSecret,
+    /// Until when, where another one follows it.
+    pub until: Option<OffsetDateTime>,
+}
+
+/// Which of the ways it is: never changed once an instance is added, so that its books have one writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Via {
+    /// [`Access::Rpc`].
+    Rpc,
+    /// [`Access::Addon`].
+    Addon,
 }
 
 /// The journal and accounts that postings use, found once when the instance is added.
@@ -62,6 +104,21 @@ pub struct BooksRequest {
 pub struct Posted {
     /// Odoo's records, such as `account.payment` 12.
     pub records: Vec<OdooRecord>,
+    /// What our addon did with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Taken>,
+}
+
+/// What our addon did with a message that it has now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taken {
+    /// Took it in.
+    Applied,
+    /// Had it before.
+    Duplicate,
+    /// Knew something newer.
+    Stale,
 }
 
 /// One record of Odoo.
@@ -99,15 +156,32 @@ pub enum SinkError {
     Unreachable {
         /// What the connection said.
         message: String,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
     },
+    /// Its address is one that configuration does not allow: nothing was sent.
+    #[error("the address is not allowed: {message}")]
+    NotAllowed {
+        /// Which one, and what to set.
+        message: String,
+    },
+    /// It says that nobody is there any more: nothing is sent until a person says otherwise.
+    #[error("odoo says that the address is gone for good")]
+    Gone,
 }
 
-/// A place where postings are recorded.
+/// A place where messages are taken in.
 ///
-/// Every method is safe to repeat and to run twice at once: a posting leaves one trace, whatever happened to the
+/// Every method is safe to repeat and to run twice at once: a message leaves one trace, whatever happened to the
 /// answers before.
 #[async_trait]
 pub trait Sink: Send + Sync {
+    /// Looks whether configuration allows messages to go to an address, as it resolves now.
+    ///
+    /// # Errors
+    /// [`SinkError::NotAllowed`]; [`SinkError::Unreachable`] where it does not resolve.
+    async fn check_address(&self, url: &Url) -> Result<(), SinkError>;
+
     /// Finds the journal and accounts to write to, and refuses ones that could not balance.
     ///
     /// # Errors
@@ -120,9 +194,14 @@ pub trait Sink: Send + Sync {
         request: &BooksRequest,
     ) -> Result<Books, SinkError>;
 
-    /// Records one posting and reads it back.
+    /// Hands one message over and learns what became of it. `now` is what a signature counts from.
     ///
     /// # Errors
-    /// As [`SinkError`] says; after any of them the same posting may be sent again.
-    async fn send(&self, instance: &OdooInstance, posting: &Posting) -> Result<Posted, SinkError>;
+    /// As [`SinkError`] says; after any of them the same message may be sent again.
+    async fn send(
+        &self,
+        instance: &OdooInstance,
+        message: &OutboxMessage,
+        now: OffsetDateTime,
+    ) -> Result<Posted, SinkError>;
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
@@ -139,11 +139,7 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
 async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, StartupError> {
     install_tls();
     let db = connect(settings, &LIMITS).await?;
-    let to_odoo = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("quittance/", env!("CARGO_PKG_VERSION")))
-        .build()?;
+    let sink = OdooSink::new(settings.odoo_timeout, settings.odoo_allowed_networks.clone())?;
     let tasks = TaskTracker::new();
     let (clock, following) = Clock::of_database(db.clone())
         .await
@@ -156,7 +152,8 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         clock,
         sealer: settings.sealer.clone(),
         providers,
-        sink: Arc::new(OdooSink::new(to_odoo, settings.odoo_timeout)),
+        sink: Arc::new(sink),
+        outgoing: Outgoing::new(settings.odoo_concurrency),
         timing: settings.timing,
         inbox,
         in_hand: InHand::default(),

@@ -17,6 +17,7 @@ mod events;
 mod localstripe;
 mod matrix;
 mod odoo;
+mod outgoing;
 mod providers;
 mod races;
 mod startup;

@@ -2,6 +2,7 @@
 // Stripe's objects have more fields than `json!` nests by default.
 #![recursion_limit = "256"]
 
+pub mod addon;
 pub mod faults;
 pub mod localstripe;
 pub mod merchant;

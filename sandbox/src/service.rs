@@ -65,6 +65,7 @@ impl Quittance {
             .with("QUITTANCE_DATABASE_URL", database_url)
             .with("QUITTANCE_SEALING_KEY", &fresh_sealing_key())
             .with("QUITTANCE_LISTEN", &format!("127.0.0.1:{port}"))
+            .with("QUITTANCE_ODOO_ALLOWED_NETWORKS", "127.0.0.0/8")
             .with("QUITTANCE_LOG_FORMAT", "text");
         Ok(prepared)
     }

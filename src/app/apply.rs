@@ -6,6 +6,7 @@
 use sqlx::PgConnection;
 use time::Date;
 
+use super::news::{post, tell};
 use super::payments::document_names;
 use super::{App, AppError};
 use crate::domain::balance_transaction::BalanceTransaction;
@@ -13,6 +14,7 @@ use crate::domain::checkout::CheckoutState;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::RefundId;
 use crate::domain::money::Money;
+use crate::domain::outbox::Message;
 use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, PaymentState, decide};
 use crate::domain::posting::Posting;
 use crate::domain::refund::{Refund, RefundState};
@@ -39,14 +41,19 @@ pub(super) async fn apply(
     said: &Snapshot,
     authority: Authority,
 ) -> Result<Applied, AppError> {
-    match said {
-        Snapshot::Payment(said) => apply_payment(app, conn, payment, said, authority).await,
+    let before = payment.version;
+    let applied = match said {
+        Snapshot::Payment(said) => apply_payment(app, conn, payment, said, authority).await?,
         Snapshot::Refund(said) => {
             apply_refund(app, conn, payment, said).await?;
-            Ok(Applied::Done)
+            Applied::Done
         }
-        Snapshot::Checkout(said) => apply_checkout(app, conn, payment, said).await,
+        Snapshot::Checkout(said) => apply_checkout(app, conn, payment, said).await?,
+    };
+    if payment.version != before {
+        tell(app, conn, payment).await?;
     }
+    Ok(applied)
 }
 
 /// Takes in what the provider says of the page on which a payment is paid. The money itself is asked about.
@@ -180,7 +187,7 @@ async fn apply_charge(
             date: captured_on(app, payment, charge),
             settles: payment.settles.clone(),
         };
-        push(app, conn, payment, &paid).await?;
+        post(app, conn, payment, paid).await?;
         payment.posted_minor = payment.captured_minor;
         store::payments::update(conn, &app.sealer, payment).await?;
     }
@@ -190,7 +197,7 @@ async fn apply_charge(
             charge: key,
             balance_transaction: line.clone(),
         };
-        keep_line(app, conn, payment, line, &posting).await?;
+        keep_line(app, conn, payment, line, posting).await?;
     }
     for refund in &charge.refunds {
         apply_refund(app, conn, payment, refund).await?;
@@ -223,11 +230,14 @@ async fn line_keys(
         .await?
         .into_iter()
         .filter_map(|entry| match entry.posting.0 {
-            Posting::CustomerPayment { charge, amount, .. } => {
+            Message::Posting(Posting::CustomerPayment { charge, amount, .. }) => {
                 reached_minor += amount.minor;
                 Some((reached_minor, charge))
             }
-            Posting::ChargeLine { .. } | Posting::CustomerRefund { .. } | Posting::RefundLine { .. } => None,
+            Message::Posting(
+                Posting::ChargeLine { .. } | Posting::CustomerRefund { .. } | Posting::RefundLine { .. },
+            )
+            | Message::News(_) => None,
         })
         .collect();
     let mut line_minor = 0;
@@ -341,7 +351,7 @@ async fn post_refund(
         date: said.created.date(),
         settles: payment.settles.clone(),
     };
-    push(app, conn, payment, &returned).await?;
+    post(app, conn, payment, returned).await?;
     let Some(line) = &said.balance_transaction else {
         return Ok(());
     };
@@ -349,7 +359,7 @@ async fn post_refund(
         refund: said.provider_reference.clone(),
         balance_transaction: line.clone(),
     };
-    keep_line(app, conn, payment, line, &posting).await
+    keep_line(app, conn, payment, line, posting).await
 }
 
 /// Keeps a ledger line, and has it posted where it is in the currency that the payment was made in.
@@ -358,12 +368,12 @@ async fn keep_line(
     conn: &mut PgConnection,
     payment: &Payment,
     line: &BalanceTransaction,
-    posting: &Posting,
+    posting: Posting,
 ) -> Result<(), AppError> {
     let (merchant, account) = (payment.merchant_id, payment.provider_account_id);
     store::balance_transactions::insert(conn, merchant, account, payment.id, line).await?;
     if line.amount.currency == payment.amount.currency() {
-        return push(app, conn, payment, posting).await;
+        return post(app, conn, payment, posting).await;
     }
     let detail = format!(
         "{} settles as {}, the payment is in {}",
@@ -380,27 +390,6 @@ async fn keep_line(
         &detail,
     )
     .await
-}
-
-async fn push(
-    app: &App,
-    conn: &mut PgConnection,
-    payment: &Payment,
-    posting: &Posting,
-) -> Result<(), AppError> {
-    let Some(instance) = payment.odoo_instance_id else {
-        return Ok(());
-    };
-    store::outbox::push(
-        conn,
-        payment.merchant_id,
-        instance,
-        payment.id,
-        posting,
-        app.clock.now(),
-    )
-    .await?;
-    Ok(())
 }
 
 /// Opens an exception on a payment; the same one is opened once, and told of once.

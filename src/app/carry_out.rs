@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::apply::{Applied, apply, open_exception};
+use super::news::tell;
 use super::payments::{PaymentDetail, refresh};
 use super::{Answer, App, AppError, Keyed, commit};
 use crate::domain::exception::ExceptionKind;
@@ -130,6 +132,7 @@ async fn settle(
     };
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, leased.payment_id).await?;
     let mut operation = store::operations::lock(&mut tx, merchant, leased.id).await?;
+    let before = payment.version;
     if operation.fence != leased.fence || operation.state.is_final() {
         return Ok(Settled::default());
     }
@@ -184,7 +187,7 @@ async fn settle(
             due_at = seek_again(app, &mut tx, &mut payment, &mut operation, &error.to_string()).await?;
         }
     }
-    store::operations::update(&mut tx, merchant, &operation, due_at).await?;
+    write_outcome(app, &mut tx, &mut payment, before, &operation, due_at).await?;
     if let Some(keyed) = keyed.filter(|_| operation.state.is_final() && !settled.answer_later) {
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
         settled.answer = Some(keyed.finish(app, &mut tx, &detail, &operation).await?);
@@ -193,6 +196,26 @@ async fn settle(
     tracing::info!(state = ?operation.state, "an operation was attempted");
     settled.state = Some(operation.state);
     Ok(settled)
+}
+
+/// Writes an operation, and leaves word of what changed since version `before`. That it is decided is news in itself.
+async fn write_outcome(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &mut Payment,
+    before: i64,
+    operation: &Operation,
+    due_at: Option<OffsetDateTime>,
+) -> Result<(), AppError> {
+    store::operations::update(conn, payment.merchant_id, operation, due_at).await?;
+    if operation.state.is_final() && payment.version == before {
+        payment.touch(app.clock.now());
+        store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    if payment.version != before {
+        tell(app, conn, payment).await?;
+    }
+    Ok(())
 }
 
 /// Writes and keeps the answer of an operation that is decided. Where a crash comes first, a repeated request does it.
@@ -244,7 +267,7 @@ async fn seek_again(
     payment: &mut Payment,
     operation: &mut Operation,
     reason: &str,
-) -> Result<Option<time::OffsetDateTime>, AppError> {
+) -> Result<Option<OffsetDateTime>, AppError> {
     operation.state = OperationState::Unknown;
     operation.error_code = Some("outcome_unknown".to_owned());
     operation.error_message = Some(reason.to_owned());
@@ -277,7 +300,7 @@ async fn look_first(
     payment: &mut Payment,
     operation: &mut Operation,
     said: &Snapshot,
-) -> Result<Option<time::OffsetDateTime>, AppError> {
+) -> Result<Option<OffsetDateTime>, AppError> {
     operation.look_up = true;
     let due_at = seek_again(app, conn, payment, operation, "the answer's state is not known").await?;
     if let Snapshot::Payment(said) = said

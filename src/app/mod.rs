@@ -16,6 +16,7 @@ mod idempotency;
 mod inbox;
 pub mod nightly;
 pub mod messages;
+mod news;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
@@ -43,6 +44,7 @@ pub use clock::Clock;
 pub use error::AppError;
 pub use idempotency::{Answer, Key, Keyed, Served};
 pub use inbox::Inbox;
+pub use outbox::Outgoing;
 use payments::PaymentDetail;
 
 /// How long things may take.
@@ -94,6 +96,8 @@ pub struct App {
     pub providers: Registry,
     /// The way to Odoo.
     pub sink: Arc<dyn Sink>,
+    /// Which messages take it, and how many at once.
+    pub outgoing: Outgoing,
     /// How long things may take.
     pub timing: Timing,
     /// Writes events, many at once.

@@ -329,7 +329,7 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
         Ended::Dead { error }
     } else {
         Ended::Again {
-            after: app.timing.scaled(delay_after_refusal(attempts)),
+            after: app.timing.scaled(delay_after_refusal(attempts, &event.event_id)),
             error,
         }
     };

@@ -1,6 +1,7 @@
 //! What an operator sets up: merchants, what they reach, and what reaches them.
 
 use secrecy::SecretString;
+use time::Duration;
 use url::Url;
 
 use super::{App, AppError, commit};
@@ -8,8 +9,9 @@ use crate::crypto::random;
 use crate::domain::api_key::NewApiKey;
 use crate::domain::ids::{ApiKeyId, MerchantId, OdooInstanceId, ProviderAccountId, WebhookSecretId};
 use crate::domain::scope::Scope;
+use crate::domain::signing_secret::SigningSecret;
 use crate::provider::ProviderAccount;
-use crate::sink::{BooksRequest, OdooInstance};
+use crate::sink::{Access, BooksRequest, OdooInstance, RpcAccess, SinkError, Via};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::api_keys::ApiKey;
@@ -84,14 +86,17 @@ pub async fn add_odoo_instance(
     api_key: SecretString,
     request: &BooksRequest,
 ) -> Result<OdooInstanceId, AppError> {
+    check_address(app, &url).await?;
     let books = app.sink.set_up(&url, &database, &api_key, request).await?;
     let instance = OdooInstance {
         merchant_id: merchant,
         id: OdooInstanceId::generate(),
         url,
-        database,
-        api_key,
-        books,
+        access: Access::Rpc(RpcAccess {
+            database,
+            api_key,
+            books,
+        }),
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now())
@@ -100,6 +105,95 @@ pub async fn add_odoo_instance(
     Ok(instance.id)
 }
 
+/// Adds an Odoo instance that has our addon. What its messages are signed with is in the answer, and is shown nowhere else.
+///
+/// # Errors
+/// [`AppError::Invalid`] where the address is not allowed.
+pub async fn add_addon_instance(
+    app: &App,
+    merchant: MerchantId,
+    url: Url,
+) -> Result<(OdooInstanceId, SigningSecret), AppError> {
+    check_address(app, &url).await?;
+    let secret = SigningSecret::new(&random()?);
+    let instance = OdooInstance {
+        merchant_id: merchant,
+        id: OdooInstanceId::generate(),
+        url,
+        access: Access::Addon { secrets: Vec::new() },
+    };
+    let now = app.clock.now();
+    let mut tx = app.begin().await?;
+    store::odoo_instances::insert(&mut tx, &app.sealer, &instance, now)
+        .await
+        .map_err(no_merchant)?;
+    store::signing_secrets::insert(&mut tx, &app.sealer, merchant, instance.id, &secret, now).await?;
+    commit(tx).await?;
+    Ok((instance.id, secret))
+}
+
+/// Makes a new secret for an instance's messages. Those it has sign beside it for as long as `overlap`.
+///
+/// # Errors
+/// [`AppError::NotFound`] where the merchant has no such instance with our addon.
+pub async fn rotate_signing_secret(
+    app: &App,
+    merchant: MerchantId,
+    instance: OdooInstanceId,
+    overlap: Duration,
+) -> Result<SigningSecret, AppError> {
+    let secret = SigningSecret::new(&random()?);
+    let now = app.clock.now();
+    let mut tx = app.begin().await?;
+    let via = store::odoo_instances::get_via(&mut tx, merchant, instance)
+        .await
+        .map_err(no_instance)?;
+    if via != Via::Addon {
+        return Err(AppError::NotFound("odoo instance with the addon"));
+    }
+    store::signing_secrets::end(&mut tx, merchant, instance, now + overlap).await?;
+    store::signing_secrets::insert(&mut tx, &app.sealer, merchant, instance, &secret, now).await?;
+    commit(tx).await?;
+    Ok(secret)
+}
+
+/// Sends again to an instance that said that it is gone, beginning with one message.
+///
+/// # Errors
+/// [`AppError::NotFound`].
+pub async fn enable_odoo_instance(
+    app: &App,
+    merchant: MerchantId,
+    instance: OdooInstanceId,
+) -> Result<(), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    store::odoo_instances::enable(&mut conn, merchant, instance)
+        .await
+        .map_err(no_instance)?;
+    app.bell.notify_waiters();
+    Ok(())
+}
+
+/// Refuses an address that configuration does not allow before anything is sent there.
+async fn check_address(app: &App, url: &Url) -> Result<(), AppError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(AppError::Invalid {
+            field: "url",
+            code: "invalid_url",
+            message: "must begin with https:// or http://".to_owned(),
+        });
+    }
+    match app.sink.check_address(url).await {
+        Err(SinkError::NotAllowed { message }) => Err(AppError::Invalid {
+            field: "url",
+            code: "address_not_allowed",
+            message: format!("leads to an address that is not allowed: {message}"),
+        }),
+        answer => Ok(answer?),
+    }
+}
+
+/// Makes an API key. Its text is in the answer and nowhere else.
 /// Makes an API key that may do what is usual. Its text is in the answer and nowhere else.
 pub async fn create_api_key(
     app: &App,
@@ -135,6 +229,14 @@ pub async fn create_api_key_with(
 fn no_merchant(error: StoreError) -> AppError {
     if matches!(error, StoreError::NotFound) {
         AppError::NotFound("merchant")
+    } else {
+        error.into()
+    }
+}
+
+fn no_instance(error: StoreError) -> AppError {
+    if matches!(error, StoreError::NotFound) {
+        AppError::NotFound("odoo instance")
     } else {
         error.into()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::disputes;
+use super::news::tell;
 use super::payments::refresh;
 use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
@@ -195,6 +196,7 @@ async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) 
         payment.provider_reference = Some(reference.to_owned());
         payment.touch(app.clock.now());
         store::payments::update(&mut tx, &app.sealer, &payment).await?;
+        tell(app, &mut tx, &payment).await?;
         commit(tx).await?;
     }
     Ok(())

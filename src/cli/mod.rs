@@ -1,22 +1,21 @@
 //! What an operator sets up and looks at: one file per thing, each command one use case and one JSON object.
 
 mod events;
+mod odoo_instances;
 mod outbox;
 mod provider_accounts;
 mod whose;
 
 use clap::Subcommand;
 use events::EventsCommand;
+use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
 use provider_accounts::ProviderAccountCommand;
 use quittance::app::{App, setup};
-use quittance::config;
 use quittance::domain::ids::MerchantId;
 use quittance::domain::scope::Scope;
-use quittance::sink::BooksRequest;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use url::Url;
 
 /// What an operator sets up and looks at.
 #[derive(Subcommand)]
@@ -27,7 +26,7 @@ pub(crate) enum Administer {
     /// Merchants' accounts at Stripe.
     #[command(subcommand)]
     ProviderAccount(ProviderAccountCommand),
-    /// Odoo databases to post to.
+    /// Odoo databases to tell.
     #[command(subcommand)]
     OdooInstance(OdooInstanceCommand),
     /// Keys that a merchant's programs call with.
@@ -48,28 +47,6 @@ pub(crate) enum MerchantCommand {
         /// What people call it.
         #[arg(long)]
         name: String,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum OdooInstanceCommand {
-    /// Add an instance. Its API key comes in `ODOO_API_KEY`. The journal and accounts are looked up and checked first.
-    Add {
-        /// Whose books they are (`mer_…`).
-        #[arg(long)]
-        merchant: MerchantId,
-        /// Where Odoo answers.
-        #[arg(long)]
-        url: Url,
-        /// The database's name.
-        #[arg(long)]
-        database: String,
-        /// The short code of the bank journal that stands for the Stripe balance.
-        #[arg(long)]
-        journal: String,
-        /// The code of the expense account for Stripe's fees.
-        #[arg(long)]
-        fee_account: String,
     },
 }
 
@@ -99,20 +76,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
             json!({ "id": setup::add_merchant(app, &name).await? })
         }
         Administer::ProviderAccount(command) => provider_accounts::run(app, command).await?,
-        Administer::OdooInstance(OdooInstanceCommand::Add {
-            merchant,
-            url,
-            database,
-            journal,
-            fee_account,
-        }) => {
-            let api_key = config::secret("ODOO_API_KEY")?;
-            let request = BooksRequest {
-                journal_code: journal,
-                fee_account_code: fee_account,
-            };
-            json!({ "id": setup::add_odoo_instance(app, merchant, url, database, api_key, &request).await? })
-        }
+        Administer::OdooInstance(command) => odoo_instances::run(app, command).await?,
         Administer::ApiKey(ApiKeyCommand::Create {
             merchant,
             name,

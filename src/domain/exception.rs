@@ -29,4 +29,6 @@ pub enum ExceptionKind {
     MessageDead,
     /// An event of the payment ran out of attempts: what it told may be missing.
     EventDead,
+    /// An Odoo instance says that nobody is there any more: nothing is sent to it until a person says otherwise.
+    InstanceGone,
 }

@@ -115,6 +115,8 @@ ids! {
     WebhookSecretId = "whs";
     /// One Odoo database and company that we post to.
     OdooInstanceId = "odo";
+    /// One secret that our messages to an Odoo instance are signed with.
+    SigningSecretId = "sgs";
     /// A key that a merchant's programs call us with.
     ApiKeyId = "key";
     /// Money owed for one Odoo transaction reference.

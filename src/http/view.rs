@@ -122,7 +122,7 @@ struct RefundView {
 struct PostingView {
     /// `msg_…`
     id: String,
-    /// `customer_payment`, `charge_line`, `customer_refund` or `refund_line`.
+    /// `customer_payment`, `charge_line`, `customer_refund` or `refund_line`; `payment_updated` where Odoo has our addon.
     kind: &'static str,
     /// The provider's id of what happened.
     key: String,
@@ -257,7 +257,7 @@ impl From<&OutboxEntry> for PostingView {
         Self {
             id: entry.id.to_string(),
             kind: entry.posting.kind(),
-            key: entry.posting.key().to_owned(),
+            key: entry.posting.key(),
             state: entry.state,
             attempts: entry.attempts,
             last_error: entry.last_error.clone(),

@@ -1,7 +1,5 @@
 //! One call of Odoo's external API: `POST /json/2/<model>/<method>`.
 
-use std::time::Duration;
-
 use reqwest::Url;
 use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,17 +9,13 @@ use serde_json::{Value, json};
 use crate::sink::SinkError;
 
 use super::error;
-
-/// The most bytes of an answer that are read.
-const ANSWER_LEN: usize = 4 * 1024 * 1024;
+use super::http::Http;
 
 /// One Odoo database, called as the user whose key it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Database<'a> {
-    /// The pooled client that all calls share.
-    pub(super) http: &'a reqwest::Client,
-    /// How long one call may take, from the first byte sent to the last one read.
-    pub(super) timeout: Duration,
+    /// The client that all calls share.
+    pub(super) http: &'a Http,
     /// Where it answers.
     pub(super) url: &'a Url,
     /// The database's name.
@@ -48,22 +42,19 @@ impl Database<'_> {
         }
         let mut url = self.url.clone();
         url.set_path(&format!("/json/2/{model}/{method}"));
-        let response = self
+        let answer = self
             .http
-            .post(url)
-            .timeout(self.timeout)
-            .header(AUTHORIZATION, format!("bearer {}", self.key.expose_secret()))
-            .header("X-Odoo-Database", self.name)
-            .json(&arguments)
-            .send()
-            .await
-            .map_err(|cause| error::from_transport(&cause))?;
-        let status = response.status().as_u16();
-        let body = read(response).await?;
-        if status != 200 {
-            return Err(error::from_answer(status, &body));
+            .post(url, |request| {
+                request
+                    .header(AUTHORIZATION, format!("bearer {}", self.key.expose_secret()))
+                    .header("X-Odoo-Database", self.name)
+                    .json(&arguments)
+            })
+            .await?;
+        if answer.status != 200 {
+            return Err(error::from_answer(&answer));
         }
-        serde_json::from_slice(&body)
+        serde_json::from_slice(&answer.body)
             .map_err(|_| error::unreachable(format!("the answer of {model}/{method} cannot be read")))
     }
 
@@ -81,19 +72,4 @@ impl Database<'_> {
         )
         .await
     }
-}
-
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, SinkError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|cause| error::from_transport(&cause))?
-    {
-        if body.len() + chunk.len() > ANSWER_LEN {
-            return Err(error::unreachable("the answer is too long"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

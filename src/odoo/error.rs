@@ -3,9 +3,13 @@
 //! Odoo answers 500 for a caller's mistake as well as for a busy database, so the status alone does not say
 //! whether sending again helps: the name of the Python class does.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::sink::SinkError;
+
+use super::http::Answer;
 
 /// The longest message of Odoo's that is kept, in characters.
 const MESSAGE_LEN: usize = 300;
@@ -28,28 +32,34 @@ struct Fault {
 }
 
 /// Sorts an answer whose status is not 200.
-pub(super) fn from_answer(status: u16, body: &[u8]) -> SinkError {
-    let Ok(fault) = serde_json::from_slice::<Fault>(body) else {
-        return from_page(status);
+pub(super) fn from_answer(answer: &Answer) -> SinkError {
+    let (status, retry_after) = (answer.status, answer.retry_after);
+    let Ok(fault) = serde_json::from_slice::<Fault>(&answer.body) else {
+        return from_page(status, retry_after);
     };
     let message = shorten(&fault.message);
+    let busy = |message| SinkError::Unreachable { message, retry_after };
     match status {
         401 | 403 => SinkError::Unauthorized { message },
-        409 | 429 | 502..=504 => SinkError::Unreachable { message },
-        500.. if !is_final(&fault.name) => SinkError::Unreachable { message },
+        409 | 429 | 502..=504 => busy(message),
+        500.. if !is_final(&fault.name) => busy(message),
         _ => SinkError::Refused { message },
     }
 }
 
 /// Sorts an answer that Odoo's API did not write: another program's page, or Odoo's own without the API.
-fn from_page(status: u16) -> SinkError {
+fn from_page(status: u16, retry_after: Option<Duration>) -> SinkError {
     match status {
         401 | 403 => SinkError::Unauthorized {
             message: format!("status {status}"),
         },
         404 => refused("no such database answers there, or it is older than Odoo 19"),
         300..=399 => refused("it redirects to a page: the API that is used needs Odoo 19 or later"),
-        _ => unreachable(format!("status {status} and no answer of the API")),
+        410 => SinkError::Gone,
+        _ => SinkError::Unreachable {
+            message: format!("status {status} and no answer of the API"),
+            retry_after,
+        },
     }
 }
 
@@ -58,15 +68,6 @@ fn is_final(name: &str) -> bool {
         || (name.starts_with("odoo.exceptions.")
             && !name.ends_with(".LockError")
             && !name.ends_with(".ConcurrencyError"))
-}
-
-/// Sorts a call without a whole answer. The address is left out: the caller knows it.
-pub(super) fn from_transport(error: &reqwest::Error) -> SinkError {
-    unreachable(match () {
-        () if error.is_timeout() => "no answer in time",
-        () if error.is_connect() => "cannot connect",
-        () => "the connection broke",
-    })
 }
 
 /// Odoo said no, in our words.
@@ -87,6 +88,7 @@ pub(super) fn differs(message: impl Into<String>) -> SinkError {
 pub(super) fn unreachable(message: impl Into<String>) -> SinkError {
     SinkError::Unreachable {
         message: message.into(),
+        retry_after: None,
     }
 }
 
@@ -107,9 +109,17 @@ mod tests {
 
     fn kind(status: u16, name: &str) -> &'static str {
         let body = format!(r#"{{"name":"{name}","message":"first\nsecond","debug":"Traceback"}}"#);
-        let error = from_answer(status, body.as_bytes());
+        let error = answered(status, body.as_bytes());
         assert!(!error.to_string().contains("second") && !error.to_string().contains("Traceback"));
         word(&error)
+    }
+
+    fn answered(status: u16, body: &[u8]) -> SinkError {
+        from_answer(&Answer {
+            status,
+            body: body.to_vec(),
+            retry_after: None,
+        })
     }
 
     fn word(error: &SinkError) -> &'static str {
@@ -118,6 +128,8 @@ mod tests {
             SinkError::Differs { .. } => "differs",
             SinkError::Unauthorized { .. } => "unauthorized",
             SinkError::Unreachable { .. } => "unreachable",
+            SinkError::NotAllowed { .. } => "not allowed",
+            SinkError::Gone => "gone",
         }
     }
 
@@ -141,9 +153,10 @@ mod tests {
     #[test]
     fn a_page_of_another_program_is_not_odoos_word() {
         let page = b"<html>busy</html>".as_slice();
-        assert_eq!(word(&from_answer(500, page)), "unreachable");
-        assert_eq!(word(&from_answer(503, page)), "unreachable");
-        assert_eq!(word(&from_answer(404, page)), "refused");
-        assert_eq!(word(&from_answer(303, b"")), "refused");
+        assert_eq!(word(&answered(500, page)), "unreachable");
+        assert_eq!(word(&answered(503, page)), "unreachable");
+        assert_eq!(word(&answered(404, page)), "refused");
+        assert_eq!(word(&answered(303, b"")), "refused");
+        assert_eq!(word(&answered(410, page)), "gone");
     }
 }

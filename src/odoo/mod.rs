@@ -1,12 +1,18 @@
-//! Stock Odoo 19 and later through its external API (JSON-2), without an addon.
+//! Odoo: through our addon's controller, or, where it has none, stock Odoo 19 and later through its external API (JSON-2).
+//!
+//! With the addon there is one signed request for each message, and the addon sees to it that it is taken in once. The rest of
+//! this page is about stock Odoo.
 //!
 //! Odoo has no idempotency key. What holds instead is its import: a record loaded under an external id that is
 //! never updated exists once, however often and by however many at once it is sent. `docs/odoo-posting.md` says
 //! what was measured. Every posting is a few such steps, each safe to repeat, and ends by reading back.
 
+mod addon;
+mod address;
 mod books;
 mod client;
 mod error;
+mod http;
 mod items;
 mod load;
 mod payment;
@@ -14,4 +20,5 @@ mod sink;
 mod statement;
 mod wire;
 
+pub use address::{AllowedNetworks, NetworksError};
 pub use sink::OdooSink;

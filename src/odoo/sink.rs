@@ -1,38 +1,45 @@
-//! The sink: each posting in Odoo's words.
+//! The sink: each message in its instance's own way; a posting in Odoo's words.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use time::OffsetDateTime;
 use url::Url;
 
+use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
-use crate::sink::{Books, BooksRequest, OdooInstance, Posted, Sink, SinkError};
+use crate::sink::{Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
 
+use super::address::AllowedNetworks;
 use super::client::Database;
+use super::error::refused;
+use super::http::Http;
 use super::load::external_id;
 use super::payment::Order;
-use super::{books, payment, statement};
+use super::{addon, books, payment, statement};
 
-/// Postings into stock Odoo through JSON-2.
+/// Messages into Odoo, each instance in its own way.
 #[derive(Clone, Debug)]
 pub struct OdooSink {
-    http: reqwest::Client,
-    timeout: Duration,
+    http: Http,
 }
 
 impl OdooSink {
-    /// Over a pooled client, which should not follow redirects: the API never sends one. `timeout` is for one call; a
-    /// posting is four to six of them.
-    #[must_use]
-    pub fn new(http: reqwest::Client, timeout: Duration) -> Self {
-        Self { http, timeout }
+    /// A sink that speaks to public addresses and to those of `allowed`. `timeout` is for one call; a posting is four to six
+    /// of them.
+    ///
+    /// # Errors
+    /// Where no HTTP client can be made.
+    pub fn new(timeout: Duration, allowed: AllowedNetworks) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: Http::new(timeout, allowed)?,
+        })
     }
 
     fn database<'a>(&'a self, url: &'a Url, name: &'a str, key: &'a SecretString) -> Database<'a> {
         Database {
             http: &self.http,
-            timeout: self.timeout,
             url,
             name,
             key,
@@ -43,6 +50,10 @@ impl OdooSink {
 
 #[async_trait]
 impl Sink for OdooSink {
+    async fn check_address(&self, url: &Url) -> Result<(), SinkError> {
+        self.http.check(url).await
+    }
+
     async fn set_up(
         &self,
         url: &Url,
@@ -53,11 +64,31 @@ impl Sink for OdooSink {
         books::find(&self.database(url, database, api_key), request).await
     }
 
-    async fn send(&self, instance: &OdooInstance, posting: &Posting) -> Result<Posted, SinkError> {
-        let books = &instance.books;
+    async fn send(
+        &self,
+        instance: &OdooInstance,
+        message: &OutboxMessage,
+        now: OffsetDateTime,
+    ) -> Result<Posted, SinkError> {
+        match (&instance.access, &message.posting) {
+            (Access::Addon { secrets }, _) => {
+                addon::send(&self.http, &instance.url, secrets, message, now).await
+            }
+            (Access::Rpc(access), Message::Posting(posting)) => {
+                self.post(&instance.url, access, posting).await
+            }
+            (Access::Rpc(_), Message::News(_)) => Err(refused("stock Odoo takes postings only")),
+        }
+    }
+}
+
+impl OdooSink {
+    /// Records one posting in stock Odoo and reads it back.
+    async fn post(&self, url: &Url, access: &RpcAccess, posting: &Posting) -> Result<Posted, SinkError> {
+        let books = &access.books;
         let odoo = &Database {
             company_id: Some(books.company_id),
-            ..self.database(&instance.url, &instance.database, &instance.api_key)
+            ..self.database(url, &access.database, &access.api_key)
         };
         let external_id = || external_id(posting.kind(), posting.key());
         let records = match posting {
@@ -104,6 +135,6 @@ impl Sink for OdooSink {
                 balance_transaction,
             } => statement::refund_line(odoo, books, refund, balance_transaction).await?,
         };
-        Ok(Posted { records })
+        Ok(Posted { records, taken: None })
     }
 }

@@ -22,6 +22,7 @@ pub mod payments;
 pub mod provider_accounts;
 pub mod refunds;
 pub mod setups;
+pub mod signing_secrets;
 pub mod webhook_events;
 
 use sqlx::error::DatabaseError;

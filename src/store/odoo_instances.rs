@@ -1,42 +1,50 @@
-//! Odoo databases and companies that we post to.
+//! Odoo databases and companies that we tell.
 
 use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
-use crate::sink::{Books, OdooInstance};
+use crate::sink::{Access, Books, OdooInstance, RpcAccess, Via};
+
+const TABLE: &str = "odoo_instance";
 
 fn key_place(merchant: MerchantId, id: OdooInstanceId) -> Place {
     Place {
         merchant: merchant.uuid(),
-        table: "odoo_instance",
+        table: TABLE,
         column: "api_key_sealed",
         row: id.uuid(),
     }
 }
 
-/// Adds an instance.
+/// Adds an instance. The signing secrets of one with the addon are added apart.
 pub async fn insert(
     conn: &mut PgConnection,
     sealer: &Sealer,
     instance: &OdooInstance,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    let (via, rpc) = match &instance.access {
+        Access::Rpc(rpc) => (Via::Rpc, Some(rpc)),
+        Access::Addon { .. } => (Via::Addon, None),
+    };
     let place = key_place(instance.merchant_id, instance.id);
+    let seal = |rpc: &RpcAccess| sealer.seal(place, rpc.api_key.expose_secret().as_bytes());
     sqlx::query(
-        "insert into odoo_instance (merchant_id, id, url, database, api_key_sealed, books, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into odoo_instance (merchant_id, id, url, sink, database, api_key_sealed, books, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(instance.merchant_id)
     .bind(instance.id)
     .bind(instance.url.as_str())
-    .bind(&instance.database)
-    .bind(sealer.seal(place, instance.api_key.expose_secret().as_bytes())?)
-    .bind(Json(&instance.books))
+    .bind(via)
+    .bind(rpc.map(|rpc| &rpc.database))
+    .bind(rpc.map(seal).transpose()?)
+    .bind(rpc.map(|rpc| Json(&rpc.books)))
     .bind(now)
     .execute(conn)
     .await?;
@@ -46,9 +54,10 @@ pub async fn insert(
 #[derive(sqlx::FromRow)]
 struct Row {
     url: String,
-    database: String,
-    api_key_sealed: Vec<u8>,
-    books: Json<Books>,
+    sink: Via,
+    database: Option<String>,
+    api_key_sealed: Option<Vec<u8>>,
+    books: Option<Json<Books>>,
 }
 
 /// One instance, opened.
@@ -59,23 +68,50 @@ pub async fn get(
     id: OdooInstanceId,
 ) -> Result<OdooInstance, StoreError> {
     let row: Row = sqlx::query_as(
-        "select url, database, api_key_sealed, books from odoo_instance where merchant_id = $1 and id = $2",
+        "select url, sink, database, api_key_sealed, books from odoo_instance where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
     .bind(id)
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
+    let access = match row.sink {
+        Via::Rpc => {
+            let missing = || StoreError::corrupt(TABLE, &"what RPC needs is not there");
+            let key = row.api_key_sealed.ok_or_else(missing)?;
+            Access::Rpc(RpcAccess {
+                database: row.database.ok_or_else(missing)?,
+                api_key: sealer.open_text(key_place(merchant, id), &key)?,
+                books: row.books.ok_or_else(missing)?.0,
+            })
+        }
+        Via::Addon => Access::Addon {
+            secrets: signing_secrets::list(conn, sealer, merchant, id).await?,
+        },
+    };
     Ok(OdooInstance {
         merchant_id: merchant,
         id,
         url: row
             .url
             .parse()
-            .map_err(|error| StoreError::corrupt("odoo_instance", &error))?,
-        database: row.database,
-        api_key: sealer.open_text(key_place(merchant, id), &row.api_key_sealed)?,
-        books: row.books.0,
+            .map_err(|error| StoreError::corrupt(TABLE, &error))?,
+        access,
     })
+}
+
+/// Which way an instance is told.
+pub async fn get_via(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+) -> Result<Via, StoreError> {
+    Ok(
+        sqlx::query_scalar("select sink from odoo_instance where merchant_id = $1 and id = $2")
+            .bind(merchant)
+            .bind(id)
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 /// The ids of a merchant's instances, oldest first, two at most: enough to see whether there is one.
@@ -88,39 +124,126 @@ pub async fn list(conn: &mut PgConnection, merchant: MerchantId) -> Result<Vec<O
     )
 }
 
-/// Stops sending to an instance until `until`. No message spends an attempt.
+/// Holds the instances that have something due and may be told, until the transaction ends, passing over those that someone
+/// else holds: who counts what is in hand must be alone.
+pub async fn lock_due(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+) -> Result<Vec<(MerchantId, OdooInstanceId)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, id from odoo_instance i
+         where disabled_at is null and (paused_until is null or paused_until <= $1)
+             and exists (select from outbox_message o
+                 where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id and o.due_at <= $1)
+         for no key update of i skip locked",
+    )
+    .bind(now)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// How an instance that is not told much stands.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Rest {
+    /// How often in a row it was not reached.
+    pub failures: i32,
+    /// Until when it rests.
+    pub paused_until: Option<OffsetDateTime>,
+}
+
+/// How an instance stands, its row held until the transaction ends.
+pub async fn lock_rest(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+) -> Result<Rest, StoreError> {
+    Ok(sqlx::query_as(
+        "select failures, paused_until from odoo_instance where merchant_id = $1 and id = $2 for no key update",
+    )
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Stops sending to an instance until `until`, as it failed `failures` times in a row. No message spends an attempt.
 pub async fn pause(
     conn: &mut PgConnection,
     merchant: MerchantId,
     id: OdooInstanceId,
     until: OffsetDateTime,
+    failures: i32,
     reason: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update odoo_instance set paused_until = $3, paused_reason = $4 where merchant_id = $1 and id = $2",
+        "update odoo_instance set paused_until = $3, paused_reason = $5, failures = $4
+         where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
     .bind(id)
     .bind(until)
+    .bind(failures)
     .bind(reason)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Forgets a pause: the instance answered.
+/// Forgets a pause and the failures before it: the instance answered.
 pub async fn resume(
     conn: &mut PgConnection,
     merchant: MerchantId,
     id: OdooInstanceId,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update odoo_instance set paused_until = null, paused_reason = null
-         where merchant_id = $1 and id = $2 and paused_until is not null",
+        "update odoo_instance set paused_until = null, paused_reason = null, failures = 0
+         where merchant_id = $1 and id = $2 and failures > 0",
     )
     .bind(merchant)
     .bind(id)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Stops sending to an instance until it is enabled. `false` where that was so already.
+pub async fn disable(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "update odoo_instance set disabled_at = $3 where merchant_id = $1 and id = $2 and disabled_at is null",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Sends to an instance again, beginning with one message.
+///
+/// # Errors
+/// [`StoreError::NotFound`] where there is no such instance.
+pub async fn enable(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "update odoo_instance set disabled_at = null, paused_until = null, paused_reason = null, failures = 1
+         where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .execute(conn)
+    .await?;
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::NotFound)
+    }
 }

@@ -5,39 +5,50 @@ pub mod lists;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{StoreError, uuids};
 use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
-use crate::domain::outbox::{OutboxMessage, OutboxState};
-use crate::domain::posting::Posting;
+use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
 use crate::sink::Posted;
 
-/// Queues a posting behind the payment's others. The caller holds the payment's row. `false` where it was queued before.
+/// The time, by the clock that messages are leased by: the database's, which all workers share.
+pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> {
+    Ok(sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(conn)
+        .await?)
+}
+
+/// Queues a message behind the payment's others. The caller holds the payment's row. One that has the same key is left as it
+/// is; news of the same version that nobody has taken up yet is told as it is now.
 pub async fn push(
     conn: &mut PgConnection,
     merchant: MerchantId,
     instance: OdooInstanceId,
     payment: PaymentId,
-    posting: &Posting,
+    message: &Message,
     now: OffsetDateTime,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
+) -> Result<(), StoreError> {
+    let is_news = matches!(message, Message::News(_));
+    sqlx::query(
         "insert into outbox_message (merchant_id, id, odoo_instance_id, payment_id, sequence, posting_key, posting,
              due_at, created_at)
-         select $1, $2, $3, $4, coalesce(max(sequence), 0) + 1, $5, $6, $7, $7
+         select $1, $2, $3, $4, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7
          from outbox_message where merchant_id = $1 and payment_id = $4
-         on conflict (merchant_id, odoo_instance_id, posting_key) do nothing",
+         on conflict (merchant_id, odoo_instance_id, posting_key) do update set posting = excluded.posting
+             where $8 and outbox_message.state = 'pending' and outbox_message.fence = 0",
     )
     .bind(merchant)
     .bind(OutboxMessageId::generate())
     .bind(instance)
     .bind(payment)
-    .bind(posting.key())
-    .bind(Json(posting))
+    .bind(message.key())
+    .bind(Json(message))
     .bind(now)
+    .bind(is_news)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]
@@ -46,6 +57,7 @@ struct Row {
     id: OutboxMessageId,
     odoo_instance_id: OdooInstanceId,
     payment_id: PaymentId,
+    sequence: i64,
     posting: serde_json::Value,
     attempts: i32,
     fence: i64,
@@ -55,12 +67,13 @@ impl Row {
     /// One that this version cannot read is left to a version that can; its neighbours go on.
     fn read(self) -> Option<(MerchantId, OutboxMessage)> {
         let posting = serde_json::from_value(self.posting)
-            .inspect_err(|error| tracing::error!(%error, message_id = %self.id, "a posting cannot be read"))
+            .inspect_err(|error| tracing::error!(%error, message_id = %self.id, "a message cannot be read"))
             .ok()?;
         let message = OutboxMessage {
             id: self.id,
             odoo_instance_id: self.odoo_instance_id,
             payment_id: self.payment_id,
+            sequence: self.sequence,
             posting,
             attempts: self.attempts,
             fence: self.fence,
@@ -69,36 +82,85 @@ impl Row {
     }
 }
 
-/// Takes up to `limit` due messages until `until`: of each payment its first that is neither sent nor skipped, of
-/// instances that are not paused. A dead message holds its payment's later ones.
+/// How many messages may be taken up.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Altogether.
+    pub total: i64,
+    /// In hand at once for one instance, by all workers together.
+    pub per_instance: i64,
+}
+
+/// Takes up due messages until `until`, as far as there is room: of each payment its first that is neither sent nor skipped.
+/// A dead message holds its payment's later ones. An instance that failed last time gets one, which tries it for the others.
+///
+/// The caller holds the rows of the instances, taken in the same transaction by a statement before this one, so that what is
+/// in hand is counted by one worker at a time.
 pub async fn lease(
     conn: &mut PgConnection,
+    instances: &[(MerchantId, OdooInstanceId)],
     now: OffsetDateTime,
     until: OffsetDateTime,
-    limit: i64,
+    room: Room,
 ) -> Result<Vec<(MerchantId, OutboxMessage)>, StoreError> {
+    let (merchants, ids): (Vec<Uuid>, Vec<Uuid>) = instances
+        .iter()
+        .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
+        .unzip();
     let rows: Vec<Row> = sqlx::query_as(
-        "update outbox_message m set fence = m.fence + 1, due_at = $2
+        "update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
          from (
-             select o.merchant_id, o.id from outbox_message o
-             join odoo_instance i on i.merchant_id = o.merchant_id and i.id = o.odoo_instance_id
-             where o.due_at <= $1
-               and (i.paused_until is null or i.paused_until <= $1)
-               and not exists (
-                   select from outbox_message earlier
-                   where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
-                     and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
-             order by o.due_at limit $3 for update of o skip locked
-         ) head
-         where m.merchant_id = head.merchant_id and m.id = head.id
-         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.posting, m.attempts, m.fence",
+             select head.merchant_id, head.id from odoo_instance i
+             cross join lateral (
+                 select case when i.failures > 0 then 1 else $6 end - count(*) as places from outbox_message l
+                 where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
+             ) room
+             cross join lateral (
+                 select o.merchant_id, o.id, o.due_at from outbox_message o
+                 where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id and o.due_at <= $3
+                   and not exists (
+                       select from outbox_message earlier
+                       where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
+                         and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
+                 order by o.due_at, o.id limit greatest(room.places, 0) for update of o skip locked
+             ) head
+             where (i.merchant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             order by head.due_at limit $5
+         ) taken
+         where m.merchant_id = taken.merchant_id and m.id = taken.id
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence",
     )
+    .bind(merchants)
+    .bind(ids)
     .bind(now)
     .bind(until)
-    .bind(limit)
-    .fetch_all(conn)
+    .bind(room.total)
+    .bind(room.per_instance)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows.into_iter().filter_map(Row::read).collect())
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (merchant, id) = (row.merchant_id, row.id);
+        match row.read() {
+            Some(message) => messages.push(message),
+            None => let_go(conn, merchant, id).await?,
+        }
+    }
+    Ok(messages)
+}
+
+/// Has nobody hold a message that was taken up; it is due again as if it were held.
+async fn let_go(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OutboxMessageId,
+) -> Result<(), StoreError> {
+    sqlx::query("update outbox_message set leased_until = null where merchant_id = $1 and id = $2")
+        .bind(merchant)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Notes that Odoo has it. `false` where the lease was lost: whoever holds it now will note it.
@@ -110,7 +172,7 @@ pub async fn ack(
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "update outbox_message set state = 'sent', due_at = null, sent_at = $4, result = $5, last_error = null
+        "update outbox_message set state = 'sent', due_at = null, leased_until = null, sent_at = $4, result = $5, last_error = null
          where merchant_id = $1 and id = $2 and fence = $3 and state = 'pending'",
     )
     .bind(merchant)
@@ -134,7 +196,7 @@ pub async fn put_back(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "update outbox_message set state = case when $5::timestamptz is null then 'dead' else 'pending' end,
-             attempts = $4, due_at = $5, last_error = $6
+             attempts = $4, due_at = $5, leased_until = null, last_error = $6
          where merchant_id = $1 and id = $2 and fence = $3 and state = 'pending'",
     )
     .bind(merchant)
@@ -155,8 +217,8 @@ pub struct OutboxEntry {
     pub id: OutboxMessageId,
     /// The payment it tells of.
     pub payment_id: PaymentId,
-    /// What Odoo must record.
-    pub posting: Json<Posting>,
+    /// What it says.
+    pub posting: Json<Message>,
     /// Where it stands.
     pub state: OutboxState,
     /// How often it was refused.

@@ -51,7 +51,7 @@ async fn no_secret_body_or_signature_is_in_the_log_at_any_level() {
 
     let log = std::fs::read_to_string(shop.quittance.log()).unwrap();
     assert!(
-        log.contains("TRACE") && log.contains("odoo has a posting"),
+        log.contains("TRACE") && log.contains("odoo has a message"),
         "it is talkative"
     );
     let intents = shop.stripe.payment_intents();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use quittance::app::auth::Caller;
-use quittance::app::{Accounts, App, AppError, disputes};
+use quittance::app::{Accounts, App, AppError, Outgoing, disputes};
 use quittance::domain::dispute::{DisputeSnapshot, DisputeState, Evidence};
 use quittance::domain::ids::{ApiKeyId, DisputeId, OperationId};
 use quittance::domain::snapshot::{Said, Snapshot};
@@ -141,6 +141,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", provider),
         sink: Arc::clone(&service.sink),
+        outgoing: Outgoing::new(4),
         timing: service.timing,
         inbox: service.inbox.clone(),
         in_hand: quittance::app::queue::InHand::default(),

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use quittance::domain::posting::Posting;
-use quittance::odoo::OdooSink;
-use quittance::sink::{Sink, SinkError};
+use quittance::sink::SinkError;
 use quittance_sandbox::faults::{Fault, Matcher};
 
-use super::support::{Balances, Odoo, Sale};
+use super::support::{Balances, Odoo, Sale, send, sink};
 
 /// The books after a payment of 121.00 and its charge.
 fn paid() -> Balances {
@@ -156,11 +155,8 @@ async fn an_answer_lost_after_the_effect_and_sent_again_leaves_one() {
             pretend.faults().clear();
         } else {
             for wait in [5, 10, 20, 40, 60, 80, 120, 160, 240] {
-                let sink = OdooSink::new(
-                    reqwest::Client::builder().build().unwrap(),
-                    Duration::from_millis(wait),
-                );
-                settled(sink.send(&odoo.instance, &posting).await);
+                let sink = sink(Duration::from_millis(wait));
+                settled(send(&sink, &odoo.instance, &posting).await);
             }
             odoo.send(&posting).await.unwrap();
         }
@@ -174,15 +170,12 @@ async fn a_lost_answer_is_told_as_unreachable_within_the_timeout() {
     let odoo = Odoo::open().await;
     let sale = odoo.sale().await;
     let Some(pretend) = &odoo.pretend else { return };
-    let sink = OdooSink::new(
-        reqwest::Client::builder().build().unwrap(),
-        Duration::from_millis(200),
-    );
+    let sink = sink(Duration::from_millis(200));
 
     pretend
         .faults()
         .next(Matcher::path("/json/2/account.payment/load"), Fault::TimeoutAfter);
-    let lost = sink.send(&odoo.instance, &sale.payment()).await;
+    let lost = send(&sink, &odoo.instance, &sale.payment()).await;
     odoo.send(&sale.payment()).await.unwrap();
 
     assert!(matches!(lost, Err(SinkError::Unreachable { .. })), "{lost:?}");

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use quittance::domain::posting::Posting;
-use quittance::odoo::OdooSink;
-use quittance::sink::{Posted, Sink, SinkError};
+use quittance::sink::{Posted, SinkError};
 use quittance_sandbox::faults::{Fault, Matcher};
 use serde_json::json;
 use time::macros::date;
 
-use super::support::{DAY, Odoo};
+use super::support::{DAY, Odoo, send, sink, with};
 
 fn is_refused(answer: &Result<Posted, SinkError>, words: &str) {
     assert!(
@@ -121,7 +120,7 @@ async fn a_charge_line_before_its_payment_is_refused_and_leaves_no_row() {
 async fn a_date_that_a_lock_moves_is_told() {
     let odoo = Odoo::open().await;
     let sale = odoo.sale().await;
-    let lock = |date: serde_json::Value| json!({ "ids": [odoo.instance.books.company_id], "vals": { "fiscalyear_lock_date": date } });
+    let lock = |date: serde_json::Value| json!({ "ids": [odoo.access().books.company_id], "vals": { "fiscalyear_lock_date": date } });
 
     odoo.call("res.company/write", lock(json!("2019-12-31"))).await;
     let answer = odoo.send(&sale.payment_of(12_100, date!(2019 - 12 - 15))).await;
@@ -134,10 +133,11 @@ async fn a_date_that_a_lock_moves_is_told() {
 async fn a_wrong_key_makes_the_instance_wait_and_leaves_no_row() {
     let odoo = Odoo::open().await;
     let sale = odoo.sale().await;
-    let mut instance = odoo.instance.clone();
-    instance.api_key = "expired".to_owned().into();
+    let instance = with(&odoo.instance, |access| {
+        access.api_key = "expired".to_owned().into();
+    });
 
-    let answer = odoo.sink.send(&instance, &sale.payment()).await;
+    let answer = send(&odoo.sink, &instance, &sale.payment()).await;
 
     assert!(
         matches!(answer, Err(SinkError::Unauthorized { .. })),
@@ -150,11 +150,10 @@ async fn a_wrong_key_makes_the_instance_wait_and_leaves_no_row() {
 async fn an_unknown_database_is_refused() {
     let odoo = Odoo::open().await;
     let sale = odoo.sale().await;
-    let mut instance = odoo.instance.clone();
-    instance.database = "nowhere".to_owned();
+    let instance = with(&odoo.instance, |access| access.database = "nowhere".to_owned());
 
     is_refused(
-        &odoo.sink.send(&instance, &sale.payment()).await,
+        &send(&odoo.sink, &instance, &sale.payment()).await,
         "no such database",
     );
 }
@@ -165,12 +164,9 @@ async fn an_odoo_that_is_down_or_busy_is_unreachable() {
     let sale = odoo.sale().await;
     let mut nowhere = odoo.instance.clone();
     nowhere.url = "http://127.0.0.1:1".parse().unwrap();
-    let sink = OdooSink::new(
-        reqwest::Client::builder().build().unwrap(),
-        Duration::from_secs(2),
-    );
+    let sink = sink(Duration::from_secs(2));
 
-    let mut answers = vec![sink.send(&nowhere, &sale.payment()).await];
+    let mut answers = vec![send(&sink, &nowhere, &sale.payment()).await];
     if let Some(pretend) = &odoo.pretend {
         for fault in [
             Fault::ErrorBefore,

@@ -11,9 +11,9 @@ async fn set_up(odoo: &Odoo, journal: &str, fee_account: &str) -> Result<Books, 
         journal_code: journal.to_owned(),
         fee_account_code: fee_account.to_owned(),
     };
-    let instance = &odoo.instance;
+    let access = odoo.access();
     odoo.sink
-        .set_up(&instance.url, &instance.database, &instance.api_key, &request)
+        .set_up(&odoo.instance.url, &access.database, &access.api_key, &request)
         .await
 }
 
@@ -56,7 +56,7 @@ async fn the_same_books_are_found_again() {
 
     let books = set_up(&odoo, "STRP", "621000").await.unwrap();
 
-    assert_eq!(books, odoo.instance.books);
+    assert_eq!(books, odoo.access().books);
     assert_eq!(books.currency, "EUR");
 }
 
@@ -100,7 +100,7 @@ async fn a_wrong_key_is_told_as_such() {
         .sink
         .set_up(
             &instance.url,
-            &instance.database,
+            &odoo.access().database,
             &"wrong".to_owned().into(),
             &request,
         )

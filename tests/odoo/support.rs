@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quittance::domain::balance_transaction::BalanceTransaction;
-use quittance::domain::ids::{MerchantId, OdooInstanceId};
+use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
 use quittance::domain::money::Money;
+use quittance::domain::outbox::OutboxMessage;
 use quittance::domain::posting::{Posting, Settles};
 use quittance::odoo::OdooSink;
-use quittance::sink::{BooksRequest, OdooInstance, Posted, Sink, SinkError};
+use quittance::sink::{Access, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
 use quittance_sandbox::odoo::{Options, PretendOdoo};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -80,6 +81,47 @@ fn http() -> reqwest::Client {
         .unwrap()
 }
 
+/// A sink that may speak to this machine, with a timeout for each call.
+pub(super) fn sink(timeout: Duration) -> OdooSink {
+    OdooSink::new(timeout, "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12".parse().unwrap()).unwrap()
+}
+
+/// How an instance is reached.
+pub(super) fn access(instance: &OdooInstance) -> &RpcAccess {
+    match &instance.access {
+        Access::Rpc(access) => access,
+        Access::Addon { .. } => panic!("the instance has the addon"),
+    }
+}
+
+/// The same with something else in it.
+pub(super) fn with(instance: &OdooInstance, change: impl FnOnce(&mut RpcAccess)) -> OdooInstance {
+    let mut changed = access(instance).clone();
+    change(&mut changed);
+    OdooInstance {
+        access: Access::Rpc(changed),
+        ..instance.clone()
+    }
+}
+
+/// Sends one posting.
+pub(super) async fn send(
+    sink: &OdooSink,
+    instance: &OdooInstance,
+    posting: &Posting,
+) -> Result<Posted, SinkError> {
+    let message = OutboxMessage {
+        id: OutboxMessageId::generate(),
+        odoo_instance_id: instance.id,
+        payment_id: PaymentId::generate(),
+        sequence: 1,
+        posting: posting.clone().into(),
+        attempts: 0,
+        fence: 1,
+    };
+    sink.send(instance, &message, NOW).await
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "tests choose their Odoo by the environment"
@@ -109,16 +151,18 @@ impl Odoo {
             (Some(pretend), access)
         };
         let http = http();
-        let sink = OdooSink::new(http.clone(), Duration::from_secs(30));
+        let sink = sink(Duration::from_secs(30));
         let books = sink.set_up(&url, &database, &api_key, &request()).await.unwrap();
         let (merchant_id, id) = (MerchantId::generate(), OdooInstanceId::generate());
         let instance = OdooInstance {
             merchant_id,
             id,
             url,
-            database,
-            api_key,
-            books,
+            access: Access::Rpc(RpcAccess {
+                database,
+                api_key,
+                books,
+            }),
         };
         Self {
             instance,
@@ -128,13 +172,18 @@ impl Odoo {
         }
     }
 
+    /// How the instance is reached.
+    pub(super) fn access(&self) -> &RpcAccess {
+        access(&self.instance)
+    }
+
     /// Calls a method of Odoo itself, which must succeed.
     pub(super) async fn call(&self, path: &str, arguments: Value) -> Value {
         let response = self
             .http
             .post(self.instance.url.join(&format!("/json/2/{path}")).unwrap())
-            .bearer_auth(self.instance.api_key.expose_secret())
-            .header("X-Odoo-Database", &self.instance.database)
+            .bearer_auth(self.access().api_key.expose_secret())
+            .header("X-Odoo-Database", &self.access().database)
             .json(&arguments)
             .send()
             .await
@@ -181,7 +230,7 @@ impl Odoo {
 
     /// Sends one posting.
     pub(super) async fn send(&self, posting: &Posting) -> Result<Posted, SinkError> {
-        self.sink.send(&self.instance, posting).await
+        send(&self.sink, &self.instance, posting).await
     }
 
     /// What the books hold about a sale now.
@@ -210,7 +259,7 @@ impl Odoo {
             };
         }
         let on = |account: i64| by_account.get(&account).copied().unwrap_or_default();
-        let books = &self.instance.books;
+        let books = &self.access().books;
         let journal = self
             .search(
                 "account.journal",

@@ -78,6 +78,8 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         provider_attempt_timeout: Duration::from_secs(10),
         stripe_limits: AMPLE,
         odoo_timeout: Duration::from_secs(10),
+        odoo_concurrency: 4,
+        odoo_allowed_networks: "127.0.0.0/8".parse().unwrap(),
         poll: Duration::from_millis(20),
         shutdown_grace: Duration::from_secs(10),
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use quittance::app::queue::InHand;
-use quittance::app::{Accounts, App, payments};
+use quittance::app::{Accounts, App, Outgoing, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
@@ -135,6 +135,7 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", Arc::clone(&provider) as Arc<dyn Provider>),
         sink: Arc::clone(&service.sink),
+        outgoing: Outgoing::new(4),
         timing: service.timing,
         inbox: service.inbox.clone(),
         in_hand: InHand::default(),

@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::facet;
 use crate::app::apply::Applied;
+use crate::app::news::tell;
 use crate::app::{App, AppError, commit};
 use crate::domain::dispute::{Dispute, DisputeSnapshot, DisputeState, decide};
 use crate::domain::exception::ExceptionKind;
@@ -198,6 +199,7 @@ async fn count_on_payment(
         payment.disputed_minor = disputed_minor;
         payment.touch(app.clock.now());
         store::payments::update_disputed(conn, &payment).await?;
+        tell(app, conn, &payment).await?;
     }
     Ok(())
 }

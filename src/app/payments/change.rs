@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{deadline, payer, resume, serve};
 use crate::app::auth::Caller;
 use crate::app::carry_out::carry_out;
+use crate::app::news::tell;
 use crate::app::payments::read::lock_of_mode;
 use crate::app::{App, AppError, Keyed, PaymentDetail, Served, commit};
 use crate::domain::checkout::CheckoutState;
@@ -175,6 +176,7 @@ async fn write(
         payment.state = PaymentState::Canceled;
         payment.touch(now);
         store::payments::update(conn, &app.sealer, payment).await?;
+        tell(app, conn, payment).await?;
     }
     Ok(operation)
 }
