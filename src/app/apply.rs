@@ -13,7 +13,7 @@ use crate::domain::checkout::CheckoutState;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::RefundId;
 use crate::domain::money::Money;
-use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, PaymentState, decide};
+use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, PaymentState};
 use crate::domain::posting::Posting;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::snapshot::{
@@ -98,15 +98,13 @@ async fn apply_payment(
     said: &PaymentSnapshot,
     authority: Authority,
 ) -> Result<Applied, AppError> {
-    let decision = decide(payment, said, authority);
-    if !matches!(decision, Decision::Impossible(_)) && payment.learn_names(said) {
+    let was_captured = payment.captured_at.is_some();
+    let heard = payment.hear(said, authority, app.clock.now());
+    if heard.news {
         store::payments::update(conn, &app.sealer, payment).await?;
     }
-    match decision {
+    match heard.decision {
         Decision::Apply => {
-            let was_captured = payment.captured_at.is_some();
-            payment.take_in(said, app.clock.now());
-            store::payments::update(conn, &app.sealer, payment).await?;
             if !was_captured && payment.captured_at.is_some() {
                 look_for_a_double(app, conn, payment).await?;
             }

@@ -1,5 +1,7 @@
 //! Money owed for one Odoo transaction reference.
 
+#[cfg(test)]
+mod convergence;
 mod decide;
 mod rules;
 mod terms;
@@ -17,7 +19,7 @@ use super::money::{Amount, Money};
 use super::posting::Settles;
 
 pub use decide::{Authority, Decision, decide};
-pub use rules::RuleBroken;
+pub use rules::{Heard, RuleBroken};
 pub use terms::{Address, MandateAcceptance, Shipping, Terms, Usage};
 
 /// Where a payment stands. Partial captures and refunds are amounts, not states.
