@@ -67,7 +67,7 @@ struct Company {
     /// What is or was held for us.
     authorized_minor: i64,
     attempts: usize,
-    /// Whether events show the charge, as some providers' do and Stripe's do not.
+    /// Whether events show the charge, as some providers' do. Stripe's do not: the charge has events of its own.
     shows_charges: bool,
     /// How it stood at each event; none for an event of a charge, which tells only that something changed.
     events: Vec<Option<PaymentSnapshot>>,
@@ -126,7 +126,7 @@ impl Company {
             (_, _) => self.end(PaymentState::Canceled),
         }
         self.tell();
-        if self.truth.charge.is_some() {
+        if self.truth.charge.is_some() && !self.shows_charges {
             self.events.push(None);
         }
         true

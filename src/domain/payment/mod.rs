@@ -51,6 +51,12 @@ impl PaymentState {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Captured | Self::Failed | Self::Canceled)
     }
+
+    /// Whether it has or may get the customer's money, and so keeps its reference from others.
+    #[must_use]
+    pub const fn is_living(self) -> bool {
+        !matches!(self, Self::Failed | Self::Canceled)
+    }
 }
 
 impl std::fmt::Display for PaymentState {

@@ -205,8 +205,8 @@ impl Payment {
         news
     }
 
-    /// Takes in a snapshot that is to be applied.
-    fn take_in(&mut self, said: &PaymentSnapshot, now: OffsetDateTime) {
+    /// Takes in a snapshot that [`decide`](fn@super::decide) said to apply.
+    pub fn take_in(&mut self, said: &PaymentSnapshot, now: OffsetDateTime) {
         if let Said::Known(state) = said.state {
             self.state = state;
         }
