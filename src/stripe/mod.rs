@@ -9,6 +9,7 @@ mod find;
 mod interpret;
 mod judgement;
 mod money;
+mod nul;
 mod objects;
 mod recent;
 mod refusal;

@@ -3,6 +3,7 @@
 mod deliveries;
 mod envelopes;
 mod official;
+mod table;
 
 use std::fmt::Write;
 use std::num::NonZeroU32;
