@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod envelopes;
+mod fuzz;
 mod official;
 mod table;
 

@@ -1,10 +1,6 @@
 //! The table of decisions, cell by cell.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed unwrap is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use proptest::prelude::*;
 use time::OffsetDateTime;
