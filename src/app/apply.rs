@@ -15,7 +15,7 @@ use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::RefundId;
 use crate::domain::money::Money;
 use crate::domain::outbox::Message;
-use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, PaymentState, decide};
+use crate::domain::payment::{Authority, CaptureMethod, Decision, Payment, PaymentState};
 use crate::domain::posting::Posting;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::snapshot::{
@@ -105,15 +105,17 @@ async fn apply_payment(
     said: &PaymentSnapshot,
     authority: Authority,
 ) -> Result<Applied, AppError> {
-    let decision = decide(payment, said, authority);
-    if !matches!(decision, Decision::Impossible(_)) && payment.learn_names(said) {
+    let was_captured = payment.captured_at.is_some();
+    let was_living = payment.state.is_living();
+    let heard = payment.hear(said, authority, app.clock.now());
+    if heard.news {
+        if !was_living && payment.state.is_living() {
+            look_for_its_reference(app, conn, payment).await?;
+        }
         store::payments::update(conn, &app.sealer, payment).await?;
     }
-    match decision {
+    match heard.decision {
         Decision::Apply => {
-            let was_captured = payment.captured_at.is_some();
-            payment.take_in(said, app.clock.now());
-            store::payments::update(conn, &app.sealer, payment).await?;
             if !was_captured && payment.captured_at.is_some() {
                 look_for_a_double(app, conn, payment).await?;
             }
@@ -139,6 +141,30 @@ async fn apply_payment(
         apply_charge(app, conn, payment, charge).await?;
     }
     Ok(Applied::Done)
+}
+
+/// Opens an exception where a payment lives although we took it for failed, and its reference was given to another one. Both
+/// stay as the provider has them: which of them counts is for a person to say.
+async fn look_for_its_reference(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &Payment,
+) -> Result<(), AppError> {
+    let (merchant, account) = (payment.merchant_id, payment.provider_account_id);
+    let living = store::payments::find_living(conn, merchant, account, &payment.reference).await?;
+    let Some(other) = living.filter(|&other| other != payment.id) else {
+        return Ok(());
+    };
+    store::payments::give_up_reference(conn, merchant, payment.id).await?;
+    let detail = format!(
+        "{} failed and {other} was asked for as {} in its place, but the provider has it as {}: cancel or give back one",
+        payment.id,
+        payment.reference.as_str(),
+        payment.state
+    );
+    let subject = payment.id.to_string();
+    let kind = ExceptionKind::ReferenceTaken;
+    open_exception(app, conn, payment, kind, &subject, &detail).await
 }
 
 /// Opens an exception where a document was paid twice: another of its payments got the customer's money while this one could

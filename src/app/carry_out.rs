@@ -137,10 +137,10 @@ async fn settle(
         return Ok(Settled::default());
     }
     // What was sent before may be answered with how it stood then.
-    let authority = if payment.version == as_of && leased.state != OperationState::Unknown {
-        Authority::Fresh
-    } else {
+    let authority = if leased.state == OperationState::Unknown {
         Authority::Hint
+    } else {
+        Authority::since(as_of, &payment)
     };
     let mut settled = Settled::default();
     let mut due_at = None;

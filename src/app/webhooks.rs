@@ -158,11 +158,15 @@ async fn find_payment(
     }
     let Some(id) = named else { return Ok(None) };
     match store::payments::get(&mut conn, &app.sealer, merchant, id).await {
-        Ok(payment) if payment.provider_account_id == account && payment.provider_reference.is_none() => {
-            drop(conn);
-            adopt(app, merchant, id, reference).await?;
-            Ok(Some(id))
-        }
+        Ok(payment) if payment.provider_account_id == account => match payment.provider_reference {
+            None => {
+                drop(conn);
+                adopt(app, merchant, id, reference).await?;
+                Ok(Some(id))
+            }
+            // The answer to our call was written down while we looked.
+            Some(known) => Ok(Some(id).filter(|_| known == reference)),
+        },
         Ok(_) | Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -184,7 +188,13 @@ async fn find_paid_on_page(
     let Some(id) = named else { return Ok(None) };
     let session = store::checkout_sessions::find(&mut conn, &app.sealer, merchant, id).await?;
     Ok(session
-        .filter(|session| session.provider_account_id == account && session.provider_reference.is_none())
+        .filter(|session| session.provider_account_id == account)
+        .filter(|session| {
+            session
+                .provider_reference
+                .as_deref()
+                .is_none_or(|known| known == reference)
+        })
         .map(|_| id))
 }
 

@@ -13,6 +13,8 @@ pub enum ExceptionKind {
     UnrecognizedState,
     /// A payment was asked for again with another amount while its money may be moving.
     ReferenceAmountDiffers,
+    /// The provider has a payment that we took for failed, and another one was asked for under its reference since.
+    ReferenceTaken,
     /// Two payments of one document have the customer's money.
     DoublePayment,
     /// The outcome of an operation could not be found out in the time allowed.

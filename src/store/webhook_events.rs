@@ -2,6 +2,7 @@
 
 pub mod lists;
 
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -65,6 +66,22 @@ fn payload_place(merchant: MerchantId, id: WebhookEventId) -> Place {
     }
 }
 
+/// The longest text of an envelope that is kept as it came: an index of Postgres holds no entry of more than 2,704 bytes.
+const LONGEST_TEXT: usize = 255;
+
+/// A text as a column keeps it. One that is too long keeps its beginning, and its hash to tell it from others.
+fn kept(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let beginning = &text[..text.floor_char_boundary(LONGEST_TEXT / 2)];
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(format!("{beginning}…"), |text, byte| {
+            format!("{text}{byte:02x}")
+        })
+}
+
 impl SealedEvent {
     /// Seals a proven event. There is no other way into the table.
     pub fn seal(
@@ -79,11 +96,11 @@ impl SealedEvent {
             merchant_id: merchant,
             provider_account_id: account,
             created: envelope.created,
-            event_id: envelope.event_id.clone(),
+            event_id: kept(&envelope.event_id),
             id,
-            kind: envelope.kind.clone(),
-            object_id: envelope.object_id.clone(),
-            api_version: envelope.api_version.clone(),
+            kind: kept(&envelope.kind),
+            object_id: envelope.object_id.as_deref().map(kept),
+            api_version: envelope.api_version.as_deref().map(kept),
             source: webhook.source(),
             payload_sealed: sealer.seal(payload_place(merchant, id), webhook.body())?,
         })

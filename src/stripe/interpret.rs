@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::disputes::Dispute;
+use super::nul::without_nul;
 use super::objects::{CheckoutSession, Expandable, Identified, Metadata, PaymentIntent};
 use crate::domain::dispute::DisputeSnapshot;
 use crate::domain::snapshot::{CheckoutSnapshot, PaymentSnapshot, Snapshot};
@@ -40,8 +41,12 @@ struct PartOfWallet {
     metadata: Option<Metadata>,
 }
 
+/// The longest id that names an object: Stripe's own have at most 255 characters.
+const LONGEST_ID: usize = 255;
+
 /// Reads what a kept event is about.
 pub(super) fn interpret(event: &[u8]) -> Interpretation {
+    let event = &*without_nul(event);
     let Ok(Kind { kind }) = serde_json::from_slice(event) else {
         return Interpretation::NotFollowed;
     };
@@ -72,7 +77,21 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
         kind if kind.starts_with("refund.") => of_a_part(event),
         _ => None,
     };
-    read.unwrap_or(Interpretation::NotFollowed)
+    read.filter(names_an_object)
+        .unwrap_or(Interpretation::NotFollowed)
+}
+
+/// Whether an event says what it is about with an id that can be one.
+fn names_an_object(read: &Interpretation) -> bool {
+    match read {
+        Interpretation::Payment { reference, .. }
+        | Interpretation::Checkout { reference, .. }
+        | Interpretation::Setup { reference, .. }
+        | Interpretation::PaymentMethod { reference, .. }
+        | Interpretation::Mandate { reference, .. }
+        | Interpretation::Dispute { reference, .. } => (1..=LONGEST_ID).contains(&reference.len()),
+        Interpretation::NotFollowed => true,
+    }
 }
 
 /// An intent is in the event as it stood: what it says may be enough.

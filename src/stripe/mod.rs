@@ -10,6 +10,7 @@ mod find;
 mod interpret;
 mod judgement;
 mod money;
+mod nul;
 mod objects;
 mod recent;
 mod refusal;

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::nul::without_nul;
 use super::signature::SignatureHeader;
 use crate::provider::{Delivery, Envelope, VerifiedWebhook, VerifyError, verify_hmac_sha256};
 
@@ -29,7 +30,7 @@ pub(super) fn verify<'a>(
     }
     let signed = [header.timestamp.as_bytes(), b".", delivery.body];
     let proof = verify_hmac_sha256(&signed, &header.v1, secrets).ok_or(VerifyError::Mismatch)?;
-    let envelope = read_envelope(delivery.body).ok_or(VerifyError::NotAnEvent)?;
+    let envelope = read_envelope(&without_nul(delivery.body)).ok_or(VerifyError::NotAnEvent)?;
     Ok(VerifiedWebhook::new(&proof, envelope, delivery.body))
 }
 
@@ -92,8 +93,12 @@ fn lenient<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
 }
 
-/// Whole seconds, from seconds since 1970 or from RFC 3339.
+/// Whole seconds, from seconds since 1970 or from RFC 3339. Nothing happened before 1970.
 fn moment(raw: &RawValue) -> Option<OffsetDateTime> {
+    read_moment(raw).filter(|&moment| moment >= OffsetDateTime::UNIX_EPOCH)
+}
+
+fn read_moment(raw: &RawValue) -> Option<OffsetDateTime> {
     if let Ok(seconds) = raw.get().parse() {
         return OffsetDateTime::from_unix_timestamp(seconds).ok();
     }

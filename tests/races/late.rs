@@ -187,3 +187,59 @@ async fn a_payment_that_was_authorized_on_a_page_is_canceled_although_nobody_tol
         .expect(StatusCode::OK);
     assert_eq!(canceled["state"], "canceled");
 }
+
+/// Waits until every event was delivered and has come to an end.
+async fn all_is_heard(test: &TestApp) {
+    let patience = Duration::from_secs(20);
+    test.stripe.wait_until_delivered(patience).await.unwrap();
+    eventually(async || {
+        let left = test.count("webhook_event where due_at is not null").await;
+        if left == 0 {
+            Ok(())
+        } else {
+            Err(format!("{left} events left"))
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_payment_that_the_provider_has_after_all_is_kept_beside_the_one_that_took_its_reference() {
+    let test = TestApp::spawn().await;
+    let first = test.create("S1", json!({})).await.expect(StatusCode::CREATED);
+    all_is_heard(&test).await;
+    // What is left where the provider's answer was a refusal, and it was wrong.
+    sqlx::query("update payment set state = 'failed', provider_reference = null")
+        .execute(&test.db)
+        .await
+        .unwrap();
+    let second = test
+        .post("/v1/payments", "again", &payment("S1", json!({})))
+        .await
+        .expect(StatusCode::CREATED);
+    test.pay(&first, "pm_card_visa").await;
+    let paid = test.until(first["id"].as_str().unwrap(), "captured").await;
+    assert_eq!(
+        (&paid["captured_minor"], &paid["exceptions"][0]["kind"]),
+        (&json!(12_100), &json!("reference_taken"))
+    );
+    let detail = paid["exceptions"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains(second["id"].as_str().unwrap()), "{detail}");
+    all_is_heard(&test).await;
+    let spoiled: Vec<String> = sqlx::query_scalar(
+        "select format('%s %s: %s', kind, state, last_error) from webhook_event where state <> 'applied'",
+    )
+    .fetch_all(&test.db)
+    .await
+    .unwrap();
+    assert!(spoiled.is_empty(), "{spoiled:#?}");
+
+    // The reference is the second one's, which can still be paid: nobody is asked a third time.
+    let third = test
+        .post("/v1/payments", "third", &payment("S1", json!({})))
+        .await;
+    assert_eq!(third.status, StatusCode::CONFLICT);
+    test.pay(&second, "pm_card_visa").await;
+    test.until(second["id"].as_str().unwrap(), "captured").await;
+    assert_eq!(test.count("exception").await, 1);
+}

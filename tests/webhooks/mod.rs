@@ -2,7 +2,9 @@
 
 mod deliveries;
 mod envelopes;
+mod fuzz;
 mod official;
+mod table;
 
 use std::fmt::Write;
 use std::num::NonZeroU32;

@@ -125,10 +125,11 @@ pub async fn refresh(
 
         let mut tx = app.begin().await?;
         let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
-        if payment.version != held.version {
+        let authority = Authority::since(held.version, &payment);
+        if authority == Authority::Hint {
             continue;
         }
-        if apply(app, &mut tx, &mut payment, &said, Authority::Fresh).await? == Applied::Ask {
+        if apply(app, &mut tx, &mut payment, &said, authority).await? == Applied::Ask {
             // The page led to the payment itself.
             commit(tx).await?;
             continue;

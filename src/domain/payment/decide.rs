@@ -16,6 +16,18 @@ pub enum Authority {
     Fresh,
 }
 
+impl Authority {
+    /// That of a read or an answer that began when the payment was at version `as_of`.
+    #[must_use]
+    pub const fn since(as_of: i64, held: &Payment) -> Self {
+        if held.version == as_of {
+            Self::Fresh
+        } else {
+            Self::Hint
+        }
+    }
+}
+
 /// What to do with a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -38,14 +50,16 @@ pub enum Decision {
 /// news, one from further back is always old, and only a different word from the same stretch cannot be placed
 /// without asking: providers give payments no version, and times in whole seconds.
 ///
-/// | held ＼ said        | earlier stretch | same word, same amounts | same stretch, differs | later stretch |
-/// |---------------------|-----------------|-------------------------|-----------------------|---------------|
-/// | open (first three)  | —               | already so              | ask                   | apply         |
-/// | authorized          | stale           | already so              | apply if more captured, else ask | apply |
-/// | captured, canceled  | stale           | already so              | ask                   | —             |
-/// | unknown, failed     | apply: the provider does have it |                |                       |               |
+/// | held ＼ hint        | earlier stretch | same word, same details | same word, more captured | same stretch, differs | later stretch |
+/// |---------------------|-----------------|-------------------------|--------------------------|-----------------------|---------------|
+/// | open (first three)  | —               | already so              | apply                    | ask                   | apply         |
+/// | authorized          | stale           | already so              | apply                    | ask                   | apply         |
+/// | captured, canceled  | stale           | already so              | apply                    | ask                   | —             |
+/// | unknown, failed     | apply: the provider does have it |        |                          |                       |               |
 ///
-/// A fresh word is applied wherever this table says ask, and is impossible where it contradicts a final state.
+/// A fresh word is applied wherever this table says ask. It is impossible where the table says stale, and where it names
+/// the other of the two final states. A word that we do not know is asked about, and impossible once it is fresh; another
+/// amount or currency is impossible at once.
 #[must_use]
 pub fn decide(held: &Payment, said: &PaymentSnapshot, authority: Authority) -> Decision {
     if said.amount != held.amount.into() {

@@ -1,5 +1,7 @@
 //! Money owed for one Odoo transaction reference.
 
+#[cfg(test)]
+mod convergence;
 mod decide;
 mod rules;
 mod terms;
@@ -17,7 +19,7 @@ use super::money::{Amount, Money};
 use super::posting::Settles;
 
 pub use decide::{Authority, Decision, decide};
-pub use rules::RuleBroken;
+pub use rules::{Heard, RuleBroken};
 pub use terms::{Address, MandateAcceptance, Shipping, Terms, Usage};
 
 /// Where a payment stands. Partial captures and refunds are amounts, not states.
@@ -48,6 +50,12 @@ impl PaymentState {
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Captured | Self::Failed | Self::Canceled)
+    }
+
+    /// Whether it has or may get the customer's money, and so keeps its reference from others.
+    #[must_use]
+    pub const fn is_living(self) -> bool {
+        !matches!(self, Self::Failed | Self::Canceled)
     }
 }
 

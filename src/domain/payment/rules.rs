@@ -2,11 +2,21 @@
 
 use time::OffsetDateTime;
 
-use super::{Payment, PaymentState};
+use super::{Authority, Decision, Payment, PaymentState, decide};
 use crate::domain::ids::OperationId;
 use crate::domain::money::Currency;
 use crate::domain::operation::{Operation, OperationKind, OperationState};
 use crate::domain::snapshot::{PaymentSnapshot, Said};
+
+/// What a snapshot came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Heard {
+    /// What it meant.
+    pub decision: Decision,
+    /// Whether the payment is not as it was, and must be written.
+    pub news: bool,
+}
 
 /// Why something cannot be asked of a payment as it stands. Amounts are in minor units of its currency.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -136,6 +146,31 @@ impl RuleBroken {
 }
 
 impl Payment {
+    /// Takes in what a provider says, as far as [`decide`](fn@super::decide) lets it. The one way in which a snapshot changes a
+    /// payment.
+    pub fn hear(&mut self, said: &PaymentSnapshot, authority: Authority, now: OffsetDateTime) -> Heard {
+        let decision = decide(self, said, authority);
+        let news = match decision {
+            Decision::Impossible(_) => false,
+            Decision::Apply => {
+                self.take_in(said, now);
+                true
+            }
+            // Open payments come back to where they were. A read that is on its way may have seen them elsewhere, and must
+            // not count any more.
+            Decision::AlreadySo if self.is_open() => {
+                self.learn_names(said);
+                self.version += 1;
+                true
+            }
+            Decision::AlreadySo | Decision::Stale | Decision::Ask => {
+                let names = self.learn_names(said);
+                self.learn_held(said, now) || names
+            }
+        };
+        Heard { decision, news }
+    }
+
     /// Learns what the provider calls it and what opens it in a browser: these never change, so that any word of them
     /// counts, however old. `true` where that is news.
     pub fn learn_names(&mut self, said: &PaymentSnapshot) -> bool {
@@ -147,6 +182,25 @@ impl Payment {
         if self.client_secret.is_none() && said.client_secret.is_some() {
             self.client_secret.clone_from(&said.client_secret);
             news = true;
+        }
+        news
+    }
+
+    /// Whether its state can come again after another one.
+    const fn is_open(&self) -> bool {
+        matches!(
+            self.state,
+            PaymentState::Created | PaymentState::RequiresAction | PaymentState::Processing
+        )
+    }
+
+    /// Learns what was held for us once: later words do not tell any more. `true` where that is news.
+    fn learn_held(&mut self, said: &PaymentSnapshot, now: OffsetDateTime) -> bool {
+        let held_minor = said.captured_minor.saturating_add(said.capturable_minor);
+        let news = said.state == Said::Known(PaymentState::Authorized) && held_minor > self.authorized_minor;
+        if news {
+            self.authorized_minor = held_minor;
+            self.touch(now);
         }
         news
     }

@@ -1,10 +1,6 @@
-//! Any order of news ends where the provider is.
+//! The table of decisions, cell by cell.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed unwrap is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -13,9 +9,9 @@ use super::*;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::snapshot::{ChargeSnapshot, PaymentSnapshot, Said};
 
-const OWED: i64 = 12_100;
+pub(super) const OWED: i64 = 12_100;
 
-fn payment() -> Payment {
+pub(super) fn payment() -> Payment {
     let now = OffsetDateTime::UNIX_EPOCH;
     let amount = Amount::parse(OWED, "EUR".parse().unwrap()).unwrap();
     let reference = Reference::parse("S00042").unwrap();
@@ -26,7 +22,7 @@ fn payment() -> Payment {
     }
 }
 
-fn said(state: PaymentState) -> PaymentSnapshot {
+pub(super) fn said(state: PaymentState) -> PaymentSnapshot {
     let (capturable_minor, captured_minor) = match state {
         PaymentState::Authorized => (OWED, 0),
         PaymentState::Captured => (0, OWED),
@@ -97,73 +93,13 @@ fn history() -> impl Strategy<Value = Vec<PaymentSnapshot>> {
     })
 }
 
-/// Takes in one piece of news as `app::apply` does, reading the provider's truth where the news cannot decide.
-fn hear(held: &mut Payment, news: &PaymentSnapshot, truth: &PaymentSnapshot) {
-    let now = OffsetDateTime::UNIX_EPOCH;
-    match decide(held, news, Authority::Hint) {
-        Decision::Apply => held.take_in(news, now),
-        Decision::Ask => match decide(held, truth, Authority::Fresh) {
-            Decision::Apply => held.take_in(truth, now),
-            Decision::AlreadySo => {}
-            other @ (Decision::Stale | Decision::Ask | Decision::Impossible(_)) => {
-                panic!("the truth itself was {other:?}")
-            }
-        },
-        Decision::AlreadySo | Decision::Stale => {}
-        Decision::Impossible(kind) => panic!("{kind:?}"),
-    }
-}
-
-/// A history, and its news in any order, some of it twice; each with how much had happened when it was heard.
-fn heard() -> impl Strategy<Value = (Vec<PaymentSnapshot>, Vec<(usize, usize)>)> {
-    history().prop_flat_map(|history| {
-        let length = history.len();
-        let all: Vec<usize> = (0..length).collect();
-        let twice = prop::collection::vec(0..length, 0..4);
-        let order = twice.prop_flat_map(move |twice| {
-            let mut news = all.clone();
-            news.extend(twice);
-            Just(news).prop_shuffle()
-        });
-        let timed = order.prop_flat_map(move |order| {
-            let lags = prop::collection::vec(0..length, order.len());
-            (Just(order), lags).prop_map(move |(order, lags)| {
-                // When a piece of news is heard, at least it and everything heard before it has happened.
-                let mut happened = 0;
-                order
-                    .into_iter()
-                    .zip(lags)
-                    .map(|(news, lag)| {
-                        happened = happened.max(news).max(lag);
-                        (news, happened)
-                    })
-                    .collect()
-            })
-        });
-        (Just(history), timed)
-    })
-}
-
 proptest! {
-    #[test]
-    fn news_in_any_order_and_any_number_ends_where_the_provider_is((history, news) in heard()) {
-        let mut held = payment();
-        for (index, happened) in news {
-            hear(&mut held, &history[index], &history[happened]);
-            prop_assert!(held.captured_minor <= OWED && held.authorized_minor <= OWED);
-        }
-        let truth = history.last().unwrap();
-        prop_assert_eq!(Said::Known(held.state), truth.state.clone());
-        prop_assert_eq!(held.captured_minor, truth.captured_minor);
-        prop_assert_eq!(held.next_action, truth.next_action.clone());
-    }
-
     #[test]
     fn what_is_final_stays_whatever_is_heard_afterwards(history in history(), end in prop_oneof![
         Just(PaymentState::Captured), Just(PaymentState::Canceled)
     ]) {
         let mut held = payment();
-        held.take_in(&said(end), OffsetDateTime::UNIX_EPOCH);
+        _ = held.hear(&said(end), Authority::Fresh, OffsetDateTime::UNIX_EPOCH);
         for news in history.iter().filter(|news| !matches!(news.state, Said::Known(state) if state.is_final())) {
             prop_assert_eq!(decide(&held, news, Authority::Hint), Decision::Stale);
         }
@@ -206,7 +142,11 @@ fn a_word_that_we_do_not_know_is_asked_about_and_then_told_to_a_person() {
 #[test]
 fn a_captured_payment_that_is_said_to_be_canceled_is_asked_about_and_then_impossible() {
     let mut held = payment();
-    held.take_in(&said(PaymentState::Captured), OffsetDateTime::UNIX_EPOCH);
+    _ = held.hear(
+        &said(PaymentState::Captured),
+        Authority::Fresh,
+        OffsetDateTime::UNIX_EPOCH,
+    );
     let news = said(PaymentState::Canceled);
     assert_eq!(decide(&held, &news, Authority::Hint), Decision::Ask);
     assert_eq!(

@@ -348,11 +348,25 @@ pub async fn find_living(
 ) -> Result<Option<PaymentId>, StoreError> {
     Ok(sqlx::query_scalar(
         "select id from payment where merchant_id = $1 and provider_account_id = $2 and reference = $3
-             and state not in ('failed', 'canceled')",
+             and state not in ('failed', 'canceled') and not reference_taken",
     )
     .bind(merchant)
     .bind(account)
     .bind(reference.as_str())
     .fetch_optional(conn)
     .await?)
+}
+
+/// Leaves a payment's reference to the living one that has it.
+pub async fn give_up_reference(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: PaymentId,
+) -> Result<(), StoreError> {
+    sqlx::query("update payment set reference_taken = true where merchant_id = $1 and id = $2")
+        .bind(merchant)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
