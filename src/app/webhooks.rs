@@ -15,7 +15,7 @@ use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::Authority;
-use crate::provider::{Delivery, Interpretation, VerifyError};
+use crate::provider::{Delivery, Interpretation, PartRef, VerifyError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
@@ -110,6 +110,7 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
                 | Interpretation::Mandate { reference, .. }
                 | Interpretation::Dispute { reference, .. },
             ) => reference.clone(),
+            Ok(Interpretation::Part(part)) => part.reference().to_owned(),
             Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
         };
         let key = (event.provider_account_id, object);
@@ -130,6 +131,26 @@ async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, Ap
     let known = known.ok_or(AppError::NotFound("provider account"))?;
     let payload = event.open(&app.sealer)?;
     Ok(app.provider(&known.account.provider)?.interpret(&payload))
+}
+
+/// Whose a part of a payment is. The provider is asked, unless it is a payment that we know.
+async fn whole_of(app: &App, event: &WebhookEvent, part: PartRef) -> Result<Interpretation, AppError> {
+    if let PartRef::Whole(reference) = &part
+        && find_payment(app, event, reference, None).await?.is_some()
+    {
+        return Ok(Interpretation::Payment {
+            reference: reference.clone(),
+            payment: None,
+            snapshot: None,
+        });
+    }
+    let known = recall(app, event.provider_account_id).await?;
+    let known = known.ok_or(AppError::NotFound("provider account"))?;
+    let provider = app.provider(&known.account.provider)?;
+    provider
+        .resolve(&known.account, &part)
+        .await
+        .map_err(AppError::Provider)
 }
 
 /// Ends one event in one way or another: what goes wrong with it is its own affair.
@@ -185,6 +206,10 @@ async fn apply_event(
         }
         Interpretation::Dispute { reference, snapshot } => {
             return disputes::hear(app, event, &reference, snapshot.as_deref()).await;
+        }
+        Interpretation::Part(part) => {
+            let whole = whole_of(app, event, part).await?;
+            return Box::pin(apply_event(app, event, whole)).await;
         }
         Interpretation::NotFollowed => (None, None),
     };

@@ -111,6 +111,8 @@ ids! {
     ProviderAccountId = "acc";
     /// One secret that a provider account's webhooks may be signed with.
     WebhookSecretId = "whs";
+    /// Where a provider sends an account's webhooks.
+    WebhookEndpointId = "whe";
     /// One Odoo database and company that we post to.
     OdooInstanceId = "odo";
     /// A key that a merchant's programs call us with.

@@ -20,6 +20,7 @@ pub mod payments;
 pub mod provider_accounts;
 pub mod refunds;
 pub mod setups;
+pub mod webhook_endpoints;
 pub mod webhook_events;
 
 use sqlx::error::DatabaseError;

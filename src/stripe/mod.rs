@@ -4,6 +4,7 @@ mod budget;
 mod client;
 mod compose;
 mod disputes;
+mod endpoints;
 mod execute;
 mod find;
 mod interpret;
@@ -16,6 +17,7 @@ mod request;
 mod series;
 mod signature;
 mod snapshots;
+mod thin;
 mod wallet;
 mod webhook;
 
@@ -27,8 +29,9 @@ use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, Interpretation, NewEndpoint,
+    ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError,
+    Wallet,
 };
 
 pub use budget::Limits;
@@ -130,8 +133,61 @@ impl Provider for Stripe {
         interpret::interpret(event)
     }
 
+    async fn resolve(
+        &self,
+        account: &ProviderAccount,
+        part: &PartRef,
+    ) -> Result<Interpretation, ProviderError> {
+        thin::resolve(&self.http, account, part).await
+    }
+
     fn disputes(&self) -> Option<&dyn Disputes> {
         Some(self)
+    }
+
+    fn endpoints(&self) -> Option<&dyn Endpoints> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Endpoints for Stripe {
+    fn followed(&self) -> &'static [&'static str] {
+        endpoints::FOLLOWED
+    }
+
+    fn api_version(&self) -> &'static str {
+        API_VERSION
+    }
+
+    async fn create_endpoint(
+        &self,
+        account: &ProviderAccount,
+        new: NewEndpoint<'_>,
+    ) -> Result<CreatedEndpoint, ProviderError> {
+        endpoints::create(&self.http, account, new).await
+    }
+
+    async fn list_endpoints(&self, account: &ProviderAccount) -> Result<Vec<Endpoint>, ProviderError> {
+        endpoints::list(&self.http, account).await
+    }
+
+    async fn update_endpoint(
+        &self,
+        account: &ProviderAccount,
+        key: OperationId,
+        reference: &str,
+    ) -> Result<(), ProviderError> {
+        endpoints::update(&self.http, account, key, reference).await
+    }
+
+    async fn delete_endpoint(
+        &self,
+        account: &ProviderAccount,
+        key: OperationId,
+        reference: &str,
+    ) -> Result<(), ProviderError> {
+        endpoints::delete(&self.http, account, key, reference).await
     }
 }
 

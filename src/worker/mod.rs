@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppError, outbox, sweep, webhooks};
+use crate::app::{App, AppError, endpoints, outbox, sweep, webhooks};
 
 /// How often old idempotency keys are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
@@ -26,6 +26,9 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
         every(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
         every(&app, "expiry", expiry, &stop, async |app| {
             sweep::end_expired(app).await.map(|()| 0)
+        }),
+        every(&app, "endpoints", housekeeping, &stop, async |app| {
+            endpoints::retire_due(app).await
         }),
         every(&app, "housekeeping", housekeeping, &stop, async |app| {
             sweep::forget_old_keys(app).await.map(|_| 0)
