@@ -221,6 +221,12 @@ impl PretendStripe {
         Ok(())
     }
 
+    /// Deletes an endpoint, as somebody does in the dashboard.
+    pub fn delete_endpoint(&self, id: &str) -> Result<()> {
+        let deleted = self.service.state().delete_endpoint(id);
+        deleted.map_err(|error| anyhow!("{id} is not deleted: {}", error.message()))
+    }
+
     /// Tells the endpoints for connected accounts of a change at another account of the platform.
     pub fn tell_of_account(&self, account: &str, kind: &'static str, object: &Value) {
         let state = self.unasked();

@@ -68,6 +68,13 @@ impl State {
             .collect()
     }
 
+    /// Ends an endpoint, and all that is on its way to it.
+    pub(crate) fn delete_endpoint(&mut self, id: &str) -> Checked<()> {
+        self.endpoint(id)?.gone.store(true, Ordering::Release);
+        self.endpoints.retain(|endpoint| endpoint.id() != id);
+        Ok(())
+    }
+
     fn endpoint(&self, id: &str) -> Checked<&Arc<Endpoint>> {
         let found = self.endpoints.iter().find(|endpoint| endpoint.id() == id);
         found.ok_or_else(|| ApiError::missing("webhook endpoint", id, "webhook_endpoint"))
@@ -149,7 +156,6 @@ pub(crate) fn list(state: &State, mut fields: Fields) -> Checked<Value> {
 /// `DELETE /v1/webhook_endpoints/{id}`
 pub(crate) fn delete(state: &mut State, id: &str, fields: Fields) -> Checked<Value> {
     fields.finish()?;
-    state.endpoint(id)?.gone.store(true, Ordering::Release);
-    state.endpoints.retain(|endpoint| endpoint.id() != id);
+    state.delete_endpoint(id)?;
     Ok(json!({ "id": id, "object": "webhook_endpoint", "deleted": true }))
 }

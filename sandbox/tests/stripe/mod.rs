@@ -6,6 +6,7 @@ mod checkout;
 mod confirmations;
 mod customers;
 mod disputes;
+mod endpoints;
 mod faults;
 mod idempotency;
 mod money;
