@@ -257,6 +257,13 @@ async fn find_payment(
     }
     let Some(id) = named else { return Ok(None) };
     match store::payments::get(&mut conn, &app.sealer, merchant, id).await {
+        // Written down since we looked.
+        Ok(payment)
+            if payment.provider_account_id == account
+                && payment.provider_reference.as_deref() == Some(reference) =>
+        {
+            Ok(Some(id))
+        }
         Ok(payment) if payment.provider_account_id == account && payment.provider_reference.is_none() => {
             drop(conn);
             adopt(app, merchant, id, reference).await?;

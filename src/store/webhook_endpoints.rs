@@ -171,6 +171,20 @@ pub async fn activate(
     Ok(done.rows_affected() == 1)
 }
 
+/// Forgets an endpoint that is still being made; nothing where it was made meanwhile.
+pub async fn abandon(conn: &mut PgConnection, endpoint: &WebhookEndpoint) -> Result<(), StoreError> {
+    sqlx::query(
+        "delete from webhook_endpoint
+         where merchant_id = $1 and provider_account_id = $2 and id = $3 and state = 'creating'",
+    )
+    .bind(endpoint.merchant_id)
+    .bind(endpoint.provider_account_id)
+    .bind(endpoint.id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Forgets an endpoint and what it signed with.
 pub async fn delete(conn: &mut PgConnection, endpoint: &WebhookEndpoint) -> Result<(), StoreError> {
     sqlx::query(

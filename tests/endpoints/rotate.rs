@@ -7,7 +7,7 @@ use quittance_sandbox::stripe::Options;
 use time::Duration;
 
 use super::{connect, end_overlap, paid_in_the_browser, references, rotate, unconnected, unconnected_with};
-use crate::support::Wishes;
+use crate::support::{Wishes, eventually};
 
 #[tokio::test]
 async fn while_a_secret_is_rolled_both_prove_and_afterwards_the_old_one_is_gone() {
@@ -116,4 +116,18 @@ async fn an_account_that_was_never_connected_has_nothing_to_roll() {
     let app = test.application().app();
     let refused = endpoints::rotate(app, test.merchant, test.account, OVERLAP).await;
     assert!(matches!(refused, Err(AppError::NotFound(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_worker_ends_an_overlap_by_itself() {
+    let test = unconnected().await;
+    connect(&test).await.unwrap();
+    let new = rotate(&test, Duration::milliseconds(1)).await;
+    // Whatever wakes a worker makes it look.
+    paid_in_the_browser(&test, "S1").await;
+    eventually(async || match references(&test) {
+        there if there == [new.provider_reference.clone()] => Ok(()),
+        others => Err(format!("{others:?}")),
+    })
+    .await;
 }

@@ -77,7 +77,7 @@ async fn claim(
     if let Some(begun) = begun {
         let repeatable = begun.created_at + repeatable_for > now && begun.url == url.as_str();
         if anew || !repeatable {
-            store::webhook_endpoints::delete(&mut tx, &begun).await?;
+            store::webhook_endpoints::abandon(&mut tx, &begun).await?;
         }
     }
     let new = WebhookEndpointId::generate();
@@ -102,7 +102,7 @@ async fn store_made(
     let held = store::webhook_endpoints::list(&mut tx, merchant, id).await?;
     let had_one = held
         .iter()
-        .any(|endpoint| endpoint.state == EndpointState::Active);
+        .any(|endpoint| endpoint.state == EndpointState::Active && endpoint.id != new.id);
     store::webhook_endpoints::retire_active(&mut tx, merchant, id, old_until).await?;
     let secret = store::provider_accounts::insert_webhook_secret(
         &mut tx,
