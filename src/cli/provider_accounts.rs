@@ -114,7 +114,7 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             merchant,
             provider_account,
             url,
-        } => shown(endpoints::connect(app, merchant, provider_account, &url).await?),
+        } => shown(&endpoints::connect(app, merchant, provider_account, &url).await?),
         ProviderAccountCommand::RotateWebhookSecret {
             merchant,
             provider_account,
@@ -122,7 +122,7 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             now,
         } => {
             let overlap = Duration::hours(if now { 0 } else { overlap_hours });
-            shown(endpoints::rotate(app, merchant, provider_account, overlap).await?)
+            shown(&endpoints::rotate(app, merchant, provider_account, overlap).await?)
         }
         ProviderAccountCommand::Check {
             merchant,
@@ -131,7 +131,7 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
     }
 }
 
-fn shown(connected: Connected) -> anyhow::Result<Value> {
+fn shown(connected: &Connected) -> anyhow::Result<Value> {
     let old_until = connected
         .old_until
         .map(|time| time.format(&Rfc3339))

@@ -44,6 +44,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Which of some types it does not send.
+    #[must_use]
     pub fn lacks<'a>(&self, followed: &[&'a str]) -> Vec<&'a str> {
         let sends = |kind: &str| self.types.iter().any(|sent| sent == kind || sent == "*");
         followed.iter().copied().filter(|kind| !sends(kind)).collect()

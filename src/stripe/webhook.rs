@@ -81,7 +81,8 @@ fn read_envelope(body: &[u8]) -> Option<Envelope> {
         object_id: object.map(|object: Object| object.id),
         api_version: lenient(event.api_version),
         live: lenient(event.livemode).unwrap_or(false),
-        external_account: lenient(event.account).or_else(|| lenient(event.context).and_then(last)),
+        external_account: lenient(event.account)
+            .or_else(|| lenient::<Cow<'_, str>>(event.context).and_then(|path| last(&path))),
         event_id: event.id.into_owned(),
         kind: event.kind.into_owned(),
     })
@@ -93,7 +94,7 @@ fn lenient<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
 }
 
 /// The account that a path leads to, past its platform and organization.
-fn last(path: String) -> Option<String> {
+fn last(path: &str) -> Option<String> {
     path.rsplit('/').next().map(str::to_owned)
 }
 

@@ -92,7 +92,7 @@ async fn an_endpoint_whose_secret_is_lost_for_good_is_deleted_and_another_made()
     let orphan = references(&test);
     a_day_passes(&test).await;
     let connected = connect(&test).await.unwrap();
-    assert_ne!(orphan, [connected.provider_reference.clone()]);
+    assert!(!orphan.contains(&connected.provider_reference));
     assert_eq!(references(&test), [connected.provider_reference]);
     paid_in_the_browser(&test, "S1").await;
 }
@@ -119,7 +119,7 @@ async fn connecting_again_mends_what_somebody_changed_at_the_provider() {
     let first = connect(&test).await.unwrap().provider_reference;
     test.stripe
         .change_endpoint(&first, |endpoint| {
-            endpoint.events = vec!["charge.failed".to_owned()]
+            endpoint.events = vec!["charge.failed".to_owned()];
         })
         .unwrap();
     test.stripe.disable_endpoint(&first).unwrap();
@@ -197,5 +197,5 @@ async fn an_address_that_stripe_would_not_send_to_is_refused_before_it_is_asked(
         .unwrap();
     let plain = connect(&test).await;
     assert!(matches!(plain, Err(AppError::Invalid { .. })), "{plain:?}");
-    assert_eq!(references(&test), [String::new(); 0]);
+    assert!(references(&test).is_empty());
 }

@@ -93,10 +93,10 @@ async fn story(test: &TestApp) -> Value {
 async fn saved_for_later(test: &TestApp) {
     let customer = posted(test, "/v1/customers", &json!({ "partner": "p", "name": "Ada" })).await;
     let setup = posted(test, "/v1/setups", &json!({ "customer": customer["id"] })).await;
-    let text = |name: &str| setup[name].as_str().unwrap();
+    let said = |name: &str| setup[name].as_str().unwrap();
     test.stripe
         .customer()
-        .confirm_setup(text("provider_reference"), text("client_secret"), "pm_card_visa")
+        .confirm_setup(said("provider_reference"), said("client_secret"), "pm_card_visa")
         .await
         .unwrap();
     eventually(
