@@ -44,7 +44,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -52,7 +52,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+/// Carries a command out. An answer that says `"ok": false` is a failure that was asked about.
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Openapi => say(&serde_json::to_string_pretty(&http::openapi_document())?),
         Command::ConfigTable => say(config::table().trim_end()),
@@ -64,10 +65,14 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Administer(command) => {
             let app = startup::app(&prepare()?).await?;
-            say(&cli::run(&app, command).await?.to_string());
+            let answer = cli::run(&app, command).await?;
+            say(&answer.to_string());
+            if answer["ok"] == false {
+                return Ok(ExitCode::FAILURE);
+            }
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads the settings and starts logging as they say.

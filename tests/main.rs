@@ -14,6 +14,7 @@ mod disputes;
 mod faults;
 mod healing;
 mod events;
+mod endpoints;
 mod localstripe;
 mod matrix;
 mod odoo;

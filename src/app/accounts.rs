@@ -39,6 +39,12 @@ impl Accounts {
             .cloned()
     }
 
+    /// Reads an account anew the next time: its secrets changed.
+    pub(super) fn forget(&self, id: ProviderAccountId) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&id);
+    }
+
     /// The account, over a connection that the caller has; none where nobody has it.
     pub(super) async fn find(
         &self,

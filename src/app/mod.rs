@@ -8,6 +8,7 @@ pub mod checkout;
 mod clock;
 pub mod customers;
 pub mod disputes;
+pub mod endpoints;
 mod error;
 pub mod events;
 pub mod health;

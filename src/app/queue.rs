@@ -143,6 +143,7 @@ fn telling(taken: &Taken) -> Option<(&str, Option<PaymentId>, &Snapshot)> {
             | Interpretation::PaymentMethod { .. }
             | Interpretation::Mandate { .. }
             | Interpretation::Dispute { .. }
+            | Interpretation::Part(_)
             | Interpretation::NotFollowed,
         )
         | Err(_) => None,
@@ -160,9 +161,10 @@ fn subject(taken: &Taken) -> Subject {
             | Interpretation::Mandate { reference, .. }
             | Interpretation::Dispute { reference, .. },
         ) => reference,
+        Ok(Interpretation::Part(part)) => part.reference(),
         Ok(Interpretation::NotFollowed) | Err(_) => &taken.event.event_id,
     };
-    (taken.event.provider_account_id, object.clone())
+    (taken.event.provider_account_id, object.to_owned())
 }
 
 /// Puts each object's events together, in the order in which they happened.

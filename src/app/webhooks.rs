@@ -10,7 +10,7 @@ use super::payments::refresh;
 use super::{App, AppError, commit, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::payment::Authority;
-use crate::provider::{Delivery, Interpretation, VerifyError};
+use crate::provider::{Delivery, Interpretation, PartRef, VerifyError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
@@ -80,6 +80,26 @@ pub(super) async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Ar
     app.accounts.find(app, &mut conn, id).await
 }
 
+/// Whose a part of a payment is. The provider is asked, unless it is a payment that we know.
+async fn whole_of(app: &App, event: &WebhookEvent, part: PartRef) -> Result<Interpretation, AppError> {
+    if let PartRef::Whole(reference) = &part
+        && find_payment(app, event, reference, None).await?.is_some()
+    {
+        return Ok(Interpretation::Payment {
+            reference: reference.clone(),
+            payment: None,
+            snapshot: None,
+        });
+    }
+    let known = recall(app, event.provider_account_id).await?;
+    let known = known.ok_or(AppError::NotFound("provider account"))?;
+    let provider = app.provider(&known.account.provider)?;
+    provider
+        .resolve(&known.account, &part)
+        .await
+        .map_err(AppError::Provider)
+}
+
 /// Has one event applied: by what it tells, or by reading what it is about.
 pub(super) async fn apply_event(
     app: &App,
@@ -111,6 +131,10 @@ pub(super) async fn apply_event(
         }
         Interpretation::Dispute { reference, snapshot } => {
             return disputes::hear(app, event, &reference, snapshot.as_deref()).await;
+        }
+        Interpretation::Part(part) => {
+            let whole = whole_of(app, event, part).await?;
+            return Box::pin(apply_event(app, event, whole)).await;
         }
         Interpretation::NotFollowed => (None, None),
     };

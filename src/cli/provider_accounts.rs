@@ -1,11 +1,14 @@
 //! `quittance provider-account …`
 
 use clap::Subcommand;
+use quittance::app::endpoints::{self, Connected};
 use quittance::app::{App, setup};
 use quittance::config;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
 use quittance::provider::ProviderAccount;
-use serde_json::json;
+use serde_json::{Value, json};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 use url::Url;
 
 #[derive(Subcommand)]
@@ -30,6 +33,42 @@ pub(crate) enum ProviderAccountCommand {
     },
     /// Add a webhook secret, from `STRIPE_WEBHOOK_SECRET`, beside those the account has.
     AddWebhookSecret {
+        /// Whose account it is (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        /// The account (`acc_…`).
+        #[arg(long)]
+        provider_account: ProviderAccountId,
+    },
+    /// Register the webhook endpoint at the provider and store its secret. Repeat it after a move or an upgrade.
+    Connect {
+        /// Whose account it is (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        /// The account (`acc_…`).
+        #[arg(long)]
+        provider_account: ProviderAccountId,
+        /// Where the provider reaches this service, without the path of its webhooks.
+        #[arg(long)]
+        url: Url,
+    },
+    /// Let a new endpoint with a new secret take the old one's place. Both deliver until the overlap is over.
+    RotateWebhookSecret {
+        /// Whose account it is (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        /// The account (`acc_…`).
+        #[arg(long)]
+        provider_account: ProviderAccountId,
+        /// How long the old one goes on; a worker ends it.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=720))]
+        overlap_hours: i64,
+        /// End the old one at once, and with it what it has not delivered yet: for a secret that leaked.
+        #[arg(long, conflicts_with = "overlap_hours")]
+        now: bool,
+    },
+    /// Say what the provider's endpoint lacks against what is followed. Exit code 1 where it lacks anything.
+    Check {
         /// Whose account it is (`mer_…`).
         #[arg(long)]
         merchant: MerchantId,
@@ -71,5 +110,53 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             let id = setup::add_webhook_secret(app, merchant, provider_account, &webhook_secret).await?;
             Ok(json!({ "id": id }))
         }
+        ProviderAccountCommand::Connect {
+            merchant,
+            provider_account,
+            url,
+        } => shown(&endpoints::connect(app, merchant, provider_account, &url).await?),
+        ProviderAccountCommand::RotateWebhookSecret {
+            merchant,
+            provider_account,
+            overlap_hours,
+            now,
+        } => {
+            let overlap = Duration::hours(if now { 0 } else { overlap_hours });
+            shown(&endpoints::rotate(app, merchant, provider_account, overlap).await?)
+        }
+        ProviderAccountCommand::Check {
+            merchant,
+            provider_account,
+        } => check(app, merchant, provider_account).await,
     }
+}
+
+fn shown(connected: &Connected) -> anyhow::Result<Value> {
+    let old_until = connected
+        .old_until
+        .map(|time| time.format(&Rfc3339))
+        .transpose()?;
+    Ok(json!({
+        "id": connected.id,
+        "provider_reference": connected.provider_reference,
+        "url": connected.url,
+        "created": connected.created,
+        "old_until": old_until,
+    }))
+}
+
+async fn check(app: &App, merchant: MerchantId, account: ProviderAccountId) -> anyhow::Result<Value> {
+    let check = endpoints::check(app, merchant, account).await?;
+    let findings = check.findings.iter().map(|finding| {
+        let mut shown = serde_json::to_value(finding)?;
+        shown["remedy"] = finding.remedy().into();
+        Ok(shown)
+    });
+    Ok(json!({
+        "ok": check.findings.is_empty(),
+        "findings": findings.collect::<serde_json::Result<Vec<_>>>()?,
+        "endpoints": check.endpoints,
+        "secrets": check.secrets,
+        "extra_types": check.extra_types,
+    }))
 }

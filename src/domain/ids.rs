@@ -113,6 +113,8 @@ ids! {
     ProviderAccountId = "acc";
     /// One secret that a provider account's webhooks may be signed with.
     WebhookSecretId = "whs";
+    /// Where a provider sends an account's webhooks.
+    WebhookEndpointId = "whe";
     /// One Odoo database and company that we post to.
     OdooInstanceId = "odo";
     /// One secret that our messages to an Odoo instance are signed with.

@@ -2,6 +2,7 @@
 
 mod capability;
 mod disputes;
+mod endpoints;
 mod error;
 mod history;
 mod registry;
@@ -21,6 +22,7 @@ use crate::domain::snapshot::Snapshot;
 
 pub use capability::Capability;
 pub use disputes::Disputes;
+pub use endpoints::{CreatedEndpoint, Endpoint, Endpoints, NewEndpoint};
 pub use error::{Ambiguity, ProviderError};
 pub use history::{History, HistoryPage};
 pub use registry::Registry;
@@ -80,6 +82,27 @@ pub enum ObjectRef {
     Checkout(String),
 }
 
+/// A part of a payment, by the provider's id of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PartRef {
+    /// All of it: the payment itself, where an event does not say which of ours it is.
+    Whole(String),
+    /// A charge.
+    Charge(String),
+    /// A refund.
+    Refund(String),
+}
+
+impl PartRef {
+    /// The provider's id of it.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        match self {
+            Self::Whole(reference) | Self::Charge(reference) | Self::Refund(reference) => reference,
+        }
+    }
+}
+
 /// What an event is about.
 #[derive(Clone, Debug)]
 pub enum Interpretation {
@@ -129,6 +152,8 @@ pub enum Interpretation {
         /// How it stood; none where the event shows too little and the dispute must be read.
         snapshot: Option<Box<DisputeSnapshot>>,
     },
+    /// A part of a payment changed, and the event does not say whose: [`Provider::resolve`] finds out.
+    Part(PartRef),
     /// Nothing that we follow.
     NotFollowed,
 }
@@ -205,9 +230,22 @@ pub trait Provider: Send + Sync {
     /// does not know is kept as [`Said::Unrecognized`](crate::domain::snapshot::Said::Unrecognized).
     fn interpret(&self, event: &[u8]) -> Interpretation;
 
+    /// Reads whose a part of a payment is, where an event did not say.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    async fn resolve(
+        &self,
+        account: &ProviderAccount,
+        part: &PartRef,
+    ) -> Result<Interpretation, ProviderError>;
+
     /// Its disputes, where it has any.
     fn disputes(&self) -> Option<&dyn Disputes>;
 
     /// Its list of events, where it keeps one.
     fn history(&self) -> Option<&dyn History>;
+
+    /// Its webhook endpoints, where it can be told of them.
+    fn endpoints(&self) -> Option<&dyn Endpoints>;
 }

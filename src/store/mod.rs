@@ -23,6 +23,7 @@ pub mod provider_accounts;
 pub mod refunds;
 pub mod setups;
 pub mod signing_secrets;
+pub mod webhook_endpoints;
 pub mod webhook_events;
 
 use sqlx::error::DatabaseError;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::disputes::Dispute;
 use super::nul::without_nul;
 use super::objects::{CheckoutSession, Expandable, Identified, Metadata, PaymentIntent};
+use super::thin;
 use crate::domain::dispute::DisputeSnapshot;
 use crate::domain::snapshot::{CheckoutSnapshot, PaymentSnapshot, Snapshot};
 use crate::provider::Interpretation;
@@ -51,6 +52,7 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
         return Interpretation::NotFollowed;
     };
     let read = match kind.as_str() {
+        kind if thin::is_thin(kind) => thin::interpret(event),
         "charge.succeeded"
         | "charge.captured"
         | "charge.updated"
@@ -90,6 +92,7 @@ fn names_an_object(read: &Interpretation) -> bool {
         | Interpretation::PaymentMethod { reference, .. }
         | Interpretation::Mandate { reference, .. }
         | Interpretation::Dispute { reference, .. } => (1..=LONGEST_ID).contains(&reference.len()),
+        Interpretation::Part(part) => (1..=LONGEST_ID).contains(&part.reference().len()),
         Interpretation::NotFollowed => true,
     }
 }
@@ -182,7 +185,11 @@ fn of_the_wallet(event: &[u8], of: impl FnOnce(PartOfWallet) -> Interpretation) 
     Some(of(event.data.object))
 }
 
-fn of(reference: String, metadata: Option<&Metadata>, snapshot: Option<Box<Snapshot>>) -> Interpretation {
+pub(super) fn of(
+    reference: String,
+    metadata: Option<&Metadata>,
+    snapshot: Option<Box<Snapshot>>,
+) -> Interpretation {
     Interpretation::Payment {
         reference,
         payment: metadata.and_then(Metadata::payment),
@@ -219,6 +226,7 @@ mod tests {
             | Interpretation::Setup { .. }
             | Interpretation::PaymentMethod { .. }
             | Interpretation::Mandate { .. }
+            | Interpretation::Part(_)
             | Interpretation::NotFollowed) => panic!("{kind} is followed as {other:?}"),
         }
     }

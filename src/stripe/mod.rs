@@ -5,6 +5,7 @@ mod client;
 mod compose;
 mod disputes;
 mod events;
+mod endpoints;
 mod execute;
 mod find;
 mod interpret;
@@ -18,6 +19,7 @@ mod request;
 mod series;
 mod signature;
 mod snapshots;
+mod thin;
 mod wallet;
 mod webhook;
 
@@ -29,8 +31,9 @@ use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capability, Delivery, Disputes, History, HistoryPage, Interpretation, ObjectRef, Outcome, Provider,
-    ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History, HistoryPage,
+    Interpretation, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError,
+    VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -132,11 +135,23 @@ impl Provider for Stripe {
         interpret::interpret(event)
     }
 
+    async fn resolve(
+        &self,
+        account: &ProviderAccount,
+        part: &PartRef,
+    ) -> Result<Interpretation, ProviderError> {
+        thin::resolve(&self.http, account, part).await
+    }
+
     fn disputes(&self) -> Option<&dyn Disputes> {
         Some(self)
     }
 
     fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+
+    fn endpoints(&self) -> Option<&dyn Endpoints> {
         Some(self)
     }
 }
@@ -154,6 +169,47 @@ impl History for Stripe {
         next: Option<&str>,
     ) -> Result<HistoryPage, ProviderError> {
         events::read(&self.http, account, since, next).await
+    }
+}
+
+#[async_trait]
+impl Endpoints for Stripe {
+    fn followed(&self) -> &'static [&'static str] {
+        endpoints::FOLLOWED
+    }
+
+    fn api_version(&self) -> &'static str {
+        API_VERSION
+    }
+
+    async fn create_endpoint(
+        &self,
+        account: &ProviderAccount,
+        new: NewEndpoint<'_>,
+    ) -> Result<CreatedEndpoint, ProviderError> {
+        endpoints::create(&self.http, account, new).await
+    }
+
+    async fn list_endpoints(&self, account: &ProviderAccount) -> Result<Vec<Endpoint>, ProviderError> {
+        endpoints::list(&self.http, account).await
+    }
+
+    async fn update_endpoint(
+        &self,
+        account: &ProviderAccount,
+        key: OperationId,
+        reference: &str,
+    ) -> Result<(), ProviderError> {
+        endpoints::update(&self.http, account, key, reference).await
+    }
+
+    async fn delete_endpoint(
+        &self,
+        account: &ProviderAccount,
+        key: OperationId,
+        reference: &str,
+    ) -> Result<(), ProviderError> {
+        endpoints::delete(&self.http, account, key, reference).await
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::money::StripeAmount;
 use super::wallet::objects::SetupIntent;
-use crate::domain::ids::{CustomerId, OperationId, PaymentId, SetupId};
+use crate::domain::ids::{CustomerId, OperationId, PaymentId, ProviderAccountId, SetupId, WebhookEndpointId};
 
 /// The metadata key of our payment's id.
 pub(super) const PAYMENT: &str = "quittance_payment";
@@ -23,6 +23,11 @@ pub(super) const CAPTURE: &str = "quittance_capture";
 pub(super) const CUSTOMER: &str = "quittance_customer";
 /// The metadata key of our setup's id.
 pub(super) const SETUP: &str = "quittance_setup";
+
+/// The metadata key of our account that a webhook endpoint is for.
+pub(super) const ACCOUNT: &str = "quittance_account";
+/// The metadata key of our webhook endpoint's id.
+pub(super) const ENDPOINT: &str = "quittance_endpoint";
 
 /// What may be written as its id only, or whole.
 #[derive(Debug, Deserialize)]
@@ -82,6 +87,14 @@ impl Metadata {
     /// Our customer, where the object is one.
     pub(super) fn customer(&self) -> Option<CustomerId> {
         self.0.get(CUSTOMER)?.parse().ok()
+    }
+
+    /// Our endpoint, where the object is one of an account of ours.
+    pub(super) fn endpoint_of(&self, account: ProviderAccountId) -> Option<WebhookEndpointId> {
+        let named: ProviderAccountId = self.0.get(ACCOUNT)?.parse().ok()?;
+        (named == account)
+            .then(|| self.0.get(ENDPOINT)?.parse().ok())
+            .flatten()
     }
 
     /// Our setup, where the object is of one.

@@ -47,7 +47,8 @@ struct Event<'a> {
     livemode: Option<&'a RawValue>,
     #[serde(borrow)]
     account: Option<&'a RawValue>,
-    /// A thin event's word for the account.
+    /// A thin event's word for the account: the path to it, where it is a connected one
+    /// (<https://docs.stripe.com/context>).
     #[serde(borrow)]
     context: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -82,7 +83,8 @@ pub(super) fn read_envelope(body: &[u8]) -> Option<Envelope> {
         object_id: object.map(|object: Object| object.id),
         api_version: lenient(event.api_version),
         live: lenient(event.livemode).unwrap_or(false),
-        external_account: lenient(event.account).or_else(|| lenient(event.context)),
+        external_account: lenient(event.account)
+            .or_else(|| lenient::<Cow<'_, str>>(event.context).and_then(|path| last(&path))),
         event_id: event.id.into_owned(),
         kind: event.kind.into_owned(),
     })
@@ -91,6 +93,11 @@ pub(super) fn read_envelope(body: &[u8]) -> Option<Envelope> {
 /// What can be missing, or be of a shape of tomorrow, is then not there.
 fn lenient<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
+}
+
+/// The account that a path leads to, past its platform and organization.
+fn last(path: &str) -> Option<String> {
+    path.rsplit('/').next().map(str::to_owned)
 }
 
 /// Whole seconds, from seconds since 1970 or from RFC 3339. Nothing happened before 1970.

@@ -10,8 +10,8 @@ use quittance::domain::dispute::{DisputeSnapshot, DisputeState, Evidence};
 use quittance::domain::ids::{ApiKeyId, DisputeId, OperationId};
 use quittance::domain::snapshot::{Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, History, Interpretation, ObjectRef, Outcome, Provider,
-    ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome, PartRef,
+    Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -121,6 +121,14 @@ impl Provider for StandIn {
 
     fn interpret(&self, _: &[u8]) -> Interpretation {
         Interpretation::NotFollowed
+    }
+
+    async fn resolve(&self, _: &ProviderAccount, _: &PartRef) -> Result<Interpretation, ProviderError> {
+        Err(ProviderError::Auth)
+    }
+
+    fn endpoints(&self) -> Option<&dyn Endpoints> {
+        None
     }
 
     fn disputes(&self) -> Option<&dyn Disputes> {

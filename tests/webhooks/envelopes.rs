@@ -42,6 +42,17 @@ fn a_thin_event_says_the_same_in_its_own_way() {
 }
 
 #[test]
+fn a_path_of_accounts_leads_to_the_last() {
+    let event = |path: &str| {
+        let event = format!(r#"{{"id":"evt_1","type":"v1.x.y","created":1,"context":{path}}}"#);
+        envelope(event.as_bytes()).external_account
+    };
+    assert_eq!(event(r#""acct_1/acct_2""#).as_deref(), Some("acct_2"));
+    assert_eq!(event(r#""acct_2""#).as_deref(), Some("acct_2"));
+    assert_eq!(event("null"), None);
+}
+
+#[test]
 fn only_the_id_the_type_and_the_time_must_be_there() {
     let least = br#"{"type":"x.y","created":0,"id":"evt_1"}"#;
     let read = envelope(least);

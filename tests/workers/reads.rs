@@ -9,8 +9,8 @@ use quittance::app::{Accounts, App, Outgoing, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, History, Interpretation, ObjectRef, Outcome, Provider,
-    ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome, PartRef,
+    Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -102,6 +102,14 @@ impl Provider for Overtaken {
 
     fn interpret(&self, _: &[u8]) -> Interpretation {
         Interpretation::NotFollowed
+    }
+
+    async fn resolve(&self, _: &ProviderAccount, _: &PartRef) -> Result<Interpretation, ProviderError> {
+        Err(ProviderError::Auth)
+    }
+
+    fn endpoints(&self) -> Option<&dyn Endpoints> {
+        None
     }
 
     fn disputes(&self) -> Option<&dyn Disputes> {

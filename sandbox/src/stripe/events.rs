@@ -20,9 +20,11 @@ const MAX_TYPES: usize = 20;
 pub(crate) struct Event {
     pub(crate) id: String,
     pub(crate) kind: &'static str,
-    created: i64,
+    pub(crate) created: i64,
     /// Serialized once: an event is sent more often than it is read.
-    data: Box<RawValue>,
+    pub(crate) data: Box<RawValue>,
+    /// The connected account it is about, where it is.
+    pub(crate) account: Option<String>,
     origin: Origin,
     api_version: String,
     /// How many endpoints have not acknowledged it yet.
@@ -35,6 +37,8 @@ pub(crate) struct Event {
 struct View<'a> {
     id: &'a str,
     object: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
     api_version: &'a str,
     created: i64,
     data: &'a RawValue,
@@ -55,6 +59,7 @@ impl Event {
         View {
             id: &self.id,
             object: "event",
+            account: self.account.as_deref(),
             api_version,
             created: self.created,
             data: &self.data,
@@ -91,32 +96,45 @@ impl Row for Arc<Event> {
 impl State {
     /// Records that `object` changed and tells the endpoints that want to know.
     pub(crate) fn emit(&mut self, kind: &'static str, object: &Value, previous: Option<Value>) {
+        let connected = self.settings.connected.then(|| self.settings.account_id.clone());
+        if let Some(event) = self.tell(connected, kind, object, previous) {
+            self.events.insert(event);
+        }
+    }
+
+    /// Tells the endpoints that want to know of one account's change.
+    pub(crate) fn tell(
+        &self,
+        account: Option<String>,
+        kind: &'static str,
+        object: &Value,
+        previous: Option<Value>,
+    ) -> Option<Arc<Event>> {
         let mut data = json!({ "object": object });
         if let Some(previous) = previous {
             data["previous_attributes"] = previous;
         }
-        let Ok(data) = serde_json::value::to_raw_value(&data) else {
-            return;
-        };
-        let wanting = self
+        let data = serde_json::value::to_raw_value(&data).ok()?;
+        let wanting: Vec<_> = self
             .endpoints
             .iter()
-            .filter(|endpoint| endpoint.wants(kind))
-            .count();
+            .filter(|endpoint| endpoint.wants(kind, account.as_deref()))
+            .collect();
         let event = Arc::new(Event {
             id: new_id("evt"),
             kind,
             created: now(),
             data,
+            account,
             origin: self.origin.clone(),
             api_version: self.settings.api_version.clone(),
-            pending_webhooks: AtomicU32::new(u32::try_from(wanting).unwrap_or(u32::MAX)),
+            pending_webhooks: AtomicU32::new(u32::try_from(wanting.len()).unwrap_or(u32::MAX)),
             given_up: AtomicU32::new(0),
         });
-        self.events.insert(Arc::clone(&event));
-        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.wants(kind)) {
+        for endpoint in wanting {
             endpoint.enqueue(Arc::clone(&event));
         }
+        Some(event)
     }
 }
 

@@ -209,6 +209,35 @@ impl PretendStripe {
         Ok(())
     }
 
+    /// All endpoints as the API shows them, newest first.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Value> {
+        self.service.state().endpoint_views()
+    }
+
+    /// Turns an endpoint off, as Stripe does with one that fails for days.
+    pub fn disable_endpoint(&self, id: &str) -> Result<()> {
+        let state = self.service.state();
+        let endpoint = state.endpoints.iter().find(|endpoint| endpoint.id() == id);
+        endpoint
+            .with_context(|| format!("there is no endpoint {id}"))?
+            .shown()
+            .disabled = true;
+        Ok(())
+    }
+
+    /// Deletes an endpoint, as somebody does in the dashboard.
+    pub fn delete_endpoint(&self, id: &str) -> Result<()> {
+        let deleted = self.service.state().delete_endpoint(id);
+        deleted.map_err(|error| anyhow!("{id} is not deleted: {}", error.message()))
+    }
+
+    /// Tells the endpoints for connected accounts of a change at another account of the platform.
+    pub fn tell_of_account(&self, account: &str, kind: &'static str, object: &Value) {
+        let state = self.unasked();
+        drop(state.tell(Some(account.to_owned()), kind, object, None));
+    }
+
     /// Changes how tidily events arrive.
     pub fn set_delivery(&self, plan: DeliveryPlan) {
         *self.service.courier.plan() = plan;
@@ -261,7 +290,7 @@ impl PretendStripe {
         for endpoint in state
             .endpoints
             .iter()
-            .filter(|endpoint| endpoint.wants(found.kind))
+            .filter(|endpoint| endpoint.wants(found.kind, found.account.as_deref()))
         {
             endpoint.enqueue(Arc::clone(found));
         }

@@ -33,6 +33,8 @@ mod setup_intents;
 mod shopper;
 mod signature;
 mod state;
+mod thin;
+mod webhook_endpoints;
 mod webhooks;
 
 use std::sync::{Arc, OnceLock};
@@ -73,6 +75,8 @@ pub struct Options {
     pub publishable_key: String,
     /// The account.
     pub account_id: String,
+    /// Whether the account is a connected one: the keys are its platform's, and calls must name it.
+    pub connected: bool,
     /// The account's API version.
     pub api_version: String,
     /// How long each request takes.
@@ -98,6 +102,7 @@ impl Default for Options {
             secret_key: "sk_test_sandbox".to_owned(),
             publishable_key: "pk_test_sandbox".to_owned(),
             account_id: "acct_1Sandbox".to_owned(),
+            connected: false,
             api_version: "2026-09-30.endive".to_owned(),
             latency: Duration::ZERO,
             search_lag: Duration::ZERO,
@@ -123,6 +128,7 @@ impl PretendStripe {
     pub async fn start(options: Options) -> Result<Self> {
         let settings = Arc::new(Settings {
             account_id: options.account_id,
+            connected: options.connected,
             secret_key: options.secret_key,
             publishable_key: options.publishable_key,
             api_version: options.api_version,

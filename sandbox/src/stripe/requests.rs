@@ -11,6 +11,7 @@ use super::errors::ApiError;
 use super::fields::Checked;
 use super::form::{self, Param, Params};
 use super::state::{Settings, new_id};
+use super::webhook_endpoints;
 
 /// Stripe's own limit.
 const MAX_KEY_LEN: usize = 255;
@@ -127,6 +128,15 @@ fn check_account(settings: &Settings, seen: &SeenRequest) -> Checked<()> {
                  Application access may have been revoked."
             );
             Err(ApiError::forbidden(message).code("account_invalid"))
+        }
+        // Stripe would do it on the platform's own account, and nobody would see the mistake.
+        None if settings.connected && !seen.path.starts_with(webhook_endpoints::PATH) => {
+            let message = "This platform has nothing of its own: name the connected account.";
+            Err(ApiError::forbidden(message))
+        }
+        Some(_) if seen.path.starts_with(webhook_endpoints::PATH) => {
+            let message = "Endpoints are the platform's: do not name a connected account.";
+            Err(ApiError::forbidden(message))
         }
         _ => Ok(()),
     }

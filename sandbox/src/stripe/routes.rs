@@ -10,7 +10,7 @@ use super::requests::Call;
 use super::state::State;
 use super::{
     balance, charges, checkout, confirmation_tokens, customers, disputes, events, mandates, payment_intents,
-    payment_methods, refunds, setup_intents,
+    payment_methods, refunds, setup_intents, webhook_endpoints,
 };
 
 /// Carries out one call.
@@ -71,6 +71,8 @@ fn read(state: &State, path: &[&str], fields: Fields) -> Option<Checked<Value>> 
         ["balance_transactions", id] => balance::retrieve_transaction(state, id, fields),
         ["events"] => events::list(state, fields),
         ["events", id] => events::retrieve(state, id, fields),
+        ["webhook_endpoints"] => webhook_endpoints::list(state, fields),
+        ["webhook_endpoints", id] => webhook_endpoints::retrieve(state, id, fields),
         ["customers"] => customers::list(state, fields),
         ["customers", "search"] => customers::search(state, fields),
         ["customers", id] => customers::retrieve(state, id, fields),
@@ -109,6 +111,8 @@ fn write(state: &mut State, path: &[&str], fields: Fields) -> Option<Checked<Val
         ["setup_intents"] => setup_intents::create(state, fields),
         ["setup_intents", id] => setup_intents::update(state, id, fields),
         ["setup_intents", id, "cancel"] => setup_intents::cancel(state, id, fields),
+        ["webhook_endpoints"] => webhook_endpoints::create(state, fields),
+        ["webhook_endpoints", id] => webhook_endpoints::update(state, id, fields),
         ["checkout", "sessions"] => checkout::create(state, fields),
         ["checkout", "sessions", id, "expire"] => checkout::expire(state, id, fields),
         _ => return None,
@@ -118,6 +122,7 @@ fn write(state: &mut State, path: &[&str], fields: Fields) -> Option<Checked<Val
 fn delete(state: &mut State, path: &[&str], fields: Fields) -> Option<Checked<Value>> {
     Some(match path {
         ["customers", id] => customers::delete(state, id, fields),
+        ["webhook_endpoints", id] => webhook_endpoints::delete(state, id, fields),
         _ => return None,
     })
 }

@@ -22,7 +22,7 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(settings: Arc<Settings>, courier: Arc<Courier>) -> Self {
         Self {
-            state: Mutex::new(State::new(Arc::clone(&settings))),
+            state: Mutex::new(State::new(Arc::clone(&settings), Arc::clone(&courier))),
             settings,
             faults: Faults::default(),
             courier,

@@ -43,9 +43,11 @@ impl Shopper {
     ) -> Result<Value> {
         let settings = &self.service.settings;
         let url = format!("{}/v1/{kind}/{intent}/confirm", settings.base_url());
-        let response = self
-            .client
-            .post(url)
+        let mut request = self.client.post(url);
+        if settings.connected {
+            request = request.header("Stripe-Account", &settings.account_id);
+        }
+        let response = request
             .bearer_auth(&settings.publishable_key)
             .form(&[
                 ("client_secret", client_secret),

@@ -23,12 +23,14 @@ use super::payment_intents::PaymentIntent;
 use super::payment_methods::PaymentMethod;
 use super::refunds::Refund;
 use super::setup_intents::SetupIntent;
-use super::webhooks::Endpoint;
+use super::webhooks::{Courier, Endpoint};
 
 /// What does not change while the service runs.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) account_id: String,
+    /// Whether the account is a connected one, and the keys are its platform's.
+    pub(crate) connected: bool,
     pub(crate) secret_key: String,
     pub(crate) publishable_key: String,
     pub(crate) api_version: String,
@@ -88,13 +90,15 @@ pub(crate) struct State {
     pub(crate) sessions: Table<Session>,
     pub(crate) events: Table<Arc<Event>>,
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    /// Who serves them.
+    pub(crate) courier: Arc<Courier>,
     pub(crate) waiting: VecDeque<(Instant, Later)>,
     /// Rung when something starts to wait.
     pub(crate) alarm: Arc<Notify>,
 }
 
 impl State {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, courier: Arc<Courier>) -> Self {
         Self {
             settings,
             origin: Origin::default(),
@@ -112,6 +116,7 @@ impl State {
             sessions: Table::default(),
             events: Table::default(),
             endpoints: Vec::new(),
+            courier,
             waiting: VecDeque::new(),
             alarm: Arc::default(),
         }

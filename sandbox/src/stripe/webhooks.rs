@@ -1,6 +1,6 @@
 //! Telling endpoints what happened: signed, repeated until acknowledged, and as untidy as a test wants it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::events::{Event, fits};
 use super::signature;
 use super::state::{State, new_id, now};
+use super::webhook_endpoints::Shown;
 
 /// How long a shuffling courier waits for more events to mix.
 const GATHER: Duration = Duration::from_millis(30);
@@ -32,6 +33,10 @@ pub struct WebhookEndpoint {
     pub events: Vec<String>,
     /// The API version that the endpoint was created with; the account's where absent.
     pub api_version: Option<String>,
+    /// Whether it hears of connected accounts, and not of the account itself.
+    pub connect: bool,
+    /// Whether it gets thin events, which name the object and do not show it.
+    pub thin: bool,
 }
 
 impl WebhookEndpoint {
@@ -43,6 +48,8 @@ impl WebhookEndpoint {
             secrets: vec![secret.into()],
             events: vec!["*".to_owned()],
             api_version: None,
+            connect: false,
+            thin: false,
         }
     }
 }
@@ -92,6 +99,10 @@ impl DeliveryPlan {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     id: String,
+    /// What the API shows beside where it sends what.
+    shown: Mutex<Shown>,
+    /// Deleted: what is on its way to it arrives nowhere.
+    pub(crate) gone: AtomicBool,
     spec: Mutex<WebhookEndpoint>,
     queue: UnboundedSender<Arc<Event>>,
     courier: Arc<Courier>,
@@ -106,9 +117,16 @@ impl Endpoint {
         self.spec.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it hears of a type.
-    pub(crate) fn wants(&self, kind: &str) -> bool {
-        self.spec().events.iter().any(|pattern| fits(pattern, kind))
+    pub(crate) fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it hears of a type, from the account itself or from a connected one.
+    pub(crate) fn wants(&self, kind: &str, account: Option<&str>) -> bool {
+        let spec = self.spec();
+        !self.shown().disabled
+            && spec.connect == account.is_some()
+            && spec.events.iter().any(|pattern| fits(pattern, kind))
     }
 
     /// Leaves an event to be sent.
@@ -161,12 +179,19 @@ impl Courier {
 
     /// Starts to serve an endpoint.
     pub(crate) fn serve(self: &Arc<Self>, state: &mut State, mut spec: WebhookEndpoint) -> String {
+        let shown = Shown {
+            created: now(),
+            api_version: spec.api_version.clone(),
+            ..Shown::default()
+        };
         spec.api_version
             .get_or_insert_with(|| state.settings.api_version.clone());
         let (queue, events) = unbounded_channel();
         let id = new_id("we");
         let endpoint = Arc::new(Endpoint {
             id: id.clone(),
+            shown: Mutex::new(shown),
+            gone: AtomicBool::new(false),
             spec: Mutex::new(spec),
             queue,
             courier: Arc::clone(self),
@@ -261,14 +286,14 @@ impl Courier {
 
     /// Tries once, and leaves further tries to a task of their own: the next event does not wait for them.
     async fn deliver(self: &Arc<Self>, endpoint: &Arc<Endpoint>, event: Arc<Event>) {
-        if self.attempt(endpoint, &event).await {
+        if self.forgotten(endpoint, &event) || self.attempt(endpoint, &event).await {
             return;
         }
         let (courier, endpoint) = (Arc::clone(self), Arc::clone(endpoint));
         self.spawn(async move {
             for delay in &courier.retries {
                 tokio::time::sleep(*delay).await;
-                if courier.attempt(&endpoint, &event).await {
+                if courier.forgotten(&endpoint, &event) || courier.attempt(&endpoint, &event).await {
                     return;
                 }
             }
@@ -279,7 +304,11 @@ impl Courier {
     async fn attempt(&self, endpoint: &Endpoint, event: &Event) -> bool {
         let request = {
             let spec = endpoint.spec();
-            let body = event.body(spec.api_version.as_deref().unwrap_or_default());
+            let body = if spec.thin {
+                event.thin_body()
+            } else {
+                event.body(spec.api_version.as_deref().unwrap_or_default())
+            };
             self.client
                 .post(&spec.url)
                 .header("Content-Type", "application/json; charset=utf-8")
@@ -293,16 +322,30 @@ impl Courier {
             .is_ok_and(|response| response.status().is_success());
         if taken {
             self.acknowledged.fetch_add(1, Ordering::AcqRel);
-            // Copies of one event count it down once.
-            let _ = event
-                .pending_webhooks
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| {
-                    pending.checked_sub(1)
-                });
-            self.outstanding.fetch_sub(1, Ordering::AcqRel);
-            self.progress();
+            self.settle(event);
         }
         taken
+    }
+
+    /// Whether an endpoint was deleted: nothing is outstanding for it any more.
+    fn forgotten(&self, endpoint: &Endpoint, event: &Event) -> bool {
+        let gone = endpoint.gone.load(Ordering::Acquire);
+        if gone {
+            self.settle(event);
+        }
+        gone
+    }
+
+    /// One delivery is outstanding no more.
+    fn settle(&self, event: &Event) {
+        // Copies of one event count it down once.
+        let _ = event
+            .pending_webhooks
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| {
+                pending.checked_sub(1)
+            });
+        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+        self.progress();
     }
 }
 

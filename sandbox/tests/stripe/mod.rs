@@ -7,6 +7,7 @@ mod confirmations;
 mod customers;
 mod disputes;
 mod events;
+mod endpoints;
 mod faults;
 mod idempotency;
 mod money;

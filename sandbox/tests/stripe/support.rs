@@ -86,6 +86,18 @@ impl Desk {
         self.try_post(path, form, Some(key)).await.unwrap()
     }
 
+    /// On behalf of a connected account.
+    pub(crate) async fn post_for(&self, account: &str, path: &str, form: &str) -> Answered {
+        let request = self
+            .client
+            .post(format!("{}{path}", self.stripe.url()))
+            .bearer_auth(self.stripe.secret_key())
+            .header("Stripe-Account", account)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+        read(request).await.unwrap()
+    }
+
     /// As a network that may fail sees it.
     pub(crate) async fn try_post(
         &self,
@@ -175,7 +187,12 @@ impl Listener {
     }
 
     pub(crate) fn endpoint(&self) -> WebhookEndpoint {
-        WebhookEndpoint::new(format!("{}/webhooks", self.server.url()), "whsec_first")
+        WebhookEndpoint::new(self.url(), "whsec_first")
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/webhooks", self.server.url())
     }
 
     pub(crate) fn refuse(&self, statuses: &[StatusCode]) {

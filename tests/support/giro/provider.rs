@@ -8,8 +8,9 @@ use quittance::domain::operation::OperationKind;
 use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
-    Ambiguity, Call, Capability, Delivery, Disputes, Envelope, History, Interpretation, ObjectRef, Outcome,
-    Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet, verify_hmac_sha256,
+    Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation, ObjectRef,
+    Outcome, PartRef, Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet,
+    verify_hmac_sha256,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -181,6 +182,15 @@ impl Provider for Giro {
 
     fn history(&self) -> Option<&dyn History> {
         None
+    }
+
+    fn endpoints(&self) -> Option<&dyn Endpoints> {
+        None
+    }
+
+    async fn resolve(&self, _: &ProviderAccount, _: &PartRef) -> Result<Interpretation, ProviderError> {
+        // Its notices say whose they are.
+        Ok(Interpretation::NotFollowed)
     }
 
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String> {

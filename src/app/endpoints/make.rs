@@ -1,0 +1,162 @@
+//! Making an endpoint, once, although its secret is told once.
+
+use time::OffsetDateTime;
+use url::Url;
+
+use super::super::commit;
+use super::{App, AppError, Connected, list};
+use crate::domain::ids::{OperationId, WebhookEndpointId};
+use crate::provider::{
+    Ambiguity, CreatedEndpoint, Endpoint, Endpoints, NewEndpoint, ProviderAccount, ProviderError,
+};
+use crate::store;
+use crate::store::webhook_endpoints::{EndpointState, WebhookEndpoint};
+
+/// Makes an endpoint that takes the place of the account's, which goes at `old_until`.
+pub(super) async fn make(
+    app: &App,
+    account: &ProviderAccount,
+    endpoints: &dyn Endpoints,
+    url: &Url,
+    old_until: OffsetDateTime,
+) -> Result<Connected, AppError> {
+    let begun = list(app, account).await?;
+    let begun = begun
+        .into_iter()
+        .find(|endpoint| endpoint.state == EndpointState::Creating);
+    let replaces = begun.as_ref().map(|begun| begun.url.clone());
+    let mut new = claim(app, account, url, begun, false).await?;
+    let mut answer = endpoints.create_endpoint(account, as_new(&new, url)).await;
+    let stored = |error: &ProviderError| {
+        matches!(
+            error,
+            ProviderError::Ambiguous {
+                ambiguity: Ambiguity::Stored,
+                ..
+            }
+        )
+    };
+    if answer.as_ref().is_err_and(stored) {
+        // What was made under the key will never be told again: under another key, another one is.
+        new = claim(app, account, url, Some(new), true).await?;
+        answer = endpoints.create_endpoint(account, as_new(&new, url)).await;
+    }
+    let made = answer.map_err(AppError::Provider)?;
+    let had_one = store_made(app, account, &new, &made, old_until).await?;
+    let urls: Vec<&str> = replaces
+        .iter()
+        .map(String::as_str)
+        .chain([url.as_str()])
+        .collect();
+    delete_orphans(app, account, endpoints, &urls).await?;
+    Ok(Connected {
+        id: new.id,
+        provider_reference: made.reference,
+        url: new.url,
+        created: true,
+        old_until: had_one.then_some(old_until),
+    })
+}
+
+fn as_new<'a>(endpoint: &WebhookEndpoint, url: &'a Url) -> NewEndpoint<'a> {
+    NewEndpoint { id: endpoint.id, url }
+}
+
+/// Writes down what the provider is about to be asked for; or finds what was, where that can still be asked again.
+async fn claim(
+    app: &App,
+    account: &ProviderAccount,
+    url: &Url,
+    begun: Option<WebhookEndpoint>,
+    anew: bool,
+) -> Result<WebhookEndpoint, AppError> {
+    let now = app.clock.now();
+    let repeatable_for = app.provider(&account.provider)?.repeatable_for();
+    let (merchant, id) = (account.merchant_id, account.id);
+    let mut tx = app.begin().await?;
+    if let Some(begun) = begun {
+        let repeatable = begun.created_at + repeatable_for > now && begun.url == url.as_str();
+        if anew || !repeatable {
+            store::webhook_endpoints::abandon(&mut tx, &begun).await?;
+        }
+    }
+    let new = WebhookEndpointId::generate();
+    store::webhook_endpoints::insert(&mut tx, merchant, id, new, url.as_str(), now).await?;
+    let held = store::webhook_endpoints::list(&mut tx, merchant, id).await?;
+    commit(tx).await?;
+    held.into_iter()
+        .find(|endpoint| endpoint.state == EndpointState::Creating)
+        .ok_or(AppError::in_flight())
+}
+
+/// Writes down the secret and lets the endpoint take its place, in one. Whether another had it.
+async fn store_made(
+    app: &App,
+    account: &ProviderAccount,
+    new: &WebhookEndpoint,
+    made: &CreatedEndpoint,
+    old_until: OffsetDateTime,
+) -> Result<bool, AppError> {
+    let (merchant, id, now) = (account.merchant_id, account.id, app.clock.now());
+    let mut tx = app.begin().await?;
+    let held = store::webhook_endpoints::list(&mut tx, merchant, id).await?;
+    let had_one = held
+        .iter()
+        .any(|endpoint| endpoint.state == EndpointState::Active && endpoint.id != new.id);
+    store::webhook_endpoints::retire_active(&mut tx, merchant, id, old_until).await?;
+    let secret = store::provider_accounts::insert_webhook_secret(
+        &mut tx,
+        &app.sealer,
+        merchant,
+        id,
+        &made.secret,
+        now,
+    )
+    .await?;
+    if store::webhook_endpoints::activate(&mut tx, new, &made.reference, secret).await? {
+        commit(tx).await?;
+        app.accounts.forget(id);
+    }
+    // Where it was not: who asked at the same time under the same key wrote the same down.
+    Ok(had_one)
+}
+
+/// Deletes what we made at these addresses and hold no secret of: nothing that it delivers can ever be proven.
+pub(super) async fn delete_orphans(
+    app: &App,
+    account: &ProviderAccount,
+    endpoints: &dyn Endpoints,
+    urls: &[&str],
+) -> Result<(), AppError> {
+    let there = endpoints
+        .list_endpoints(account)
+        .await
+        .map_err(AppError::Provider)?;
+    // Read later than what is there: whoever makes one wrote it down before.
+    let held = list(app, account).await?;
+    for orphan in there
+        .iter()
+        .filter(|there| urls.contains(&there.url.as_str()) && is_orphan(there, &held))
+    {
+        endpoints
+            .delete_endpoint(account, OperationId::generate(), &orphan.reference)
+            .await
+            .map_err(AppError::Provider)?;
+        tracing::info!(provider_account_id = %account.id, endpoint = orphan.reference,
+            "an endpoint whose secret was lost was deleted");
+    }
+    Ok(())
+}
+
+fn is_orphan(there: &Endpoint, held: &[WebhookEndpoint]) -> bool {
+    let Some(id) = there.id else {
+        return false;
+    };
+    !held.iter().any(|held| {
+        held.id == id
+            && held
+                .provider_reference
+                .as_ref()
+                .is_none_or(|reference| *reference == there.reference)
+    })
+}
