@@ -22,7 +22,19 @@ pub(super) struct KnownAccount {
     pub(super) account: ProviderAccount,
     /// What its webhooks may be signed with.
     pub(super) webhook_secrets: Vec<SecretString>,
+    /// Whether it took from us the right to act for it.
+    is_deauthorized: bool,
     read_at: Instant,
+}
+
+impl KnownAccount {
+    /// Checks that calls for the account are taken, so that none is begun that cannot be.
+    pub(super) const fn check_authorized(&self) -> Result<(), AppError> {
+        if self.is_deauthorized {
+            return Err(AppError::AccountDeauthorized(self.account.id));
+        }
+        Ok(())
+    }
 }
 
 /// The accounts that were read lately.
@@ -37,6 +49,12 @@ impl Accounts {
             .get(&id)
             .filter(|known| known.read_at.elapsed() < REMEMBERED)
             .cloned()
+    }
+
+    /// Has an account read anew, because something of it changed.
+    pub(super) fn forget(&self, id: ProviderAccountId) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&id);
     }
 
     /// The account, over a connection that the caller has; none where nobody has it.
@@ -54,9 +72,11 @@ impl Accounts {
         };
         let account = store::provider_accounts::get(conn, &app.sealer, merchant, id).await?;
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
+        let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
         let read = Arc::new(KnownAccount {
             account,
             webhook_secrets: secrets,
+            is_deauthorized,
             read_at: Instant::now(),
         });
         self.0

@@ -1,5 +1,6 @@
 //! Use cases. Transactions begin and commit here, and never stay open across a network call.
 
+mod account_events;
 mod accounts;
 mod apply;
 pub mod auth;
@@ -9,12 +10,14 @@ mod clock;
 pub mod customers;
 pub mod disputes;
 mod error;
+pub mod foreign;
 pub mod health;
 mod idempotency;
 mod inbox;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+mod payouts;
 pub mod setup;
 pub mod setups;
 pub mod sweep;

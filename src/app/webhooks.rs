@@ -9,9 +9,8 @@ use time::OffsetDateTime;
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
-use super::disputes;
 use super::payments::refresh;
-use super::{App, AppError, commit, wallet_events};
+use super::{App, AppError, account_events, commit, disputes, foreign, payouts, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::Authority;
@@ -108,9 +107,12 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
                 | Interpretation::Setup { reference, .. }
                 | Interpretation::PaymentMethod { reference, .. }
                 | Interpretation::Mandate { reference, .. }
-                | Interpretation::Dispute { reference, .. },
+                | Interpretation::Dispute { reference, .. }
+                | Interpretation::Charge { reference, .. }
+                | Interpretation::Payout { reference, .. },
             ) => reference.clone(),
-            Ok(Interpretation::NotFollowed) | Err(_) => event.event_id.clone(),
+            Ok(Interpretation::Account(_) | Interpretation::Deauthorized | Interpretation::NotFollowed)
+            | Err(_) => event.event_id.clone(),
         };
         let key = (event.provider_account_id, object);
         by_object.entry(key).or_default().push((event, interpretation));
@@ -165,15 +167,24 @@ async fn apply_event(
             reference,
             payment,
             snapshot,
-        } => (find_payment(app, event, &reference, payment).await?, snapshot),
+        } => match find_payment(app, event, &reference, payment).await? {
+            Some(id) => (Some(id), snapshot),
+            None => return foreign::hear(app, event, &reference).await,
+        },
+        Interpretation::Charge { reference, payment } => {
+            match find_charged(app, event, &reference, payment).await? {
+                Some(id) => (Some(id), None),
+                None => return foreign::hear(app, event, &reference).await,
+            }
+        }
         Interpretation::Checkout {
             reference,
             payment,
             snapshot,
-        } => (
-            find_paid_on_page(app, event, &reference, payment).await?,
-            snapshot,
-        ),
+        } => match find_paid_on_page(app, event, &reference, payment).await? {
+            Some(id) => (Some(id), snapshot),
+            None => return foreign::hear_of_page(app, event, &reference, snapshot.as_deref()).await,
+        },
         Interpretation::Setup { reference, setup } => {
             return wallet_events::apply_setup(app, event, &reference, setup).await;
         }
@@ -186,6 +197,11 @@ async fn apply_event(
         Interpretation::Dispute { reference, snapshot } => {
             return disputes::hear(app, event, &reference, snapshot.as_deref()).await;
         }
+        Interpretation::Payout { reference, snapshot } => {
+            return payouts::hear(app, event, &reference, snapshot.as_deref()).await;
+        }
+        Interpretation::Account(said) => return account_events::hear(app, event, &said).await,
+        Interpretation::Deauthorized => return account_events::hear_deauthorized(app, event).await,
         Interpretation::NotFollowed => (None, None),
     };
     let Some(id) = found else {
@@ -238,6 +254,30 @@ async fn find_payment(
             Ok(Some(id))
         }
         Ok(_) | Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The payment that a charge is of, where its event does not say: by the charge, or by our id of the payment.
+async fn find_charged(
+    app: &App,
+    event: &WebhookEvent,
+    charge: &str,
+    named: Option<PaymentId>,
+) -> Result<Option<PaymentId>, AppError> {
+    let (merchant, account) = (event.merchant_id, event.provider_account_id);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    if let Some(id) = store::payments::find_by_charge(&mut conn, merchant, account, charge).await? {
+        return Ok(Some(id));
+    }
+    let Some(id) = named else { return Ok(None) };
+    match store::payments::get(&mut conn, &app.sealer, merchant, id).await {
+        // Only the payment's own reference can be read: a charge says none.
+        Ok(payment) => {
+            let is_there = payment.provider_account_id == account && payment.provider_reference.is_some();
+            Ok(is_there.then_some(id))
+        }
+        Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

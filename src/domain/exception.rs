@@ -23,6 +23,12 @@ pub enum ExceptionKind {
     RefundFailed,
     /// A customer's bank takes money back or asks about it: somebody must answer.
     DisputeOpened,
+    /// A payout came back from the bank.
+    PayoutFailed,
+    /// The provider lets an account charge nobody any more.
+    AccountRestricted,
+    /// An account took from us the right to act for it.
+    AccountDeauthorized,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
 }

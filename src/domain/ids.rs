@@ -131,6 +131,10 @@ ids! {
     RefundId = "re";
     /// Money that a customer's bank takes back, or asks about.
     DisputeId = "dsp";
+    /// Money on its way to the merchant's bank.
+    PayoutId = "pyt";
+    /// A payment at a provider that did not start here.
+    ForeignPaymentId = "fpy";
     /// News to tell.
     OutboxMessageId = "msg";
     /// A difference that a person must see.

@@ -7,6 +7,7 @@ mod cursor;
 mod customers;
 mod disputes;
 mod extract;
+mod foreign_payments;
 mod health;
 mod new_payment;
 mod openapi;
@@ -90,7 +91,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(disputes::list)
         .service(disputes::get)
         .service(disputes::evidence)
-        .service(disputes::accept);
+        .service(disputes::accept)
+        .service(foreign_payments::list);
 }
 
 /// What no route takes: a path that is none, or a method that its path does not have.

@@ -35,6 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
         super::disputes::get,
         super::disputes::evidence,
         super::disputes::accept,
+        super::foreign_payments::list,
         super::webhooks::receive,
         super::health::healthz,
         super::health::readyz,
@@ -47,6 +48,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "setups", description = "Customers leaving a payment method for later, without a charge"),
         (name = "payment methods", description = "What customers left"),
         (name = "disputes", description = "Money that a customer's bank takes back, or asks about"),
+        (name = "foreign payments", description = "Payments at the provider that did not start here"),
         (name = "webhooks", description = "Where providers tell us what happened"),
         (name = "operations", description = "For whoever runs the service"),
     )

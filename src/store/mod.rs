@@ -3,12 +3,14 @@
 //! `get` gives the row or [`StoreError::NotFound`], `find` an option, `list` a page, `lock` holds the row until the
 //! transaction ends. The merchant always comes first.
 
+pub mod account_standings;
 pub mod api_keys;
 pub mod balance_transactions;
 pub mod checkout_sessions;
 pub mod customers;
 pub mod disputes;
 pub mod exceptions;
+pub mod foreign_payments;
 pub mod health;
 pub mod idempotency_records;
 pub mod merchants;
@@ -17,6 +19,7 @@ pub mod operations;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+pub mod payouts;
 pub mod provider_accounts;
 pub mod refunds;
 pub mod setups;

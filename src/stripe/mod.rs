@@ -1,5 +1,6 @@
 //! Stripe. The only user of async-stripe.
 
+mod affairs;
 mod budget;
 mod client;
 mod compose;
@@ -27,8 +28,8 @@ use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, VerifiedWebhook, VerifyError, Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider,
+    ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -131,6 +132,10 @@ impl Provider for Stripe {
     }
 
     fn disputes(&self) -> Option<&dyn Disputes> {
+        Some(self)
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
         Some(self)
     }
 }

@@ -10,8 +10,8 @@ use quittance::domain::dispute::{DisputeSnapshot, DisputeState, Evidence};
 use quittance::domain::ids::{ApiKeyId, DisputeId, OperationId};
 use quittance::domain::snapshot::{Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider,
+    ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -125,6 +125,10 @@ impl Provider for StandIn {
 
     fn disputes(&self) -> Option<&dyn Disputes> {
         self.0.as_ref().map(|disputes| disputes as &dyn Disputes)
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
+        None
     }
 }
 

@@ -8,8 +8,8 @@ use quittance::app::{Accounts, App, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider, ProviderAccount,
-    ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Interpretation, ObjectRef, Outcome, Provider,
+    ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -104,6 +104,10 @@ impl Provider for Overtaken {
     }
 
     fn disputes(&self) -> Option<&dyn Disputes> {
+        None
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
         None
     }
 }

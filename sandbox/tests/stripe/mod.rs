@@ -11,6 +11,7 @@ mod idempotency;
 mod money;
 mod official;
 mod payments;
+mod payouts;
 mod sepa;
 mod setups;
 mod shapes;

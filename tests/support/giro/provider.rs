@@ -8,8 +8,8 @@ use quittance::domain::operation::OperationKind;
 use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
-    Ambiguity, Call, Capability, Delivery, Disputes, Envelope, Interpretation, ObjectRef, Outcome, Provider,
-    ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet, verify_hmac_sha256,
+    Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Envelope, Interpretation, ObjectRef, Outcome,
+    Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet, verify_hmac_sha256,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -176,6 +176,10 @@ const fn rate_limited(seconds: u64) -> ProviderError {
 #[async_trait]
 impl Provider for Giro {
     fn disputes(&self) -> Option<&dyn Disputes> {
+        None
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
         None
     }
 
