@@ -11,6 +11,7 @@ mod architecture;
 mod crash;
 mod customers;
 mod disputes;
+mod followed;
 mod localstripe;
 mod matrix;
 mod odoo;
