@@ -15,6 +15,7 @@ mod faults;
 mod healing;
 mod events;
 mod endpoints;
+mod followed;
 mod localstripe;
 mod matrix;
 mod odoo;

@@ -22,7 +22,19 @@ pub(super) struct KnownAccount {
     pub(super) account: ProviderAccount,
     /// What its webhooks may be signed with.
     pub(super) webhook_secrets: Vec<SecretString>,
+    /// Whether it took from us the right to act for it.
+    is_deauthorized: bool,
     read_at: Instant,
+}
+
+impl KnownAccount {
+    /// Checks that calls for the account are taken, so that none is begun that cannot be.
+    pub(super) const fn check_authorized(&self) -> Result<(), AppError> {
+        if self.is_deauthorized {
+            return Err(AppError::AccountDeauthorized(self.account.id));
+        }
+        Ok(())
+    }
 }
 
 /// The accounts that were read lately.
@@ -60,9 +72,11 @@ impl Accounts {
         };
         let account = store::provider_accounts::get(conn, &app.sealer, merchant, id).await?;
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
+        let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
         let read = Arc::new(KnownAccount {
             account,
             webhook_secrets: secrets,
+            is_deauthorized,
             read_at: Instant::now(),
         });
         self.0

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::checkout::CheckoutState;
 use crate::domain::dispute::DisputeRuleBroken;
-use crate::domain::ids::PaymentId;
+use crate::domain::ids::{PaymentId, ProviderAccountId};
 use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{PaymentState, RuleBroken};
 use crate::domain::scope::Scope;
@@ -50,6 +50,9 @@ pub enum AppError {
         /// The document, as `model,id`.
         document: String,
     },
+    /// The account took from us the right to act for it.
+    #[error("{0} took from us the right to act for it")]
+    AccountDeauthorized(ProviderAccountId),
     /// The page is not open any more.
     #[error("the page is {0}")]
     CheckoutNotOpen(CheckoutState),

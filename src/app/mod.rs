@@ -1,5 +1,6 @@
 //! Use cases. Transactions begin and commit here, and never stay open across a network call.
 
+mod account_events;
 mod accounts;
 mod apply;
 pub mod auth;
@@ -11,6 +12,7 @@ pub mod disputes;
 pub mod endpoints;
 mod error;
 pub mod events;
+pub mod foreign;
 pub mod health;
 pub mod history;
 mod idempotency;
@@ -22,6 +24,7 @@ pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
 pub mod queue;
+mod payouts;
 pub mod setup;
 pub mod setups;
 pub mod sweep;

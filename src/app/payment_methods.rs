@@ -150,6 +150,7 @@ pub async fn detach(
         let at = WalletAccount::get(app, &mut conn, method.provider_account_id).await?;
         drop(conn);
         if method.state == MethodState::Attached {
+            at.check_authorized()?;
             let detach = at
                 .wallet()?
                 .detach_method(at.account(), call, &method.provider_reference);

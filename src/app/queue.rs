@@ -144,6 +144,10 @@ fn telling(taken: &Taken) -> Option<(&str, Option<PaymentId>, &Snapshot)> {
             | Interpretation::Mandate { .. }
             | Interpretation::Dispute { .. }
             | Interpretation::Part(_)
+            | Interpretation::Charge { .. }
+            | Interpretation::Payout { .. }
+            | Interpretation::Account(_)
+            | Interpretation::Deauthorized
             | Interpretation::NotFollowed,
         )
         | Err(_) => None,
@@ -159,10 +163,13 @@ fn subject(taken: &Taken) -> Subject {
             | Interpretation::Setup { reference, .. }
             | Interpretation::PaymentMethod { reference, .. }
             | Interpretation::Mandate { reference, .. }
-            | Interpretation::Dispute { reference, .. },
+            | Interpretation::Dispute { reference, .. }
+            | Interpretation::Charge { reference, .. }
+            | Interpretation::Payout { reference, .. },
         ) => reference,
         Ok(Interpretation::Part(part)) => part.reference(),
-        Ok(Interpretation::NotFollowed) | Err(_) => &taken.event.event_id,
+        Ok(Interpretation::Account(_) | Interpretation::Deauthorized | Interpretation::NotFollowed)
+        | Err(_) => &taken.event.event_id,
     };
     (taken.event.provider_account_id, object.to_owned())
 }

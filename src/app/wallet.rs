@@ -30,6 +30,11 @@ impl WalletAccount {
         Ok(Self { known, provider })
     }
 
+    /// Checks that calls for the account are taken.
+    pub(super) fn check_authorized(&self) -> Result<(), AppError> {
+        self.known.check_authorized()
+    }
+
     /// The account itself.
     pub(super) fn account(&self) -> &ProviderAccount {
         &self.known.account

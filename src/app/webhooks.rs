@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
-use super::disputes;
 use super::news::tell;
 use super::payments::refresh;
-use super::{App, AppError, commit, wallet_events};
+use super::{App, AppError, account_events, commit, disputes, foreign, payouts, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::payment::Authority;
+use crate::domain::snapshot::Snapshot;
 use crate::provider::{Delivery, Interpretation, PartRef, VerifyError};
 use crate::store;
 use crate::store::StoreError;
@@ -111,15 +111,24 @@ pub(super) async fn apply_event(
             reference,
             payment,
             snapshot,
-        } => (find_payment(app, event, &reference, payment).await?, snapshot),
+        } => match find_payment(app, event, &reference, payment).await? {
+            Some(id) => (Some(id), snapshot),
+            None => return foreign::hear(app, event, &reference).await,
+        },
+        Interpretation::Charge { reference, payment } => {
+            match find_charged(app, event, &reference, payment).await? {
+                Some(id) => (Some(id), None),
+                None => return foreign::hear(app, event, &reference).await,
+            }
+        }
         Interpretation::Checkout {
             reference,
             payment,
             snapshot,
-        } => (
-            find_paid_on_page(app, event, &reference, payment).await?,
-            snapshot,
-        ),
+        } => match find_paid_on_page(app, event, &reference, payment).await? {
+            Some(id) => (Some(id), snapshot),
+            None => return foreign::hear_of_page(app, event, &reference, snapshot.as_deref()).await,
+        },
         Interpretation::Setup { reference, setup } => {
             return wallet_events::apply_setup(app, event, &reference, setup).await;
         }
@@ -136,11 +145,26 @@ pub(super) async fn apply_event(
             let whole = whole_of(app, event, part).await?;
             return Box::pin(apply_event(app, event, whole)).await;
         }
+        Interpretation::Payout { reference, snapshot } => {
+            return payouts::hear(app, event, &reference, snapshot.as_deref()).await;
+        }
+        Interpretation::Account(said) => return account_events::hear(app, event, &said).await,
+        Interpretation::Deauthorized => return account_events::hear_deauthorized(app, event).await,
         Interpretation::NotFollowed => (None, None),
     };
-    let Some(id) = found else {
-        return end(app, event, Ended::Ignored).await;
-    };
+    match found {
+        Some(id) => take_in(app, event, id, snapshot).await,
+        None => end(app, event, Ended::Ignored).await,
+    }
+}
+
+/// Has a payment's event applied by what it tells, and where that is not enough, by reading the payment.
+async fn take_in(
+    app: &App,
+    event: &WebhookEvent,
+    id: PaymentId,
+    snapshot: Option<Box<Snapshot>>,
+) -> Result<(), AppError> {
     if let Some(said) = snapshot {
         let mut tx = app.begin().await?;
         let mut payment = store::payments::lock(&mut tx, &app.sealer, event.merchant_id, id).await?;
@@ -192,6 +216,30 @@ async fn find_payment(
             Some(known) => Ok(Some(id).filter(|_| known == reference)),
         },
         Ok(_) | Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The payment that a charge is of, where its event does not say: by the charge, or by our id of the payment.
+async fn find_charged(
+    app: &App,
+    event: &WebhookEvent,
+    charge: &str,
+    named: Option<PaymentId>,
+) -> Result<Option<PaymentId>, AppError> {
+    let (merchant, account) = (event.merchant_id, event.provider_account_id);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    if let Some(id) = store::payments::find_by_charge(&mut conn, merchant, account, charge).await? {
+        return Ok(Some(id));
+    }
+    let Some(id) = named else { return Ok(None) };
+    match store::payments::get(&mut conn, &app.sealer, merchant, id).await {
+        // Only the payment's own reference can be read: a charge says none.
+        Ok(payment) => {
+            let is_there = payment.provider_account_id == account && payment.provider_reference.is_some();
+            Ok(is_there.then_some(id))
+        }
+        Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -27,6 +27,12 @@ pub enum ExceptionKind {
     DisputeOpened,
     /// Events were not read while the provider listed them.
     EventsMissed,
+    /// A payout came back from the bank.
+    PayoutFailed,
+    /// The provider lets an account charge nobody any more.
+    AccountRestricted,
+    /// An account took from us the right to act for it.
+    AccountDeauthorized,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
     /// An event of the payment ran out of attempts: what it told may be missing.

@@ -139,6 +139,10 @@ ids! {
     DisputeId = "dsp";
     /// An event that a provider told of.
     WebhookEventId = "evt";
+    /// Money on its way to the merchant's bank.
+    PayoutId = "pyt";
+    /// A payment at a provider that did not start here.
+    ForeignPaymentId = "fpy";
     /// News to tell.
     OutboxMessageId = "msg";
     /// A difference that a person must see.

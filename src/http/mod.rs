@@ -8,6 +8,7 @@ mod customers;
 mod disputes;
 mod events;
 mod extract;
+mod foreign_payments;
 mod health;
 mod new_payment;
 mod openapi;
@@ -106,7 +107,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(outbox::get)
         .service(outbox::replay)
         .service(outbox::replay_all)
-        .service(outbox::skip);
+        .service(outbox::skip)
+        .service(foreign_payments::list);
 }
 
 /// What no route takes: a path that is none, or a method that its path does not have.

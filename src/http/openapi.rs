@@ -46,6 +46,7 @@ use utoipa_swagger_ui::SwaggerUi;
         super::outbox::replay,
         super::outbox::replay_all,
         super::outbox::skip,
+        super::foreign_payments::list,
         super::webhooks::receive,
         super::health::healthz,
         super::health::readyz,
@@ -60,6 +61,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "disputes", description = "Money that a customer's bank takes back, or asks about"),
         (name = "events", description = "What providers told us, and what became of it"),
         (name = "outbox", description = "What Odoo was told, and what it was not"),
+        (name = "foreign payments", description = "Payments at the provider that did not start here"),
         (name = "webhooks", description = "Where providers tell us what happened"),
         (name = "operations", description = "For whoever runs the service"),
     )

@@ -184,6 +184,10 @@ impl From<AppError> for Problem {
                 "not_supported",
                 format!("the provider of this account has no {what}"),
             ),
+            AppError::AccountDeauthorized(account) => conflict(
+                "account_deauthorized",
+                format!("{account} took from us the right to act for it at the provider; connect it again"),
+            ),
             AppError::CheckoutNotOpen(state) => conflict("checkout_not_open", format!("the page is {state}")),
             AppError::MethodDetached => conflict(
                 "payment_method_detached",

@@ -1,5 +1,6 @@
 //! The port to payment companies: what we ask of one, and what it may answer.
 
+mod affairs;
 mod capability;
 mod disputes;
 mod endpoints;
@@ -18,8 +19,11 @@ use crate::domain::dispute::DisputeSnapshot;
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId, SetupId};
 use crate::domain::operation::Operation;
 use crate::domain::payment::{Decline, Payment};
+use crate::domain::payout::PayoutSnapshot;
 use crate::domain::snapshot::Snapshot;
+use crate::domain::standing::Standing;
 
+pub use affairs::Affairs;
 pub use capability::Capability;
 pub use disputes::Disputes;
 pub use endpoints::{CreatedEndpoint, Endpoint, Endpoints, NewEndpoint};
@@ -154,6 +158,24 @@ pub enum Interpretation {
     },
     /// A part of a payment changed, and the event does not say whose: [`Provider::resolve`] finds out.
     Part(PartRef),
+    /// A charge changed, or a refund of it, and the event names no payment that it is of.
+    Charge {
+        /// The provider's id of the charge.
+        reference: String,
+        /// Our id of the payment, where the provider gives back what we told it.
+        payment: Option<PaymentId>,
+    },
+    /// A payout was made or changed.
+    Payout {
+        /// The provider's id of it.
+        reference: String,
+        /// How it stood; none where the event shows too little and the payout must be read.
+        snapshot: Option<Box<PayoutSnapshot>>,
+    },
+    /// What the account may do changed, and this is how it stood.
+    Account(Box<Standing>),
+    /// The account took from us the right to act for it.
+    Deauthorized,
     /// Nothing that we follow.
     NotFollowed,
 }
@@ -248,4 +270,7 @@ pub trait Provider: Send + Sync {
 
     /// Its webhook endpoints, where it can be told of them.
     fn endpoints(&self) -> Option<&dyn Endpoints>;
+
+    /// What else goes on at an account, where it tells.
+    fn affairs(&self) -> Option<&dyn Affairs>;
 }

@@ -4,6 +4,7 @@
 //! transaction ends. The merchant always comes first.
 
 pub mod account_sweeps;
+pub mod account_standings;
 pub mod api_keys;
 pub mod balance_transactions;
 pub mod checkout_sessions;
@@ -11,6 +12,7 @@ pub mod customers;
 pub mod disputes;
 pub mod event_cursors;
 pub mod exceptions;
+pub mod foreign_payments;
 pub mod health;
 pub mod idempotency_records;
 pub mod merchants;
@@ -19,6 +21,7 @@ pub mod operations;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+pub mod payouts;
 pub mod provider_accounts;
 pub mod refunds;
 pub mod setups;

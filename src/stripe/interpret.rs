@@ -2,11 +2,13 @@
 
 use serde::Deserialize;
 
+use super::affairs::{Payout, standing};
 use super::disputes::Dispute;
 use super::nul::without_nul;
 use super::objects::{CheckoutSession, Expandable, Identified, Metadata, PaymentIntent};
 use super::thin;
 use crate::domain::dispute::DisputeSnapshot;
+use crate::domain::payout::PayoutSnapshot;
 use crate::domain::snapshot::{CheckoutSnapshot, PaymentSnapshot, Snapshot};
 use crate::provider::Interpretation;
 
@@ -26,9 +28,12 @@ struct Kind {
     kind: String,
 }
 
-/// A charge or a refund: both say which payment they belong to.
+/// A charge or a refund: both say which payment they belong to, unless the charge belongs to none.
 #[derive(Deserialize)]
 struct PartOfPayment {
+    id: String,
+    object: Option<String>,
+    charge: Option<Expandable<Identified>>,
     payment_intent: Option<Expandable<Identified>>,
     metadata: Option<Metadata>,
 }
@@ -61,6 +66,9 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
         | "charge.refund.updated" => of_a_part(event),
         kind if kind.starts_with("charge.dispute.") => of_a_dispute(event),
         kind if kind.starts_with("checkout.session.") => of_a_page(event),
+        "account.updated" => of_the_account(event),
+        "account.application.deauthorized" => Some(Interpretation::Deauthorized),
+        kind if kind.starts_with("payout.") => of_a_payout(event),
         "mandate.updated" => of_the_wallet(event, |mandate| Interpretation::Mandate {
             reference: mandate.id,
             method: mandate.payment_method.map(Expandable::into_id),
@@ -91,9 +99,11 @@ fn names_an_object(read: &Interpretation) -> bool {
         | Interpretation::Setup { reference, .. }
         | Interpretation::PaymentMethod { reference, .. }
         | Interpretation::Mandate { reference, .. }
-        | Interpretation::Dispute { reference, .. } => (1..=LONGEST_ID).contains(&reference.len()),
+        | Interpretation::Dispute { reference, .. }
+        | Interpretation::Charge { reference, .. }
+        | Interpretation::Payout { reference, .. } => (1..=LONGEST_ID).contains(&reference.len()),
         Interpretation::Part(part) => (1..=LONGEST_ID).contains(&part.reference().len()),
-        Interpretation::NotFollowed => true,
+        Interpretation::Account(_) | Interpretation::Deauthorized | Interpretation::NotFollowed => true,
     }
 }
 
@@ -175,8 +185,46 @@ fn of_a_part(event: &[u8]) -> Option<Interpretation> {
     let Event {
         data: Data { object },
     } = serde_json::from_slice::<Event<PartOfPayment>>(event).ok()?;
-    let reference = object.payment_intent?.into_id();
-    Some(of(reference, object.metadata.as_ref(), None))
+    if let Some(intent) = object.payment_intent {
+        return Some(of(intent.into_id(), object.metadata.as_ref(), None));
+    }
+    // Versions before `payment_intent`, and charges that were made without one.
+    let is_charge = object.object.as_deref() == Some("charge") || object.id.starts_with("ch_");
+    let charge = if is_charge {
+        object.id
+    } else {
+        object.charge?.into_id()
+    };
+    Some(Interpretation::Charge {
+        reference: charge,
+        payment: object.metadata.as_ref().and_then(Metadata::payment),
+    })
+}
+
+/// A payout is in the event as it stood: what it says may be enough.
+fn of_a_payout(event: &[u8]) -> Option<Interpretation> {
+    let Ok(Event {
+        data: Data { object: payout },
+    }) = serde_json::from_slice::<Event<Payout>>(event)
+    else {
+        let Event {
+            data: Data { object },
+        } = serde_json::from_slice::<Event<Identified>>(event).ok()?;
+        return Some(Interpretation::Payout {
+            reference: object.id,
+            snapshot: None,
+        });
+    };
+    Some(Interpretation::Payout {
+        reference: payout.id.clone(),
+        snapshot: PayoutSnapshot::try_from(payout).ok().map(Box::new),
+    })
+}
+
+/// An account is in its event whole, with when that was: the event is enough.
+fn of_the_account(event: &[u8]) -> Option<Interpretation> {
+    let event: Event<serde_json::Value> = serde_json::from_slice(event).ok()?;
+    Some(Interpretation::Account(Box::new(standing(&event.data.object))))
 }
 
 /// Setups, methods and mandates carry no version and show too little in their events: they are read from Stripe.
@@ -227,6 +275,10 @@ mod tests {
             | Interpretation::PaymentMethod { .. }
             | Interpretation::Mandate { .. }
             | Interpretation::Part(_)
+            | Interpretation::Charge { .. }
+            | Interpretation::Payout { .. }
+            | Interpretation::Account(_)
+            | Interpretation::Deauthorized
             | Interpretation::NotFollowed) => panic!("{kind} is followed as {other:?}"),
         }
     }
@@ -340,9 +392,41 @@ mod tests {
     }
 
     #[test]
+    fn a_charge_that_names_no_payment_is_followed_by_itself_and_so_is_its_refund() {
+        let charge = json!({ "id": "ch_1", "object": "charge", "payment_intent": null });
+        let refund = json!({ "id": "re_1", "object": "refund", "charge": { "id": "ch_1" } });
+        for (kind, object) in [("charge.updated", charge), ("refund.created", refund)] {
+            let told = event(kind, &object);
+            assert!(
+                matches!(&told, Interpretation::Charge { reference, payment: None } if reference == "ch_1"),
+                "{told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_payout_tells_how_it_stood_and_one_that_we_cannot_read_is_asked_about() {
+        let payout = json!({
+            "id": "po_1", "amount": -1, "currency": "eur", "status": "paid", "automatic": true, "created": 1,
+        });
+        for (object, told) in [
+            (payout, true),
+            (json!({ "id": "po_1" }), false),
+            (json!({ "id": "po_1", "amount": "1.00" }), false),
+        ] {
+            let read = event("payout.kind_of_tomorrow", &object);
+            assert!(
+                matches!(&read, Interpretation::Payout { reference, snapshot }
+                if reference == "po_1" && snapshot.is_some() == told),
+                "{read:?}"
+            );
+        }
+    }
+
+    #[test]
     fn everything_else_is_kept_but_not_followed() {
         let charge = json!({ "id": "ch_1", "payment_intent": null });
-        for kind in ["charge.updated", "payout.paid", "kind.of.tomorrow"] {
+        for kind in ["invoice.paid", "customer.updated", "kind.of.tomorrow"] {
             assert!(
                 matches!(event(kind, &charge), Interpretation::NotFollowed),
                 "{kind}"

@@ -1,5 +1,6 @@
 //! Stripe. The only user of async-stripe.
 
+mod affairs;
 mod budget;
 mod client;
 mod compose;
@@ -31,9 +32,9 @@ use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{
-    Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History, HistoryPage,
-    Interpretation, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError,
-    VerifiedWebhook, VerifyError, Wallet,
+    Affairs, Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History,
+    HistoryPage, Interpretation, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount,
+    ProviderError, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -144,6 +145,10 @@ impl Provider for Stripe {
     }
 
     fn disputes(&self) -> Option<&dyn Disputes> {
+        Some(self)
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
         Some(self)
     }
 

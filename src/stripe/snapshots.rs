@@ -209,7 +209,7 @@ fn line(written: Option<Expandable<BalanceTransaction>>) -> Result<Option<Line>,
         .transpose()
 }
 
-fn payment_state(word: String) -> Said<PaymentState> {
+pub(super) fn payment_state(word: String) -> Said<PaymentState> {
     Said::Known(match word.as_str() {
         "requires_payment_method" | "requires_confirmation" => PaymentState::Created,
         "requires_action" => PaymentState::RequiresAction,

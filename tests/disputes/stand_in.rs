@@ -10,8 +10,8 @@ use quittance::domain::dispute::{DisputeSnapshot, DisputeState, Evidence};
 use quittance::domain::ids::{ApiKeyId, DisputeId, OperationId};
 use quittance::domain::snapshot::{Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome, PartRef,
-    Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome,
+    PartRef, Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -136,6 +136,10 @@ impl Provider for StandIn {
     }
 
     fn history(&self) -> Option<&dyn History> {
+        None
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
         None
     }
 }

@@ -9,8 +9,8 @@ use quittance::app::{Accounts, App, Outgoing, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome, PartRef,
-    Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome,
+    PartRef, Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -117,6 +117,10 @@ impl Provider for Overtaken {
     }
 
     fn history(&self) -> Option<&dyn History> {
+        None
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
         None
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::PretendStripe;
 use super::disputes::{self, Verdict};
+use super::payouts::PayoutStep;
 use super::requests::SeenRequest;
 use super::state::{Origin, Row, State, Table};
 use super::webhooks::{DeliveryPlan, WebhookEndpoint};
@@ -161,6 +162,23 @@ impl PretendStripe {
     pub fn decide_dispute(&self, dispute: &str, verdict: Verdict) -> Result<()> {
         let decided = self.unasked().decide(dispute, verdict);
         decided.with_context(|| format!("{dispute} cannot end as {verdict:?}"))
+    }
+
+    /// Starts a payout as the schedule does. Returns its id.
+    #[must_use]
+    pub fn pay_out(&self, amount: i64, currency: &str) -> String {
+        self.unasked().pay_out(amount, currency)
+    }
+
+    /// Takes a payout a step further.
+    pub fn step_payout(&self, payout: &str, step: PayoutStep) -> Result<()> {
+        let done = self.unasked().step_payout(payout, step);
+        done.with_context(|| format!("{payout} cannot {step:?}"))
+    }
+
+    /// Switches charges and payouts of the account on or off.
+    pub fn enable_charges(&self, enabled: bool) {
+        self.unasked().enable(enabled);
     }
 
     /// All disputes as the API shows them, oldest first.

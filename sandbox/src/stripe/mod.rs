@@ -2,6 +2,7 @@
 //!
 //! It is an independent opinion on how Stripe behaves, so it shares nothing with the service that it tests.
 
+mod account;
 mod api;
 mod askers;
 mod authorizations;
@@ -24,6 +25,7 @@ mod method_types;
 mod pages;
 mod payment_intents;
 mod payment_methods;
+mod payouts;
 mod refunds;
 mod requests;
 mod routes;
@@ -51,6 +53,7 @@ use state::Settings;
 use webhooks::Courier;
 
 pub use disputes::Verdict;
+pub use payouts::PayoutStep;
 pub use requests::SeenRequest;
 pub use shopper::Shopper;
 pub use webhooks::{DeliveryPlan, WebhookEndpoint};

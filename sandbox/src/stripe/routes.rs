@@ -9,8 +9,8 @@ use super::fields::{Checked, Fields};
 use super::requests::Call;
 use super::state::State;
 use super::{
-    balance, charges, checkout, confirmation_tokens, customers, disputes, events, mandates, payment_intents,
-    payment_methods, refunds, setup_intents, webhook_endpoints,
+    account, balance, charges, checkout, confirmation_tokens, customers, disputes, events, mandates,
+    payment_intents, payment_methods, payouts, refunds, setup_intents, webhook_endpoints,
 };
 
 /// Carries out one call.
@@ -66,6 +66,9 @@ fn read(state: &State, path: &[&str], fields: Fields) -> Option<Checked<Value>> 
         ["confirmation_tokens", id] => confirmation_tokens::retrieve(state, id, fields),
         ["disputes"] => disputes::list(state, fields),
         ["disputes", id] => disputes::retrieve(state, id, fields),
+        ["account"] => account::retrieve(state, fields),
+        ["payouts"] => payouts::list(state, fields),
+        ["payouts", id] => payouts::retrieve(state, id, fields),
         ["balance"] => balance::retrieve(state, fields),
         ["balance_transactions"] => balance::list(state, fields),
         ["balance_transactions", id] => balance::retrieve_transaction(state, id, fields),

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::account::Account;
 use super::balance::BalanceTransaction;
 use super::charges::Charge;
 use super::checkout::Session;
@@ -21,6 +22,7 @@ use super::idempotency::Keys;
 use super::mandates::Mandate;
 use super::payment_intents::PaymentIntent;
 use super::payment_methods::PaymentMethod;
+use super::payouts::Payout;
 use super::refunds::Refund;
 use super::setup_intents::SetupIntent;
 use super::webhooks::{Courier, Endpoint};
@@ -77,10 +79,12 @@ pub(crate) struct State {
     pub(crate) settings: Arc<Settings>,
     pub(crate) origin: Origin,
     pub(crate) keys: Keys,
+    pub(crate) account: Account,
     pub(crate) payment_intents: Table<PaymentIntent>,
     pub(crate) charges: Table<Charge>,
     pub(crate) refunds: Table<Refund>,
     pub(crate) disputes: Table<Dispute>,
+    pub(crate) payouts: Table<Payout>,
     pub(crate) balance_transactions: Table<BalanceTransaction>,
     pub(crate) confirmation_tokens: Table<ConfirmationToken>,
     pub(crate) customers: Table<Customer>,
@@ -103,10 +107,12 @@ impl State {
             settings,
             origin: Origin::default(),
             keys: Keys::default(),
+            account: Account::default(),
             payment_intents: Table::default(),
             charges: Table::default(),
             refunds: Table::default(),
             disputes: Table::default(),
+            payouts: Table::default(),
             balance_transactions: Table::default(),
             confirmation_tokens: Table::default(),
             customers: Table::default(),
@@ -153,6 +159,7 @@ impl State {
             "pi" => self.payment_intents.view(id),
             "ch" => self.charges.view(id),
             "re" => self.refunds.view(id),
+            "po" => self.payouts.view(id),
             "dp" => self.disputes.view(id),
             "txn" => self.balance_transactions.view(id),
             "cus" => self.customers.view(id),

@@ -13,6 +13,7 @@ mod idempotency;
 mod money;
 mod official;
 mod payments;
+mod payouts;
 mod sepa;
 mod setups;
 mod shapes;

@@ -105,6 +105,7 @@ async fn respond(app: &App, asked: Asked<'_>, response: Response<'_>) -> Result<
     // A repeated request may have closed the dispute itself: then the provider is the judge.
     let repeated = asked.key.is_used(app, merchant).await?;
     if !repeated {
+        known.check_authorized()?;
         response.check(app, &held)?;
     }
     let reference = &held.told.provider_reference;

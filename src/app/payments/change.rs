@@ -211,6 +211,7 @@ async fn check_capable(
     ask: &Ask,
 ) -> Result<(), AppError> {
     let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+    known.check_authorized()?;
     let provider = app.provider(&known.account.provider)?;
     match kind {
         OperationKind::Confirm => need(&**provider, Capability::Confirm),

@@ -234,7 +234,9 @@ pub(in crate::app) async fn choose_account(
         app.accounts.find(app, conn, id).await?.filter(|known| {
             known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
         });
-    known.ok_or(AppError::NotFound("provider account"))
+    let known = known.ok_or(AppError::NotFound("provider account"))?;
+    known.check_authorized()?;
+    Ok(known)
 }
 
 async fn only_account(conn: &mut PgConnection, caller: &Caller) -> Result<ProviderAccountId, AppError> {

@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use super::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use super::money::{Amount, Money};
 use super::posting::Settles;
+use super::snapshot::Said;
 
 pub use decide::{Authority, Decision, decide};
 pub use rules::{Heard, RuleBroken};
@@ -46,6 +47,27 @@ pub enum PaymentState {
 }
 
 impl PaymentState {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::RequiresAction,
+        Self::Processing,
+        Self::Authorized,
+        Self::Captured,
+        Self::Failed,
+        Self::Canceled,
+        Self::Unknown,
+    ];
+
+    /// Reads a provider's payment's word back.
+    #[must_use]
+    pub fn said(word: String) -> Said<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.to_string() == word)
+            .map_or(Said::Unrecognized(word), Said::Known)
+    }
+
     /// Whether no money can move towards us any more by itself.
     #[must_use]
     pub const fn is_final(self) -> bool {

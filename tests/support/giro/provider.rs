@@ -8,9 +8,9 @@ use quittance::domain::operation::OperationKind;
 use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
-    Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation, ObjectRef,
-    Outcome, PartRef, Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError, Wallet,
-    verify_hmac_sha256,
+    Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation,
+    ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError,
+    Wallet, verify_hmac_sha256,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -191,6 +191,10 @@ impl Provider for Giro {
     async fn resolve(&self, _: &ProviderAccount, _: &PartRef) -> Result<Interpretation, ProviderError> {
         // Its notices say whose they are.
         Ok(Interpretation::NotFollowed)
+    }
+
+    fn affairs(&self) -> Option<&dyn Affairs> {
+        None
     }
 
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String> {

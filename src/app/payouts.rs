@@ -1,0 +1,175 @@
+//! Payouts, as events and reads tell of them. Both come through [`apply`].
+
+use sqlx::PgConnection;
+
+use super::apply::Applied;
+use super::foreign::affairs;
+use super::{App, AppError, commit};
+use crate::domain::exception::ExceptionKind;
+use crate::domain::ids::{MerchantId, ProviderAccountId};
+use crate::domain::payment::{Authority, Decision};
+use crate::domain::payout::{Payout, PayoutSnapshot, PayoutState, decide};
+use crate::domain::snapshot::Said;
+use crate::provider::ProviderAccount;
+use crate::store;
+use crate::store::StoreError;
+use crate::store::webhook_events::{Ended, WebhookEvent};
+
+/// How often a read that something overtook is made again before it is left to the next event.
+const READS: usize = 5;
+
+/// How a snapshot came.
+#[derive(Clone, Copy, Debug)]
+enum Heard {
+    /// In an event: it was true at some moment.
+    Once,
+    /// By asking when the payout was at this version, or not known yet.
+    AsOf(Option<i64>),
+}
+
+/// Takes in what an event says of a payout, and ends the event in the same transaction.
+pub(super) async fn hear(
+    app: &App,
+    event: &WebhookEvent,
+    reference: &str,
+    said: Option<&PayoutSnapshot>,
+) -> Result<(), AppError> {
+    let (merchant, account) = (event.merchant_id, event.provider_account_id);
+    if let Some(said) = said {
+        let mut tx = app.begin().await?;
+        if apply(app, &mut tx, (merchant, account), said, Heard::Once).await? == Applied::Done {
+            // Where the lease was lost, whoever holds it now applies the event.
+            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
+                commit(tx).await
+            } else {
+                Ok(())
+            };
+        }
+    }
+    let known = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let since = event.received_at;
+        if store::payouts::read_since(&mut conn, merchant, account, reference, since).await? {
+            store::webhook_events::end(&mut conn, event, Ended::Applied).await?;
+            return Ok(());
+        }
+        app.accounts.get(app, &mut conn, account).await?
+    };
+    refresh(app, &known.account, reference, event).await
+}
+
+/// Reads a payout from its provider, takes in what it says, and ends the event in the same transaction.
+///
+/// A read counts only if nothing else was learned of the payout since it began; otherwise it is made again.
+#[tracing::instrument(name = "app.payout.refresh", skip_all, fields(reference))]
+async fn refresh(
+    app: &App,
+    account: &ProviderAccount,
+    reference: &str,
+    event: &WebhookEvent,
+) -> Result<(), AppError> {
+    let place = (account.merchant_id, account.id);
+    let affairs = affairs(app.provider(&account.provider)?)?;
+    for _ in 0..READS {
+        let (began_at, held) = {
+            let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+            let began_at = store::payments::read_begins(&mut conn).await?;
+            let held = store::payouts::find(&mut conn, place.0, place.1, reference).await?;
+            (began_at, held)
+        };
+        let said = affairs
+            .fetch_payout(account, reference)
+            .await
+            .map_err(AppError::Provider)?;
+        let mut tx = app.begin().await?;
+        let as_of = Heard::AsOf(held.map(|held| held.version));
+        if apply(app, &mut tx, place, &said, as_of).await? == Applied::Ask {
+            continue;
+        }
+        store::payouts::note_read(&mut tx, place.0, place.1, reference, began_at).await?;
+        return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
+            commit(tx).await
+        } else {
+            Ok(())
+        };
+    }
+    Err(AppError::in_flight())
+}
+
+/// Takes in what a provider says of a payout. It is safe to repeat, in any order.
+async fn apply(
+    app: &App,
+    conn: &mut PgConnection,
+    (merchant, account): (MerchantId, ProviderAccountId),
+    said: &PayoutSnapshot,
+    heard: Heard,
+) -> Result<Applied, AppError> {
+    let now = app.clock.now();
+    let recognized = matches!(said.state, Said::Known(_));
+    if !recognized && matches!(heard, Heard::Once) {
+        return Ok(Applied::Ask);
+    }
+    let new = Payout::new(merchant, account, said.clone(), now);
+    if store::payouts::insert(conn, &new).await? {
+        tell_a_person(app, conn, &new).await?;
+        return Ok(Applied::Done);
+    }
+    let mut payout = store::payouts::lock(conn, merchant, account, &said.provider_reference).await?;
+    let authority = match heard {
+        Heard::Once => Authority::Hint,
+        Heard::AsOf(version) if version == Some(payout.version) => Authority::Fresh,
+        Heard::AsOf(_) => return Ok(Applied::Ask),
+    };
+    match decide(&payout, said, authority) {
+        Decision::Apply => {
+            payout.take_in(said, now);
+            store::payouts::update(conn, &payout).await?;
+            tell_a_person(app, conn, &payout).await?;
+        }
+        Decision::AlreadySo | Decision::Stale => {}
+        Decision::Ask => return Ok(Applied::Ask),
+        Decision::Impossible(kind) => {
+            let detail = format!("held: {}; said: {}", payout.told.state.word(), said.state.word());
+            open_exception(app, conn, &payout, kind, &detail).await?;
+        }
+    }
+    Ok(Applied::Done)
+}
+
+/// Opens an exception where a payout came back, and where the provider uses a word that we do not know.
+async fn tell_a_person(app: &App, conn: &mut PgConnection, payout: &Payout) -> Result<(), AppError> {
+    let told = &payout.told;
+    let (kind, detail) = match &told.state {
+        Said::Known(PayoutState::Failed) => {
+            let code = told.failure_code.as_deref().unwrap_or("no code given");
+            let message = told.failure_message.as_deref().unwrap_or("no reason given");
+            (
+                ExceptionKind::PayoutFailed,
+                format!("{}: {code}: {message}", told.amount),
+            )
+        }
+        Said::Unrecognized(word) => (
+            ExceptionKind::UnrecognizedState,
+            format!("{} is {word}", told.provider_reference),
+        ),
+        Said::Known(
+            PayoutState::Pending | PayoutState::InTransit | PayoutState::Paid | PayoutState::Canceled,
+        ) => return Ok(()),
+    };
+    open_exception(app, conn, payout, kind, &detail).await
+}
+
+async fn open_exception(
+    app: &App,
+    conn: &mut PgConnection,
+    payout: &Payout,
+    kind: ExceptionKind,
+    detail: &str,
+) -> Result<(), AppError> {
+    let (merchant, now) = (payout.merchant_id, app.clock.now());
+    let subject = &payout.told.provider_reference;
+    if store::exceptions::open(conn, merchant, kind, None, subject, detail, now).await? {
+        tracing::warn!(payout_id = %payout.id, ?kind, subject, "an exception was opened");
+    }
+    Ok(())
+}
