@@ -63,7 +63,7 @@ pub async fn payload(
     Ok(bytes)
 }
 
-/// How many events came, by type and state.
+/// How many events happened, by type and state.
 #[derive(Clone, Debug)]
 pub struct EventCounts {
     /// Since when.
@@ -72,7 +72,7 @@ pub struct EventCounts {
     pub counts: Vec<EventCount>,
 }
 
-/// How many events came since a moment, by type and state: what is ignored, because nobody follows its type, shows here. A day
+/// How many events happened since a moment, by type and state: what is ignored, because nobody follows its type, shows here. A day
 /// where nothing is said.
 ///
 /// # Errors

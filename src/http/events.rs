@@ -234,7 +234,7 @@ struct EventCountView {
     count: i64,
 }
 
-/// How many events came, by type and state, most first. What is ignored, because nobody follows its type, shows here.
+/// How many events happened, by type and state, most first. What is ignored, because nobody follows its type, shows here.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventCountsView {
     /// Since when.
@@ -303,7 +303,7 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(EventList::new(&found, more)))
 }
 
-/// How many events came since a moment, by type and state. Scope `events:read`.
+/// How many events happened since a moment, by type and state. Scope `events:read`.
 #[utoipa::path(
     tag = "events",
     params(CountsQuery),

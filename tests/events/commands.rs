@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Operator, deliver, impatient, settled, unknown};
+use super::{Operator, deliver, impatient, lately, settled, unknown};
 use crate::support::{SEALING_KEY, TestApp, Wishes, database, eventually};
 
 /// What a command answers, or complains of.
@@ -37,8 +37,8 @@ async fn the_commands_about_events_answer_what_the_api_answers() {
         ..impatient()
     })
     .await;
-    let delivered = deliver(&test, &unknown("evt_1")).await;
-    deliver(&test, &unknown("evt_2")).await;
+    let delivered = deliver(&test, &lately(unknown("evt_1"))).await;
+    deliver(&test, &lately(unknown("evt_2"))).await;
     settled(&test).await;
     let operator = Operator::of(&test).await;
     let merchant = test.merchant.to_string();

@@ -14,7 +14,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestApp, Wishes, eventually, signed};
+use crate::support::{Reply, TestApp, Wishes, eventually, now, signed};
 
 /// A key that may do all there is.
 async fn key(test: &TestApp, merchant: MerchantId, live: bool) -> String {
@@ -87,12 +87,24 @@ async fn deliver(test: &TestApp, event: &Value) -> String {
     body
 }
 
-/// An event of a type about an object.
+/// An event of a type about an object. Those with a greater number at the end of their id happened later.
 fn event(id: &str, kind: &str, object: &Value) -> Value {
+    let number: i64 = id
+        .rsplit('_')
+        .next()
+        .and_then(|tail| tail.parse().ok())
+        .unwrap_or_default();
     json!({
-        "id": id, "object": "event", "type": kind, "created": 1_790_000_000, "livemode": false,
+        "id": id, "object": "event", "type": kind, "created": 1_790_000_000 + number, "livemode": false,
         "api_version": "2026-09-30.endive", "data": { "object": object },
     })
+}
+
+/// The same, in the last minute.
+fn lately(mut event: Value) -> Value {
+    let created = event["created"].as_i64().unwrap() - 1_790_000_000;
+    event["created"] = (now().unix_timestamp() - 60 + created).into();
+    event
 }
 
 /// An event of a type that nobody follows.

@@ -188,7 +188,7 @@ pub struct EventCount {
     pub count: i64,
 }
 
-/// How many events came since a moment, by type and state, most first, `limit` lines at most.
+/// How many events happened since a moment, by type and state, most first, `limit` lines at most.
 pub async fn count(
     conn: &mut PgConnection,
     merchant: MerchantId,
@@ -199,23 +199,14 @@ pub async fn count(
     Ok(sqlx::query_as(concat!(
         "select e.kind, e.state, count(*) as count from webhook_event e where ",
         of_mode!(),
-        " and e.id >= $3 and e.received_at >= $4
-         group by e.kind, e.state order by count desc, e.kind, e.state limit $5"
+        " and e.id >= $3 group by e.kind, e.state order by count desc, e.kind, e.state limit $4"
     ))
     .bind(merchant)
     .bind(live)
-    // An id is made shortly before its row is: what lies a minute before is not read at all.
-    .bind(first_id_of(since - time::Duration::MINUTE))
-    .bind(since)
+    .bind(WebhookEventId::before(since))
     .bind(limit)
     .fetch_all(conn)
     .await?)
-}
-
-/// What no id that was made then or later is smaller than.
-fn first_id_of(moment: OffsetDateTime) -> Uuid {
-    let millis = u128::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-    Uuid::from_u128(millis << 80)
 }
 
 /// What a replay does to an event; who asked for it follows. What went wrong stays to be seen until the event is ended.
