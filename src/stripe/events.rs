@@ -35,13 +35,13 @@ pub(super) async fn read(
         lte: None,
     });
     let mut list = ListEvent::new().created(from).limit(PAGE);
-    if let Some(last) = next {
-        list = list.starting_after(last);
+    if let Some(place) = next {
+        list = list.starting_after(place);
     }
     let page: Page<Box<RawValue>> = http.send(account, &Request::read(&list), http.deadline()).await?;
     let next = if page.has_more {
-        let last = page.data.last().ok_or_else(unreadable)?;
-        let Identified { id } = serde_json::from_str(last.get()).map_err(|_| unreadable())?;
+        let oldest = page.data.last().ok_or_else(unreadable)?;
+        let Identified { id } = serde_json::from_str(oldest.get()).map_err(|_| unreadable())?;
         Some(id)
     } else {
         None
