@@ -255,7 +255,10 @@ async fn a_sweep_holds_back_nothing_that_moves_money() {
     .unwrap();
     nightfall(&test).await;
     let app = Arc::clone(test.application().app());
-    let sweeping = tokio::spawn(async move { nightly::work(&app).await });
+    let sweeping = app
+        .runtime
+        .clone()
+        .spawn(async move { nightly::work(&app).await });
     eventually(async || match reads(&test) {
         0..4 => Err("the sweep has not begun".to_owned()),
         _ => Ok(()),
