@@ -34,14 +34,16 @@ pub(super) async fn read(
         lt: None,
         lte: None,
     });
-    let mut list = ListEvent::new().created(from).limit(PAGE);
-    if let Some(place) = next {
-        list = list.starting_after(place);
+    let mut request = ListEvent::new().created(from).limit(PAGE);
+    if let Some(last) = next {
+        request = request.starting_after(last);
     }
-    let page: Page<Box<RawValue>> = http.send(account, &Request::read(&list), http.deadline()).await?;
+    let page: Page<Box<RawValue>> = http
+        .send(account, &Request::read(&request), http.deadline())
+        .await?;
     let next = if page.has_more {
-        let oldest = page.data.last().ok_or_else(unreadable)?;
-        let Identified { id } = serde_json::from_str(oldest.get()).map_err(|_| unreadable())?;
+        let last = page.data.last().ok_or_else(unreadable)?;
+        let Identified { id } = serde_json::from_str(last.get()).map_err(|_| unreadable())?;
         Some(id)
     } else {
         None
@@ -57,7 +59,7 @@ pub(super) async fn read(
 fn prove(account: &ProviderAccount, event: Box<RawValue>) -> Option<VerifiedWebhook<'static>> {
     let event: Box<str> = event.into();
     let Some(mut envelope) = read_envelope(event.as_bytes()) else {
-        tracing::warn!(provider_account_id = %account.id, "an entry of the list of events is no event");
+        tracing::warn!(provider_account_id = %account.id, "an entry of the request of events is no event");
         return None;
     };
     // Asked for a connected account, Stripe lists that account's own events, which need not name it.

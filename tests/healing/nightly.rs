@@ -255,9 +255,10 @@ async fn a_sweep_holds_back_nothing_that_moves_money() {
     .unwrap();
     nightfall(&test).await;
     let app = Arc::clone(test.application().app());
-    let sweeping = app
-        .runtime
-        .clone()
+    let sweeping = test
+        .application()
+        .app()
+        .tasks
         .spawn(async move { nightly::work(&app).await });
     eventually(async || match reads(&test) {
         0..4 => Err("the sweep has not begun".to_owned()),

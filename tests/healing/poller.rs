@@ -18,7 +18,7 @@ const PAGE: usize = 50;
 
 /// Makes things happen at the provider, so many at least, and on until more than a page of them bear the same second.
 async fn eventful(test: &TestApp, events: usize) {
-    let http = reqwest::Client::builder().build().unwrap();
+    let http = <reqwest::Client as crate::support::NewForTests>::new_for_tests();
     let url = format!("{}/v1/payment_intents", test.stripe.url());
     let make = async || {
         let request = http.post(&url).bearer_auth(test.stripe.secret_key());
@@ -134,9 +134,10 @@ async fn a_crash_between_two_pages_loses_nothing_doubles_nothing_and_goes_on_fro
     test.stripe.faults().next(list(), Fault::Delay(Duration::ZERO));
     test.stripe.faults().next(list(), Fault::TimeoutBefore);
     let app = Arc::clone(test.application().app());
-    let crashing = app
-        .runtime
-        .clone()
+    let crashing = test
+        .application()
+        .app()
+        .tasks
         .spawn(async move { history::work(&app).await });
     eventually(async || match test.stripe.faults().fired().len() {
         2 => Ok(()),

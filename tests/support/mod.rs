@@ -377,7 +377,7 @@ impl Reply {
     }
 }
 
-trait NewForTests {
+pub(crate) trait NewForTests {
     fn new_for_tests() -> Self;
 }
 
