@@ -63,10 +63,11 @@ async fn run(test: &TestApp, sql: &'static str) {
     sqlx::query(sql).execute(&test.db).await.unwrap();
 }
 
-/// A payment that its customer pays in a browser, so that only an event tells of it.
+/// A payment that its customer pays in a browser, so that only events tell of it; all of them have happened.
 async fn paid_unheard(test: &TestApp, reference: &str, more: Value) -> Value {
     let payment = test.create(reference, more).await.expect(StatusCode::CREATED);
     test.pay(&payment, "pm_card_visa").await;
+    test.stripe.settle();
     payment
 }
 
