@@ -19,132 +19,82 @@ pub(super) fn table() -> Vec<Row> {
 }
 
 fn payments() -> Vec<Row> {
-    let pays = |card| Scene::Intent(Act::Pays(card));
-    let charged = |card| Scene::Charge(Act::Pays(card));
+    let (pays, charged) = (
+        |card| Scene::Intent(Act::Pays(card)),
+        |card| Scene::Charge(Act::Pays(card)),
+    );
+    let (card, asked) = ("pm_card_visa", "pm_card_threeDSecure2Required");
     let poor = "pm_card_chargeDeclinedInsufficientFunds";
-    let is = |state: &str| json!(state);
-    vec![
-        (
-            "payment_intent.created",
-            Scene::Intent(Act::Nothing),
-            "/state",
-            is("created"),
-        ),
-        (
-            "payment_intent.processing",
-            pays("pm_card_visa"),
-            "/state",
-            is("captured"),
-        ),
-        (
-            "payment_intent.requires_action",
-            pays("pm_card_threeDSecure2Required"),
-            "/state",
-            is("requires_action"),
-        ),
+    let states = [
+        ("payment_intent.created", Scene::Intent(Act::Nothing), "created"),
+        ("payment_intent.processing", pays(card), "captured"),
+        ("payment_intent.requires_action", pays(asked), "requires_action"),
         (
             "payment_intent.amount_capturable_updated",
             Scene::Intent(Act::Holds),
-            "/state",
-            is("authorized"),
+            "authorized",
         ),
-        (
-            "payment_intent.succeeded",
-            pays("pm_card_visa"),
-            "/state",
-            is("captured"),
-        ),
-        (
-            "payment_intent.payment_failed",
-            pays(poor),
-            "/decline/code",
-            is("insufficient_funds"),
-        ),
+        ("payment_intent.succeeded", pays(card), "captured"),
         (
             "payment_intent.canceled",
             Scene::Intent(Act::Canceled),
-            "/state",
-            is("canceled"),
+            "canceled",
         ),
-        (
-            "charge.succeeded",
-            charged("pm_card_visa"),
-            "/state",
-            is("captured"),
-        ),
-        (
-            "charge.updated",
-            charged("pm_card_visa"),
-            "/state",
-            is("captured"),
-        ),
-        (
-            "charge.captured",
-            Scene::Charge(Act::Holds),
-            "/state",
-            is("authorized"),
-        ),
-        (
-            "charge.failed",
-            charged(poor),
-            "/decline/code",
-            is("insufficient_funds"),
-        ),
-        (
-            "checkout.session.completed",
-            Scene::PagePaid,
-            "/state",
-            is("captured"),
-        ),
+        ("charge.succeeded", charged(card), "captured"),
+        ("charge.updated", charged(card), "captured"),
+        ("charge.captured", Scene::Charge(Act::Holds), "authorized"),
+        ("checkout.session.completed", Scene::PagePaid, "captured"),
         (
             "checkout.session.async_payment_succeeded",
             Scene::PagePaid,
-            "/state",
-            is("captured"),
+            "captured",
         ),
         (
             "checkout.session.async_payment_failed",
             Scene::PagePaid,
-            "/state",
-            is("captured"),
+            "captured",
         ),
-        (
-            "checkout.session.expired",
-            Scene::PageExpired,
-            "/state",
-            is("canceled"),
-        ),
-    ]
+        ("checkout.session.expired", Scene::PageExpired, "canceled"),
+    ];
+    let declines = [
+        ("payment_intent.payment_failed", pays(poor)),
+        ("charge.failed", charged(poor)),
+    ];
+    let states = states.map(|(kind, scene, state)| (kind, scene, "/state", json!(state)));
+    let declines = declines.map(|(kind, scene)| (kind, scene, "/decline/code", json!("insufficient_funds")));
+    states.into_iter().chain(declines).collect()
 }
 
 fn money_back() -> Vec<Row> {
-    let refunded = ["charge.refunded", "charge.refund.updated"].map(|kind| {
-        (
-            kind,
-            Scene::Charge(Act::Refunded),
-            "/refunded_minor",
-            json!(2_000),
-        )
-    });
-    let given = ["refund.created", "refund.updated"]
+    let refunded = (
+        "charge.refunded",
+        Scene::Charge(Act::Refunded),
+        "/refunded_minor",
+        json!(2_000),
+    );
+    let given = ["refund.created", "refund.updated", "charge.refund.updated"]
         .map(|kind| (kind, Scene::Refund, "/refunded_minor", json!(2_000)));
     let failed = ("refund.failed", Scene::RefundFailed, "/refunded_minor", json!(0));
-    let open = ["created", "updated", "funds_withdrawn"].map(|_| "needs_response");
-    let disputed = [
+    let open = [
         "charge.dispute.created",
         "charge.dispute.updated",
         "charge.dispute.funds_withdrawn",
-    ]
-    .into_iter()
-    .zip(open)
-    .map(|(kind, state)| (kind, Scene::Dispute(None), "/data/0/state", json!(state)));
+    ];
+    let disputed = open.map(|kind| {
+        (
+            kind,
+            Scene::Dispute(None),
+            "/data/0/state",
+            json!("needs_response"),
+        )
+    });
     let ends = [
         ("charge.dispute.closed", Verdict::Lost, "lost"),
         ("charge.dispute.funds_reinstated", Verdict::Won, "won"),
     ];
     let ended = ends
         .map(|(kind, verdict, state)| (kind, Scene::Dispute(Some(verdict)), "/data/0/state", json!(state)));
-    refunded
+    [refunded]
         .into_iter()
         .chain(given)
         .chain([failed])
