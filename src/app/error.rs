@@ -51,7 +51,7 @@ pub enum AppError {
         document: String,
     },
     /// The account took from us the right to act for it.
-    #[error("{0} took from us the right to act for it")]
+    #[error("{0} took from us the right to act for it; connect it again at the provider")]
     AccountDeauthorized(ProviderAccountId),
     /// The page is not open any more.
     #[error("the page is {0}")]

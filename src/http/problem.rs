@@ -184,10 +184,7 @@ impl From<AppError> for Problem {
                 "not_supported",
                 format!("the provider of this account has no {what}"),
             ),
-            AppError::AccountDeauthorized(account) => conflict(
-                "account_deauthorized",
-                format!("{account} took from us the right to act for it at the provider; connect it again"),
-            ),
+            AppError::AccountDeauthorized(_) => conflict("account_deauthorized", error.to_string()),
             AppError::CheckoutNotOpen(state) => conflict("checkout_not_open", format!("the page is {state}")),
             AppError::MethodDetached => conflict(
                 "payment_method_detached",

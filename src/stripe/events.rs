@@ -59,7 +59,7 @@ pub(super) async fn read(
 fn prove(account: &ProviderAccount, event: Box<RawValue>) -> Option<VerifiedWebhook<'static>> {
     let event: Box<str> = event.into();
     let Some(mut envelope) = read_envelope(event.as_bytes()) else {
-        tracing::warn!(provider_account_id = %account.id, "an entry of the request of events is no event");
+        tracing::warn!(provider_account_id = %account.id, "an entry of the list of events is no event");
         return None;
     };
     // Asked for a connected account, Stripe lists that account's own events, which need not name it.

@@ -6,6 +6,7 @@
 mod accounts;
 mod foreign;
 mod payouts;
+mod scenes;
 mod shapes;
 mod types;
 
