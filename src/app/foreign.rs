@@ -98,11 +98,14 @@ pub(super) async fn hear_of_page(
     reference: &str,
     said: Option<&Snapshot>,
 ) -> Result<(), AppError> {
-    let read = match said {
-        Some(_) => None,
-        None => read_page(app, event, reference).await?,
+    let read;
+    let said = if said.is_some() {
+        said
+    } else {
+        read = read_page(app, event, reference).await?;
+        read.as_ref()
     };
-    match said.or(read.as_ref()) {
+    match said {
         Some(Snapshot::Checkout(page)) => match &page.payment_reference {
             Some(payment) => hear(app, event, payment).await,
             None => end(app, event, Ended::Ignored).await,
