@@ -4,20 +4,23 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::super::commit;
-use super::{App, AppError, Connected, list};
+use super::{App, AppError, Connected, active, list};
 use crate::domain::ids::{OperationId, WebhookEndpointId};
 use crate::provider::{
     Ambiguity, CreatedEndpoint, Endpoint, Endpoints, NewEndpoint, ProviderAccount, ProviderError,
 };
 use crate::store;
+use crate::store::StoreError;
 use crate::store::webhook_endpoints::{EndpointState, WebhookEndpoint};
 
-/// Makes an endpoint that takes the place of the account's, which goes at `old_until`.
+/// Makes an endpoint that takes the place of `old`, which goes at `old_until`. Where somebody else's took it meanwhile, that one
+/// stands.
 pub(super) async fn make(
     app: &App,
     account: &ProviderAccount,
     endpoints: &dyn Endpoints,
     url: &Url,
+    old: Option<WebhookEndpointId>,
     old_until: OffsetDateTime,
 ) -> Result<Connected, AppError> {
     let begun = list(app, account).await?;
@@ -25,7 +28,9 @@ pub(super) async fn make(
         .into_iter()
         .find(|endpoint| endpoint.state == EndpointState::Creating);
     let replaces = begun.as_ref().map(|begun| begun.url.clone());
-    let mut new = claim(app, account, url, begun, false).await?;
+    let Some(mut new) = claim(app, account, url, old, begun).await? else {
+        return standing(app, account).await;
+    };
     let mut answer = endpoints.create_endpoint(account, as_new(&new, url)).await;
     let stored = |error: &ProviderError| {
         matches!(
@@ -38,11 +43,15 @@ pub(super) async fn make(
     };
     if answer.as_ref().is_err_and(stored) {
         // What was made under the key will never be told again: under another key, another one is.
-        new = claim(app, account, url, Some(new), true).await?;
+        abandon(app, &new).await?;
+        new = match claim(app, account, url, old, None).await? {
+            Some(anew) => anew,
+            None => return standing(app, account).await,
+        };
         answer = endpoints.create_endpoint(account, as_new(&new, url)).await;
     }
     let made = answer.map_err(AppError::Provider)?;
-    let had_one = store_made(app, account, &new, &made, old_until).await?;
+    store_made(app, account, &new, &made, old_until).await?;
     let urls: Vec<&str> = replaces
         .iter()
         .map(String::as_str)
@@ -54,7 +63,7 @@ pub(super) async fn make(
         provider_reference: made.reference,
         url: new.url,
         created: true,
-        old_until: had_one.then_some(old_until),
+        old_until: old.map(|_| old_until),
     })
 }
 
@@ -62,47 +71,64 @@ fn as_new<'a>(endpoint: &WebhookEndpoint, url: &'a Url) -> NewEndpoint<'a> {
     NewEndpoint { id: endpoint.id, url }
 }
 
-/// Writes down what the provider is about to be asked for; or finds what was, where that can still be asked again.
+/// The endpoint that the account has by now.
+async fn standing(app: &App, account: &ProviderAccount) -> Result<Connected, AppError> {
+    let (held, reference) = active(app, account).await?.ok_or(AppError::in_flight())?;
+    Ok(Connected {
+        id: held.id,
+        provider_reference: reference,
+        url: held.url,
+        created: false,
+        old_until: None,
+    })
+}
+
+async fn abandon(app: &App, begun: &WebhookEndpoint) -> Result<(), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    Ok(store::webhook_endpoints::abandon(&mut conn, begun).await?)
+}
+
+/// Writes down what the provider is about to be asked for; or finds what was, where that can still be asked again. None where
+/// the account's endpoint is not `old` any more.
 async fn claim(
     app: &App,
     account: &ProviderAccount,
     url: &Url,
+    old: Option<WebhookEndpointId>,
     begun: Option<WebhookEndpoint>,
-    anew: bool,
-) -> Result<WebhookEndpoint, AppError> {
+) -> Result<Option<WebhookEndpoint>, AppError> {
     let now = app.clock.now();
     let repeatable_for = app.provider(&account.provider)?.repeatable_for();
     let (merchant, id) = (account.merchant_id, account.id);
     let mut tx = app.begin().await?;
     if let Some(begun) = begun {
         let repeatable = begun.created_at + repeatable_for > now && begun.url == url.as_str();
-        if anew || !repeatable {
+        if !repeatable {
             store::webhook_endpoints::abandon(&mut tx, &begun).await?;
         }
     }
     let new = WebhookEndpointId::generate();
     store::webhook_endpoints::insert(&mut tx, merchant, id, new, url.as_str(), now).await?;
     let held = store::webhook_endpoints::list(&mut tx, merchant, id).await?;
+    let in_state = |state| held.iter().find(|endpoint| endpoint.state == state);
+    if in_state(EndpointState::Active).map(|active| active.id) != old {
+        return Ok(None);
+    }
+    let claimed = in_state(EndpointState::Creating).cloned();
     commit(tx).await?;
-    held.into_iter()
-        .find(|endpoint| endpoint.state == EndpointState::Creating)
-        .ok_or(AppError::in_flight())
+    claimed.map(Some).ok_or(AppError::in_flight())
 }
 
-/// Writes down the secret and lets the endpoint take its place, in one. Whether another had it.
+/// Writes down the secret and lets the endpoint take its place, in one.
 async fn store_made(
     app: &App,
     account: &ProviderAccount,
     new: &WebhookEndpoint,
     made: &CreatedEndpoint,
     old_until: OffsetDateTime,
-) -> Result<bool, AppError> {
+) -> Result<(), AppError> {
     let (merchant, id, now) = (account.merchant_id, account.id, app.clock.now());
     let mut tx = app.begin().await?;
-    let held = store::webhook_endpoints::list(&mut tx, merchant, id).await?;
-    let had_one = held
-        .iter()
-        .any(|endpoint| endpoint.state == EndpointState::Active && endpoint.id != new.id);
     store::webhook_endpoints::retire_active(&mut tx, merchant, id, old_until).await?;
     let secret = store::provider_accounts::insert_webhook_secret(
         &mut tx,
@@ -118,7 +144,7 @@ async fn store_made(
         app.accounts.forget(id);
     }
     // Where it was not: who asked at the same time under the same key wrote the same down.
-    Ok(had_one)
+    Ok(())
 }
 
 /// Deletes what we made at these addresses and hold no secret of: nothing that it delivers can ever be proven.

@@ -55,6 +55,7 @@ pub async fn connect(
     let endpoints = endpoints(app, &account)?;
     let url = url_of(&account, base)?;
     let held = active(app, &account).await?;
+    let old = held.as_ref().map(|(held, _)| held.id);
     if let Some((held, reference)) = held.filter(|(held, _)| held.url == url.as_str()) {
         let there = endpoints
             .list_endpoints(&account)
@@ -77,7 +78,7 @@ pub async fn connect(
             });
         }
     }
-    make::make(app, &account, endpoints, &url, app.clock.now() + OVERLAP).await
+    make::make(app, &account, endpoints, &url, old, app.clock.now() + OVERLAP).await
 }
 
 /// Lets a new endpoint, and so a new secret, take the place of the account's: a secret cannot be rolled through the API.
@@ -101,7 +102,8 @@ pub async fn rotate(
         .await?
         .ok_or(AppError::NotFound("endpoint of ours: connect the account first"))?;
     let url = Url::parse(&held.url).map_err(|error| StoreError::corrupt("webhook_endpoint", &error))?;
-    let made = make::make(app, &account, endpoints, &url, app.clock.now() + overlap).await?;
+    let old_until = app.clock.now() + overlap;
+    let made = make::make(app, &account, endpoints, &url, Some(held.id), old_until).await?;
     if !overlap.is_positive() {
         retire_due(app).await?;
     }
