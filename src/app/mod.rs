@@ -84,7 +84,9 @@ impl Default for Timing {
 impl Timing {
     /// A waiting time between attempts, as configured.
     fn scaled(&self, wait: time::Duration) -> time::Duration {
-        wait / i32::try_from(self.retry_divisor.max(1)).unwrap_or(i32::MAX)
+        let wait = wait / i32::try_from(self.retry_divisor.max(1)).unwrap_or(i32::MAX);
+        // Postgres keeps whole microseconds and takes nothing finer.
+        wait - time::Duration::nanoseconds((wait.subsec_nanoseconds() % 1_000).into())
     }
 }
 

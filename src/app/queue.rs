@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt};
 use time::Duration;
 
 use super::apply::{Applied, apply};
-use super::webhooks::{apply_event, recall};
+use super::webhooks::{apply_event, end, recall};
 use super::{App, AppError, commit, events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
@@ -295,6 +295,11 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
     };
     let applied = match applied {
         Ok(()) => events::close_exception(app, event).await,
+        // What the provider itself does not have can be told of for ever and never be read.
+        Err(AppError::Provider(ProviderError::Invalid { code, .. })) if code == "resource_missing" => {
+            tracing::warn!("the provider does not have what its event is about");
+            end(app, event, Ended::Ignored).await
+        }
         Err(error) => Err(error),
     };
     let Err(error) = applied else { return };
