@@ -25,10 +25,12 @@ enum Word {
 
 /// Takes in what an event says of its account.
 ///
-/// Where two events of one second differ, the account is read. A key that may not read it leaves the event's own word: that
-/// is from the same second, and the next event tells anew.
-pub(super) async fn hear(app: &App, event: &WebhookEvent, said: &Standing) -> Result<(), AppError> {
-    if take_in(app, event, said, Word::Events).await? == Applied::Done {
+/// Where two events of one second differ, or where the event says nothing itself, the account is read. A key that may not read
+/// it leaves the event's own word: that is from the same second, and the next event tells anew.
+pub(super) async fn hear(app: &App, event: &WebhookEvent, said: Option<&Standing>) -> Result<(), AppError> {
+    if let Some(said) = said
+        && take_in(app, event, said, Word::Events).await? == Applied::Done
+    {
         return Ok(());
     }
     let known = {
@@ -38,10 +40,10 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, said: &Standing) -> Re
             .await?
     };
     let affairs = affairs(app.provider(&known.account.provider)?)?;
-    let read = match affairs.fetch_standing(&known.account).await {
-        Ok(read) => read,
-        Err(ProviderError::Auth | ProviderError::Invalid { .. }) => said.clone(),
-        Err(error) => return Err(AppError::Provider(error)),
+    let read = match (affairs.fetch_standing(&known.account).await, said) {
+        (Ok(read), _) => read,
+        (Err(ProviderError::Auth | ProviderError::Invalid { .. }), Some(said)) => said.clone(),
+        (Err(error), _) => return Err(AppError::Provider(error)),
     };
     take_in(app, event, &read, Word::Read).await.map(|_done| ())
 }

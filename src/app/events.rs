@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::auth::Operator;
 use super::{App, AppError, commit};
 use crate::domain::exception::ExceptionKind;
-use crate::domain::ids::WebhookEventId;
+use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
 use crate::provider::Interpretation;
 use crate::store;
@@ -147,16 +147,14 @@ pub async fn replay_all(
     Ok((replayed.len(), replayed.last().copied().filter(|_| full)))
 }
 
-/// Opens an exception on the payment of an event that is dead, where it has one that we know.
-pub(super) async fn open_exception(
+/// The payment that an event is about, where it has one that we know.
+pub(super) async fn find_payment(
     app: &App,
     conn: &mut PgConnection,
     event: &WebhookEvent,
-    error: &str,
-) -> Result<(), AppError> {
+) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let (word, object_id) = lists::describe(conn, merchant, event.id).await?;
-    tracing::error!(webhook_event_id = %event.id, kind = word, "an event is dead");
+    let (_, object_id) = lists::describe(conn, merchant, event.id).await?;
     let mut references: Vec<String> = object_id.into_iter().collect();
     // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
     if let Ok(known) = app.accounts.get(app, conn, account).await
@@ -166,15 +164,26 @@ pub(super) async fn open_exception(
     {
         references.push(reference);
     }
-    let Some(payment) = lists::find_payment(conn, merchant, account, &references).await? else {
-        return Ok(());
-    };
+    Ok(lists::find_payment(conn, merchant, account, &references).await?)
+}
+
+/// Opens an exception for an event that is dead: on its payment, where it has one that we know.
+pub(super) async fn open_exception(
+    app: &App,
+    conn: &mut PgConnection,
+    event: &WebhookEvent,
+    error: &str,
+) -> Result<(), AppError> {
+    let merchant = event.merchant_id;
+    let payment = find_payment(app, conn, event).await?;
+    let (word, _) = lists::describe(conn, merchant, event.id).await?;
+    tracing::error!(webhook_event_id = %event.id, kind = word, "an event is dead");
     let (subject, detail) = (
         event.id.to_string(),
         format!("{word} {}: {error}", event.event_id),
     );
     let (kind, now) = (ExceptionKind::EventDead, app.clock.now());
-    store::exceptions::open(conn, merchant, kind, Some(payment), &subject, &detail, now).await?;
+    store::exceptions::open(conn, merchant, kind, payment, &subject, &detail, now).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt};
 use time::Duration;
 
 use super::apply::{Applied, apply};
-use super::webhooks::{apply_event, end, recall};
+use super::webhooks::{apply_event, recall};
 use super::{App, AppError, commit, events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
@@ -295,10 +295,10 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
     };
     let applied = match applied {
         Ok(()) => events::close_exception(app, event).await,
-        // What the provider itself does not have can be told of for ever and never be read.
-        Err(AppError::Provider(ProviderError::Invalid { code, .. })) if code == "resource_missing" => {
-            tracing::warn!("the provider does not have what its event is about");
-            end(app, event, Ended::Ignored).await
+        Err(AppError::Provider(ref error @ ProviderError::Invalid { ref code, .. }))
+            if code == "resource_missing" =>
+        {
+            end_missing(app, event, &error.to_string()).await
         }
         Err(error) => Err(error),
     };
@@ -336,8 +336,19 @@ async fn postpone(app: &App, events: &[WebhookEvent], by: Duration) {
     }
 }
 
-async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
+/// Ends an event about what the provider does not have: it can be told of for ever and never be read. Where it is a payment of
+/// ours, a person must look.
+async fn end_missing(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
     let mut tx = app.begin().await?;
+    let ended = match events::find_payment(app, &mut tx, event).await? {
+        Some(_) => Ended::Dead { error },
+        None => Ended::Ignored,
+    };
+    tracing::warn!(?ended, "the provider does not have what its event is about");
+    end_as(app, tx, event, ended).await
+}
+
+async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
     let attempts = event.attempts + 1;
     let ended = if attempts >= MAX_ATTEMPTS {
         Ended::Dead { error }
@@ -347,8 +358,20 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
             error,
         }
     };
+    end_as(app, app.begin().await?, event, ended).await
+}
+
+/// Ends an event; one that is dead, under an exception.
+async fn end_as(
+    app: &App,
+    mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
+    event: &WebhookEvent,
+    ended: Ended<'_>,
+) -> Result<(), AppError> {
     let held = store::webhook_events::end(&mut tx, event, ended).await?;
-    if held && matches!(ended, Ended::Dead { .. }) {
+    if let Ended::Dead { error } = ended
+        && held
+    {
         events::open_exception(app, &mut tx, event, error).await?;
     }
     commit(tx).await

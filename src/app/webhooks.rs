@@ -148,7 +148,7 @@ pub(super) async fn apply_event(
         Interpretation::Payout { reference, snapshot } => {
             return payouts::hear(app, event, &reference, snapshot.as_deref()).await;
         }
-        Interpretation::Account(said) => return account_events::hear(app, event, &said).await,
+        Interpretation::Account(said) => return account_events::hear(app, event, said.as_deref()).await,
         Interpretation::Deauthorized => return account_events::hear_deauthorized(app, event).await,
         Interpretation::NotFollowed => (None, None),
     };

@@ -68,11 +68,12 @@ pub fn service(
 
 fn routes(config: &mut web::ServiceConfig) {
     config
+        // Routes are tried in this order: what comes most is first.
+        .service(webhooks::receive)
         .service(health::healthz)
         .service(health::readyz)
         .service(openapi::json)
         .service(openapi::pages())
-        .service(webhooks::receive)
         .service(payments::create)
         .service(payments::list)
         .service(payments::get)

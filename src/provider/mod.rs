@@ -172,8 +172,8 @@ pub enum Interpretation {
         /// How it stood; none where the event shows too little and the payout must be read.
         snapshot: Option<Box<PayoutSnapshot>>,
     },
-    /// What the account may do changed, and this is how it stood.
-    Account(Box<Standing>),
+    /// What the account may do changed, and this is how it stood; none where the account must be read.
+    Account(Option<Box<Standing>>),
     /// The account took from us the right to act for it.
     Deauthorized,
     /// Nothing that we follow.

@@ -256,7 +256,16 @@ pub async fn end(
     .bind(attempts)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    let held = done.rows_affected() == 1;
+    if !held {
+        lost(1);
+    }
+    Ok(held)
+}
+
+/// Leases are longer than any work: one that was lost tells of a machine that stood still, or of a clock that jumped.
+fn lost(leases: usize) {
+    tracing::warn!(leases, "a lease was lost: whoever holds it now applies the event");
 }
 
 /// Notes that several events of a merchant's are applied, their effects in the same transaction. How many are: fewer than
@@ -281,7 +290,11 @@ pub async fn end_applied(
     .bind(fences)
     .execute(conn)
     .await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    let ended = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
+    if ended < events.len() {
+        lost(events.len() - ended);
+    }
+    Ok(ended)
 }
 
 /// Gives leased events back, due again after a while. No attempt is spent.

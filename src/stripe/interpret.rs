@@ -224,7 +224,9 @@ fn of_a_payout(event: &[u8]) -> Option<Interpretation> {
 /// An account is in its event whole, with when that was: the event is enough.
 fn of_the_account(event: &[u8]) -> Option<Interpretation> {
     let event: Event<serde_json::Value> = serde_json::from_slice(event).ok()?;
-    Some(Interpretation::Account(Box::new(standing(&event.data.object))))
+    Some(Interpretation::Account(Some(Box::new(standing(
+        &event.data.object,
+    )))))
 }
 
 /// Setups, methods and mandates carry no version and show too little in their events: they are read from Stripe.

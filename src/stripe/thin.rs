@@ -19,6 +19,8 @@ use crate::provider::{Interpretation, PartRef, ProviderAccount, ProviderError};
 
 #[derive(Deserialize)]
 struct Event<'a> {
+    #[serde(rename = "type")]
+    kind: String,
     #[serde(borrow)]
     related_object: Option<&'a RawValue>,
 }
@@ -38,6 +40,10 @@ pub(super) fn is_thin(kind: &str) -> bool {
 /// Reads what a thin event is about.
 pub(super) fn interpret(event: &[u8]) -> Option<Interpretation> {
     let event: Event<'_> = serde_json::from_slice(event).ok()?;
+    // There is nothing to read any more for whom it is told.
+    if event.kind.ends_with("account.application.deauthorized") {
+        return Some(Interpretation::Deauthorized);
+    }
     let Related { id, kind } = serde_json::from_str(event.related_object?.get()).ok()?;
     Some(match kind.as_str() {
         "payment_intent" => Interpretation::Part(PartRef::Whole(id)),
@@ -64,6 +70,11 @@ pub(super) fn interpret(event: &[u8]) -> Option<Interpretation> {
             reference: id,
             method: None,
         },
+        "payout" => Interpretation::Payout {
+            reference: id,
+            snapshot: None,
+        },
+        "account" => Interpretation::Account(None),
         _ => return None,
     })
 }
