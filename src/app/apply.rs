@@ -221,7 +221,7 @@ async fn apply_charge(
     for (line, key) in charge.balance_transactions.iter().zip(keys) {
         let posting = Posting::ChargeLine {
             charge: key,
-            balance_transaction: line.clone(),
+            balance_transaction: Box::new(line.clone()),
         };
         keep_line(app, conn, payment, line, posting).await?;
     }
@@ -383,7 +383,7 @@ async fn post_refund(
     };
     let posting = Posting::RefundLine {
         refund: said.provider_reference.clone(),
-        balance_transaction: line.clone(),
+        balance_transaction: Box::new(line.clone()),
     };
     keep_line(app, conn, payment, line, posting).await
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::ids::PaymentId;
 use super::money::Money;
 
 /// One line of the provider's ledger: an immutable fact.
@@ -22,7 +23,80 @@ pub struct BalanceTransaction {
     pub fee_minor: i64,
     /// What arrived, in minor units of the same currency.
     pub net_minor: i64,
+    /// What the fee is made of, where the provider says.
+    #[serde(default)]
+    pub fee_details: Vec<FeePart>,
+    /// The provider's own word for what it is to a bookkeeper.
+    #[serde(default)]
+    pub reporting_category: Option<String>,
+    /// What the provider says of it, for people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The rate at which the customer's currency became this one: the provider's digits.
+    #[serde(default)]
+    pub exchange_rate: Option<String>,
+    /// When it can be paid out.
+    #[serde(default, with = "time::serde::timestamp::option")]
+    pub available_on: Option<OffsetDateTime>,
     /// When the provider wrote it.
     #[serde(with = "time::serde::timestamp")]
     pub created: OffsetDateTime,
+}
+
+impl BalanceTransaction {
+    /// A line of which no more is known than what moved.
+    #[must_use]
+    pub fn plain(
+        id: String,
+        kind: String,
+        source: Option<String>,
+        (amount, fee_minor): (Money, i64),
+        created: OffsetDateTime,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            source,
+            amount,
+            fee_minor,
+            net_minor: amount.minor - fee_minor,
+            fee_details: Vec::new(),
+            reporting_category: None,
+            description: None,
+            exchange_rate: None,
+            available_on: None,
+            created,
+        }
+    }
+}
+
+/// One part of a line's fee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeePart {
+    /// The provider's own word for what it is (`stripe_fee`, `tax`), kept as it came.
+    pub kind: String,
+    /// How much, in minor units of the line's currency.
+    pub amount_minor: i64,
+}
+
+/// What a line's source tells of whose it is. Nothing of it is proven by more than the provider's word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Our payment, where the provider gives back what we told it.
+    pub payment: Option<PaymentId>,
+    /// The provider's id of the payment (`pi_…`).
+    pub payment_reference: Option<String>,
+    /// The provider's id of the charge (`ch_…`).
+    pub charge_reference: Option<String>,
+    /// What the customer paid for it, or got back as a negative amount, in the currency of the customer.
+    pub presented: Option<Money>,
+}
+
+/// A line, and what its source tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The line.
+    pub fact: BalanceTransaction,
+    /// What it is about.
+    pub about: About,
 }

@@ -145,6 +145,8 @@ ids! {
     ForeignPaymentId = "fpy";
     /// News to tell.
     OutboxMessageId = "msg";
+    /// A booking.
+    LedgerTransactionId = "ltx";
     /// A difference that a person must see.
     ExceptionId = "exc";
 }

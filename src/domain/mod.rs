@@ -10,6 +10,7 @@ pub mod exception;
 pub mod foreign_payment;
 pub mod idempotency;
 pub mod ids;
+pub mod ledger;
 pub mod money;
 pub mod news;
 pub mod operation;

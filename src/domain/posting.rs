@@ -44,7 +44,7 @@ pub enum Posting {
         /// The charge whose customer payment it meets in Outstanding.
         charge: String,
         /// The provider's ledger line (`txn_…`): the key.
-        balance_transaction: BalanceTransaction,
+        balance_transaction: Box<BalanceTransaction>,
     },
     /// A customer got money back: the receivable against Outstanding.
     CustomerRefund {
@@ -66,7 +66,7 @@ pub enum Posting {
         /// The refund whose customer refund it meets in Outstanding.
         refund: String,
         /// The provider's ledger line (`txn_…`): the key.
-        balance_transaction: BalanceTransaction,
+        balance_transaction: Box<BalanceTransaction>,
     },
 }
 

@@ -7,6 +7,7 @@ mod endpoints;
 mod error;
 mod history;
 mod registry;
+mod settlement;
 mod wallet;
 mod webhook;
 
@@ -30,6 +31,7 @@ pub use endpoints::{CreatedEndpoint, Endpoint, Endpoints, NewEndpoint};
 pub use error::{Ambiguity, ProviderError};
 pub use history::{History, HistoryPage};
 pub use registry::Registry;
+pub use settlement::{LinePage, Lines, Settlement};
 pub use wallet::{NewSetup, Wallet};
 pub use webhook::{Delivery, Envelope, Proof, Source, VerifiedWebhook, VerifyError, verify_hmac_sha256};
 
@@ -273,4 +275,7 @@ pub trait Provider: Send + Sync {
 
     /// What else goes on at an account, where it tells.
     fn affairs(&self) -> Option<&dyn Affairs>;
+
+    /// Its own ledger, where it shows it.
+    fn settlement(&self) -> Option<&dyn Settlement>;
 }

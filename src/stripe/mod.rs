@@ -18,6 +18,7 @@ mod recent;
 mod refusal;
 mod request;
 mod series;
+mod settlement;
 mod signature;
 mod snapshots;
 mod thin;
@@ -34,7 +35,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::provider::{
     Affairs, Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History,
     HistoryPage, Interpretation, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount,
-    ProviderError, VerifiedWebhook, VerifyError, Wallet,
+    ProviderError, Settlement, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -149,6 +150,10 @@ impl Provider for Stripe {
     }
 
     fn affairs(&self) -> Option<&dyn Affairs> {
+        Some(self)
+    }
+
+    fn settlement(&self) -> Option<&dyn Settlement> {
         Some(self)
     }
 

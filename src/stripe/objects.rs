@@ -198,6 +198,20 @@ pub(super) struct BalanceTransaction {
     pub(super) currency: Option<String>,
     pub(super) source: Option<Expandable<Identified>>,
     pub(super) created: Option<i64>,
+    pub(super) available_on: Option<i64>,
+    pub(super) reporting_category: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) exchange_rate: Option<serde_json::Number>,
+    #[serde(default)]
+    pub(super) fee_details: Vec<FeeDetail>,
+}
+
+/// One part of a balance transaction's fee.
+#[derive(Debug, Deserialize)]
+pub(super) struct FeeDetail {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) amount: Option<StripeAmount>,
 }
 
 /// The `error` of an answer, and a payment intent's `last_payment_error`.

@@ -4,9 +4,10 @@ use time::OffsetDateTime;
 
 use super::money::{Inexpressible, StripeAmount};
 use super::objects::{
-    BalanceTransaction, Charge, CheckoutSession, ErrorObject, Expandable, Metadata, PaymentIntent, Refund,
+    BalanceTransaction, Charge, CheckoutSession, ErrorObject, Expandable, FeeDetail, Metadata, PaymentIntent,
+    Refund,
 };
-use crate::domain::balance_transaction::BalanceTransaction as Line;
+use crate::domain::balance_transaction::{BalanceTransaction as Line, FeePart};
 use crate::domain::checkout::CheckoutState;
 use crate::domain::money::Currency;
 use crate::domain::payment::{Decline, PaymentState};
@@ -180,9 +181,21 @@ impl TryFrom<BalanceTransaction> for Line {
     fn try_from(line: BalanceTransaction) -> Result<Self, Unreadable> {
         let field = Fields("balance_transaction");
         let currency = field.currency(line.currency.as_deref())?;
+        let part = |part: FeeDetail| -> Result<FeePart, Unreadable> {
+            Ok(FeePart {
+                kind: part.kind.unwrap_or_default(),
+                amount_minor: field.need(part.amount, "fee_details")?.to_minor(currency)?,
+            })
+        };
+        let available_on = line.available_on.map(OffsetDateTime::from_unix_timestamp);
         Ok(Self {
             id: line.id,
             kind: field.need(line.kind, "type")?,
+            fee_details: line.fee_details.into_iter().map(part).collect::<Result<_, _>>()?,
+            reporting_category: line.reporting_category,
+            description: line.description,
+            exchange_rate: line.exchange_rate.map(|rate| rate.to_string()),
+            available_on: available_on.and_then(Result::ok),
             source: line.source.map(Expandable::into_id),
             amount: field.need(line.amount, "amount")?.to_money(currency)?,
             fee_minor: field.need(line.fee, "fee")?.to_minor(currency)?,

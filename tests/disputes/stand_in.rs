@@ -11,7 +11,8 @@ use quittance::domain::ids::{ApiKeyId, DisputeId, OperationId};
 use quittance::domain::snapshot::{Said, Snapshot};
 use quittance::provider::{
     Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome,
-    PartRef, Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    PartRef, Provider, ProviderAccount, ProviderError, Registry, Settlement, VerifiedWebhook, VerifyError,
+    Wallet,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -140,6 +141,10 @@ impl Provider for StandIn {
     }
 
     fn affairs(&self) -> Option<&dyn Affairs> {
+        None
+    }
+
+    fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }
 }

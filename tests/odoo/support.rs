@@ -339,7 +339,7 @@ impl Sale {
     pub(super) fn charge_line(&self) -> Posting {
         Posting::ChargeLine {
             charge: self.source("ch"),
-            balance_transaction: self.ledger_line("charge", &self.source("ch"), 12_100, 207),
+            balance_transaction: Box::new(self.ledger_line("charge", &self.source("ch"), 12_100, 207)),
         }
     }
 
@@ -363,7 +363,7 @@ impl Sale {
     pub(super) fn refund_line(&self) -> Posting {
         Posting::RefundLine {
             refund: self.source("re"),
-            balance_transaction: self.ledger_line("refund", &self.source("re"), -12_100, 0),
+            balance_transaction: Box::new(self.ledger_line("refund", &self.source("re"), -12_100, 0)),
         }
     }
 
@@ -378,15 +378,13 @@ impl Sale {
     }
 
     fn ledger_line(&self, kind: &str, source: &str, minor: i64, fee_minor: i64) -> BalanceTransaction {
-        BalanceTransaction {
-            id: self.transaction(kind),
-            kind: kind.to_owned(),
-            source: Some(source.to_owned()),
-            amount: eur(minor),
-            fee_minor,
-            net_minor: minor - fee_minor,
-            created: NOW,
-        }
+        BalanceTransaction::plain(
+            self.transaction(kind),
+            kind.to_owned(),
+            Some(source.to_owned()),
+            (eur(minor), fee_minor),
+            NOW,
+        )
     }
 }
 

@@ -10,7 +10,8 @@ use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
     Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome,
-    PartRef, Provider, ProviderAccount, ProviderError, Registry, VerifiedWebhook, VerifyError, Wallet,
+    PartRef, Provider, ProviderAccount, ProviderError, Registry, Settlement, VerifiedWebhook, VerifyError,
+    Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -121,6 +122,10 @@ impl Provider for Overtaken {
     }
 
     fn affairs(&self) -> Option<&dyn Affairs> {
+        None
+    }
+
+    fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }
 }

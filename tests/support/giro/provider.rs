@@ -9,8 +9,8 @@ use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
     Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation,
-    ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, VerifiedWebhook, VerifyError,
-    Wallet, verify_hmac_sha256,
+    ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, Settlement, VerifiedWebhook,
+    VerifyError, Wallet, verify_hmac_sha256,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -194,6 +194,10 @@ impl Provider for Giro {
     }
 
     fn affairs(&self) -> Option<&dyn Affairs> {
+        None
+    }
+
+    fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }
 

@@ -43,7 +43,6 @@ struct Line {
     of: String,
     gross: String,
     fee: String,
-    net: String,
     on: String,
 }
 
@@ -104,15 +103,14 @@ impl Transfer {
 
     fn charge(&self, currency: Currency) -> Option<ChargeSnapshot> {
         let line = |line: &Line| {
-            Some(BalanceTransaction {
-                id: line.id.clone(),
-                kind: line.of.clone(),
-                source: Some(self.reference.clone()),
-                amount: Money::new(minor(&line.gross, currency)?, currency),
-                fee_minor: minor(&line.fee, currency)?,
-                net_minor: minor(&line.net, currency)?,
-                created: moment(&line.on)?,
-            })
+            let gross = Money::new(minor(&line.gross, currency)?, currency);
+            Some(BalanceTransaction::plain(
+                line.id.clone(),
+                line.of.clone(),
+                Some(self.reference.clone()),
+                (gross, minor(&line.fee, currency)?),
+                moment(&line.on)?,
+            ))
         };
         Some(ChargeSnapshot {
             id: self.reference.clone(),

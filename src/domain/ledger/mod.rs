@@ -1,0 +1,103 @@
+//! The ledger: every line of the provider's, and every payout that reached the bank, as double entry in whole minor units.
+//!
+//! Append-only. A transaction sums to zero in each currency: [`Entries`] cannot be made otherwise, and a deferred constraint of
+//! the database refuses what was made elsewhere.
+
+mod book;
+mod mapping;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::money::{Currency, Money};
+
+pub use book::{Booking, Unexplained, book, book_paid_out, book_returned};
+pub use mapping::{Counterpart, counterpart};
+
+/// An account of the ledger; each is kept per merchant, provider account and currency. Debits are positive.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, sqlx::Type, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum LedgerAccount {
+    /// What the provider holds for the merchant.
+    ProviderBalance,
+    /// What customers paid and got back, as Odoo's Outstanding shows it: a charge credits it, a refund debits it.
+    ReceivableClearing,
+    /// What the provider charges for its service.
+    Fees,
+    /// The tax on that.
+    FeeTax,
+    /// What customers' banks took back, until it is won or lost.
+    Disputes,
+    /// What the provider charges for a dispute.
+    DisputeFees,
+    /// Where one currency becomes another: what is left of both sides is gain or loss.
+    Fx,
+    /// Payouts on their way.
+    InTransit,
+    /// What reached the merchant's bank, or came from it.
+    Bank,
+    /// What the provider holds back for a time.
+    Reserve,
+    /// What went to or came from other accounts at the provider.
+    Transfers,
+    /// What the provider lends and takes back.
+    Financing,
+    /// What was given to a good cause.
+    Contributions,
+    /// What was spent with cards that the provider issued.
+    Issuing,
+    /// What the account held before its lines are booked.
+    Opening,
+    /// What nobody has explained yet.
+    Suspense,
+}
+
+/// One side of a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where.
+    pub account: LedgerAccount,
+    /// How much: debits are positive, and none is zero.
+    pub amount: Money,
+}
+
+/// The entries of one transaction: in each currency they sum to zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries(Vec<Entry>);
+
+/// Entries that do not sum to zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the entries of a transaction do not sum to zero in {0}")]
+pub struct Unbalanced(Currency);
+
+impl Entries {
+    /// Takes entries for those of one transaction. Zeros are left out.
+    ///
+    /// # Errors
+    /// [`Unbalanced`].
+    pub fn balanced(entries: impl IntoIterator<Item = (LedgerAccount, Money)>) -> Result<Self, Unbalanced> {
+        let entries: Vec<Entry> = entries
+            .into_iter()
+            .filter(|(_, amount)| amount.minor != 0)
+            .map(|(account, amount)| Entry { account, amount })
+            .collect();
+        let mut sums = BTreeMap::<&str, (i128, Currency)>::new();
+        for Entry { amount, .. } in &entries {
+            let sum = sums.entry(amount.currency.code()).or_insert((0, amount.currency));
+            sum.0 += i128::from(amount.minor);
+        }
+        match sums.into_values().find(|(sum, _)| *sum != 0) {
+            Some((_, currency)) => Err(Unbalanced(currency)),
+            None => Ok(Self(entries)),
+        }
+    }
+
+    /// Each of them, in the order of its line.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
+    }
+}
