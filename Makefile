@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 export QUITTANCE_TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
+export QUITTANCE_TEST_NODE_MODULES ?= $(CURDIR)/target/node/node_modules
 export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
@@ -11,7 +12,7 @@ help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Run every test, against a Postgres of its own.
-	@scripts/prepare.sh postgres python localstripe faketime
+	@scripts/prepare.sh postgres python nodejs localstripe faketime
 	$(CARGO) test --workspace
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.
@@ -51,5 +52,5 @@ machete: ## Look for dependencies that nothing uses.
 	$(CARGO) machete --with-metadata
 
 coverage: ## Run the tests with coverage and report the lines of src/.
-	@scripts/prepare.sh postgres python
+	@scripts/prepare.sh postgres python nodejs
 	@scripts/coverage.sh

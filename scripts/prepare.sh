@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python] [schemathesis] [localstripe] [faketime]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -78,6 +78,19 @@ environment() {
 # The official packages of Stripe, which the pretend Stripe is held against, and of Standard Webhooks, for what we sign.
 python() {
   environment target/python scripts/requirements.txt
+}
+
+# Stripe's official package for Node, below target/node.
+nodejs() {
+  local wanted
+  wanted=$(cat scripts/requirements-node.txt)
+  [ "$(cat target/node/installed 2>/dev/null)" = "$wanted" ] && return
+  { have node && have npm; } || install nodejs npm ||
+    missing "node and npm are missing: install them (Debian: apt-get install nodejs npm; macOS: brew install node)"
+  mkdir -p target/node
+  npm install --silent --no-audit --no-fund --prefix target/node "$wanted" </dev/null ||
+    missing "npm could not install $wanted: is the network reachable?"
+  echo "$wanted" >target/node/installed
 }
 
 # Holds the service against its own contract.
