@@ -64,7 +64,26 @@ fn decode_hex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_what_is_read_says_the_same_written_anew(
+            header in prop_oneof![
+                any::<String>(),
+                "(t|v1|v0|x)?=?[0-9a-f]{0,65}(,( )?(t|v1|v0)=([0-9]{1,20}|[0-9a-fA-F]{64})){0,4}",
+            ],
+        ) {
+            if let Ok(read) = SignatureHeader::parse(&header) {
+                let hex = |bytes: &[u8; 32]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+                let signatures: String = read.v1.iter().map(|bytes| format!(",v1={}", hex(bytes))).collect();
+                let anew = format!("t={}{signatures}", read.timestamp);
+                prop_assert_eq!(SignatureHeader::parse(&anew), Ok(read));
+            }
+        }
+    }
 
     const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 

@@ -63,8 +63,7 @@ fn odd_value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Events of the types that are followed, with the fields that are read of them. None of a dispute: one that the provider does
-/// not have is asked for again and again, whatever its shape.
+/// Events of the types that are followed, with the fields that are read of them.
 fn events(payment: &Value) -> Vec<Value> {
     let (id, intent) = (&payment["id"], &payment["provider_reference"]);
     let ours = json!({ "quittance_payment": id });
@@ -76,6 +75,8 @@ fn events(payment: &Value) -> Vec<Value> {
         "payment_method": "pm_1" });
     let part = json!({ "id": "ch_1", "payment_intent": intent, "metadata": ours, "created": 1, "refunds": { "data": [] } });
     let page = json!({ "id": "cs_1", "status": "complete", "payment_intent": intent, "metadata": ours, "expires_at": 1 });
+    let dispute = json!({ "id": "dp_1", "charge": "ch_1", "payment_intent": intent, "amount": 12_100, "currency": "eur",
+        "status": "needs_response", "reason": "general", "created": 1, "evidence_details": { "due_by": 2 } });
     let method = json!({ "id": "pm_1", "customer": "cus_1", "type": "card", "payment_method": "pm_1" });
     let setup = json!({ "id": "seti_1", "customer": "cus_1", "status": "succeeded", "metadata": ours });
     [
@@ -88,6 +89,8 @@ fn events(payment: &Value) -> Vec<Value> {
         ("mandate.updated", &method),
         ("setup_intent.succeeded", &setup),
         ("payout.paid", &part),
+        ("charge.dispute.created", &dispute),
+        ("account.updated", &part),
         ("a.type.of.tomorrow", &part),
     ]
     .into_iter()
@@ -218,7 +221,9 @@ async fn no_header_and_no_body_get_a_5xx_and_every_event_that_got_a_2xx_is_kept_
         "{taken} were kept and {not_ours} were not ours"
     );
     ended().await;
-    let spoiled = "webhook_event where state not in ('applied', 'ignored') or attempts > 0";
+    // A dispute that was told of and that the provider does not have is a person's; nothing else is.
+    let spoiled = "webhook_event where (state not in ('applied', 'ignored') or attempts > 0)
+        and not (state = 'dead' and attempts = 1 and last_error like '%resource_missing: No such dispute%')";
     let errors: Vec<String> = sqlx::query_scalar(
         "select kind || ': ' || last_error from webhook_event where last_error is not null",
     )
