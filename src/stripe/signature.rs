@@ -78,8 +78,8 @@ mod tests {
         ) {
             if let Ok(read) = SignatureHeader::parse(&header) {
                 let hex = |bytes: &[u8; 32]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-                let signatures: String = read.v1.iter().map(|bytes| format!(",v1={}", hex(bytes))).collect();
-                let anew = format!("t={}{signatures}", read.timestamp);
+                let begun = format!("t={}", read.timestamp);
+                let anew = read.v1.iter().fold(begun, |text, bytes| format!("{text},v1={}", hex(bytes)));
                 prop_assert_eq!(SignatureHeader::parse(&anew), Ok(read));
             }
         }
