@@ -9,7 +9,7 @@ use time::Date;
 use super::news::{post, tell};
 use super::payments::document_names;
 use super::{App, AppError};
-use crate::domain::balance_transaction::BalanceTransaction;
+use crate::domain::balance_transaction::{About, BalanceTransaction, Line};
 use crate::domain::checkout::CheckoutState;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::RefundId;
@@ -218,12 +218,14 @@ async fn apply_charge(
         store::payments::update(conn, &app.sealer, payment).await?;
     }
     let keys = line_keys(conn, payment, charge).await?;
+    // Of a charge that was captured several times, what the customer paid for each is not told.
+    let presented = (keys.len() == 1).then(|| payment.money(payment.captured_minor));
     for (line, key) in charge.balance_transactions.iter().zip(keys) {
         let posting = Posting::ChargeLine {
             charge: key,
             balance_transaction: Box::new(line.clone()),
         };
-        keep_line(app, conn, payment, line, posting).await?;
+        keep_line(app, conn, payment, line, presented, posting).await?;
     }
     for refund in &charge.refunds {
         apply_refund(app, conn, payment, refund).await?;
@@ -385,7 +387,8 @@ async fn post_refund(
         refund: said.provider_reference.clone(),
         balance_transaction: Box::new(line.clone()),
     };
-    keep_line(app, conn, payment, line, posting).await
+    let presented = Some(-payment.money(refund.amount_minor));
+    keep_line(app, conn, payment, line, presented, posting).await
 }
 
 /// Keeps a ledger line, and has it posted where it is in the currency that the payment was made in.
@@ -394,10 +397,18 @@ async fn keep_line(
     conn: &mut PgConnection,
     payment: &Payment,
     line: &BalanceTransaction,
+    presented: Option<Money>,
     posting: Posting,
 ) -> Result<(), AppError> {
     let (merchant, account) = (payment.merchant_id, payment.provider_account_id);
-    store::balance_transactions::insert(conn, merchant, account, payment.id, line).await?;
+    let kept = Line {
+        fact: line.clone(),
+        about: About {
+            presented: presented.filter(|presented| presented.currency != line.amount.currency),
+            ..About::default()
+        },
+    };
+    store::balance_transactions::insert(conn, merchant, account, Some(payment.id), &[kept]).await?;
     if line.amount.currency == payment.amount.currency() {
         return post(app, conn, payment, posting).await;
     }

@@ -25,6 +25,7 @@ pub mod payment_methods;
 pub mod payments;
 pub mod queue;
 mod payouts;
+pub mod reconciliation;
 pub mod setup;
 pub mod setups;
 pub mod sweep;

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use super::apply::Applied;
 use super::foreign::affairs;
+use super::reconciliation::follow;
 use super::{App, AppError, commit};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::{MerchantId, ProviderAccountId};
@@ -111,6 +112,7 @@ async fn apply(
     }
     let new = Payout::new(merchant, account, said.clone(), now);
     if store::payouts::insert(conn, &new).await? {
+        follow(conn, &new).await?;
         tell_a_person(app, conn, &new).await?;
         return Ok(Applied::Done);
     }
@@ -124,6 +126,7 @@ async fn apply(
         Decision::Apply => {
             payout.take_in(said, now);
             store::payouts::update(conn, &payout).await?;
+            follow(conn, &payout).await?;
             tell_a_person(app, conn, &payout).await?;
         }
         Decision::AlreadySo | Decision::Stale => {}

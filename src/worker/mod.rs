@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppError, endpoints, history, nightly, outbox, queue, sweep};
+use crate::app::{App, AppError, endpoints, history, nightly, outbox, queue, reconciliation, sweep};
 
 /// How often old idempotency keys and events are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
@@ -31,6 +31,15 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
             .await),
         now_and_then(&app, "nightly", expiry, &stop, async |app| nightly::work(app)
             .await),
+        every(&app, "ledger", poll, &stop, async |app| {
+            reconciliation::book_due(app).await
+        }),
+        now_and_then(&app, "lines", expiry, &stop, async |app| {
+            reconciliation::pull(app).await
+        }),
+        now_and_then(&app, "payouts", expiry, &stop, async |app| {
+            reconciliation::read_due(app).await
+        }),
         every(&app, "endpoints", housekeeping, &stop, async |app| {
             endpoints::retire_due(app).await
         }),

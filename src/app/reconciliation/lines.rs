@@ -1,0 +1,130 @@
+//! An account's list of ledger lines, read page by page: what no payment and no payout told of is found here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::app::{App, AppError, commit};
+use crate::domain::ids::{MerchantId, ProviderAccountId};
+use crate::provider::{Lines, ProviderError, Settlement};
+use crate::store;
+use crate::store::StoreError;
+use crate::store::line_cursors::LineCursor;
+
+/// How many accounts are read at once: all that are taken up.
+const AT_ONCE: i64 = 4;
+
+/// How many pages one turn of an account has.
+const PAGES: usize = 20;
+
+/// From one look at an account's list to the next.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// How late a line may be listed: so far back every walk reads again.
+const LATE: time::Duration = time::Duration::hours(1);
+
+/// How long an account rests whose provider turned us away.
+const TURNED_AWAY: time::Duration = time::Duration::minutes(10);
+
+/// Reads the lines of the accounts whose turn it is. How many there were.
+pub async fn pull(app: &Arc<App>) -> Result<usize, AppError> {
+    let cursors = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        store::line_cursors::enroll(&mut conn, EVERY).await?;
+        store::line_cursors::lease(&mut conn, app.timing.event_lease, AT_ONCE).await?
+    };
+    let found = cursors.len();
+    for cursor in cursors {
+        let account = cursor.provider_account_id;
+        if let Err(error) = walk(app, cursor).await {
+            // Its lease runs out by itself, and then it is its turn again.
+            tracing::error!(error = &error as &dyn std::error::Error, provider_account_id = %account, "ledger lines could not be read");
+        }
+    }
+    Ok(found)
+}
+
+/// Has an account's lines read anew from a moment on: what is known is left as it is.
+pub async fn rewind(
+    app: &App,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    since: OffsetDateTime,
+) -> Result<(), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    Ok(store::line_cursors::rewind(&mut conn, merchant, account, since).await?)
+}
+
+#[tracing::instrument(name = "app.reconciliation.walk", skip_all, fields(provider_account_id = %cursor.provider_account_id))]
+async fn walk(app: &App, mut cursor: LineCursor) -> Result<(), AppError> {
+    let known = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        app.accounts
+            .get(app, &mut conn, cursor.provider_account_id)
+            .await?
+    };
+    let account = &known.account;
+    let Some(settlement) = app.provider(&account.provider)?.settlement() else {
+        return give_back(app, &cursor, EVERY).await;
+    };
+    let settlement: &dyn Settlement = settlement;
+    let since = cursor.walk_since.unwrap_or(cursor.read_until - LATE);
+    cursor.walk_since = Some(since);
+    for _ in 0..PAGES {
+        let page = match settlement
+            .read_lines(account, Lines::Since(since), cursor.walk_next.as_deref())
+            .await
+        {
+            Ok(page) => page,
+            Err(error) => return put_off(app, cursor, error).await,
+        };
+        let newest = page.lines.iter().map(|line| line.fact.created).max();
+        cursor.walk_newest = cursor.walk_newest.max(newest);
+        cursor.walk_next = page.next;
+        let is_last = cursor.walk_next.is_none();
+        let mut tx = app.begin().await?;
+        store::balance_transactions::insert(&mut tx, account.merchant_id, account.id, None, &page.lines)
+            .await?;
+        let held = if is_last {
+            store::line_cursors::finish(&mut tx, &cursor, EVERY).await?
+        } else {
+            store::line_cursors::advance(&mut tx, &cursor, app.timing.event_lease).await?
+        };
+        if !held {
+            return Ok(());
+        }
+        commit(tx).await?;
+        app.bell.notify_waiters();
+        if is_last {
+            return Ok(());
+        }
+    }
+    give_back(app, &cursor, Duration::ZERO).await
+}
+
+/// Leaves the rest of a walk to the account's next turn.
+async fn put_off(app: &App, mut cursor: LineCursor, error: ProviderError) -> Result<(), AppError> {
+    let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
+    let wait = match &error {
+        ProviderError::RateLimited { after } => rest.max(after.unwrap_or_default()),
+        ProviderError::Invalid { .. }
+        | ProviderError::Auth
+        | ProviderError::Unavailable { .. }
+        | ProviderError::Ambiguous { .. } => rest,
+    };
+    if matches!(error, ProviderError::Invalid { .. }) && cursor.walk_next.is_some() {
+        // The provider may have forgotten the line at which the walk stands: another walk begins.
+        (cursor.walk_since, cursor.walk_next, cursor.walk_newest) = (None, None, None);
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        store::line_cursors::advance(&mut conn, &cursor, wait).await?;
+    } else {
+        give_back(app, &cursor, wait).await?;
+    }
+    Err(AppError::Provider(error))
+}
+
+async fn give_back(app: &App, cursor: &LineCursor, wait: Duration) -> Result<(), AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    Ok(store::line_cursors::give_back(&mut conn, cursor, wait).await?)
+}

@@ -1,0 +1,161 @@
+//! Reconciliation: the provider's own ledger, read, matched with our payments, and booked.
+//!
+//! Lines come from three places (an account's list, a payout's, a payment that was read) and all wait in one table.
+//! [`book_due`] is the one way from there into the ledger.
+
+mod lines;
+mod payouts;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+
+use super::{App, AppError, commit};
+use crate::domain::exception::ExceptionKind;
+use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::ledger::{self, Unexplained};
+use crate::domain::money::Money;
+use crate::domain::payout::{Payout, PayoutState};
+use crate::domain::snapshot::Said;
+use crate::store;
+use crate::store::balance_transactions::Unbooked;
+use crate::store::ledger::NewTransaction;
+
+pub use lines::{pull, rewind};
+pub use payouts::read_due;
+
+/// How many lines share a transaction.
+const BATCH: i64 = 500;
+
+/// Books lines that wait for it. How many.
+pub async fn book_due(app: &Arc<App>) -> Result<usize, AppError> {
+    let mut tx = app.begin().await?;
+    let lines = store::balance_transactions::lock_unbooked(&mut tx, BATCH).await?;
+    let found = lines.len();
+    let mut by_account: HashMap<(MerchantId, ProviderAccountId), Vec<Unbooked>> = HashMap::new();
+    for line in lines {
+        let place = (line.merchant_id, line.provider_account_id);
+        by_account.entry(place).or_default().push(line);
+    }
+    for (place, lines) in by_account {
+        book(app, &mut tx, place, &lines).await?;
+    }
+    commit(tx).await?;
+    Ok(found)
+}
+
+async fn book(
+    app: &App,
+    conn: &mut PgConnection,
+    (merchant, account): (MerchantId, ProviderAccountId),
+    lines: &[Unbooked],
+) -> Result<(), AppError> {
+    let mut transactions = Vec::with_capacity(lines.len());
+    let mut booked: Vec<(&str, Option<PaymentId>)> = Vec::with_capacity(lines.len());
+    for unbooked in lines {
+        let fact = &unbooked.line.fact;
+        let presented = presented(unbooked);
+        let Ok(booking) = ledger::book(fact, presented) else {
+            // The table refuses such a line, so that there is none.
+            tracing::error!(balance_transaction = fact.id, "a line contradicts itself");
+            continue;
+        };
+        let payment = unbooked.payment.as_ref().map(|matched| matched.id);
+        if let Some(why) = booking.unexplained {
+            explain(app, conn, unbooked, why).await?;
+        }
+        booked.push((&fact.id, payment));
+        transactions.push(NewTransaction {
+            source: fact.id.clone(),
+            payment_id: payment,
+            occurred_at: fact.created,
+            entries: booking.entries,
+        });
+    }
+    store::ledger::insert(conn, merchant, account, &transactions).await?;
+    Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked).await?)
+}
+
+/// What the customer paid or got back for a line, where it belongs to a payment of ours and is in the payment's currency.
+fn presented(unbooked: &Unbooked) -> Option<Money> {
+    let payment = unbooked.payment.as_ref()?;
+    let presented = unbooked.line.about.presented.unwrap_or(unbooked.line.fact.amount);
+    (presented.currency.code() == payment.currency).then_some(presented)
+}
+
+/// Opens the exception of a line that waits in Suspense.
+async fn explain(
+    app: &App,
+    conn: &mut PgConnection,
+    unbooked: &Unbooked,
+    why: Unexplained,
+) -> Result<(), AppError> {
+    let fact = &unbooked.line.fact;
+    let (kind, detail) = match (why, &unbooked.payment) {
+        (Unexplained::Unmapped, _) => (
+            ExceptionKind::UnmappedLine,
+            format!(
+                "{} of {} is a {} ({}), which has no account here: it waits in suspense",
+                fact.id,
+                fact.amount,
+                fact.kind,
+                fact.reporting_category.as_deref().unwrap_or("no category")
+            ),
+        ),
+        (Unexplained::Foreign, Some(payment)) => (
+            ExceptionKind::CurrencyDiffers,
+            format!(
+                "{} of {} belongs to {}, which is paid in {}: what the customer paid for it is not known, so that it waits in suspense",
+                fact.id, fact.amount, payment.id, payment.currency
+            ),
+        ),
+        (Unexplained::Foreign, None) => (
+            ExceptionKind::ForeignLine,
+            format!(
+                "{} of {} ({}) belongs to no payment that started here: it waits in suspense",
+                fact.id,
+                fact.amount,
+                fact.source.as_deref().unwrap_or("no source")
+            ),
+        ),
+    };
+    let (merchant, now) = (unbooked.merchant_id, app.clock.now());
+    let payment = unbooked.payment.as_ref().map(|matched| matched.id);
+    if store::exceptions::open(conn, merchant, kind, payment, &fact.id, &detail, now).await? {
+        tracing::warn!(?kind, balance_transaction = fact.id, "an exception was opened");
+    }
+    Ok(())
+}
+
+/// Books where a payout stands, and has its lines read once all of them can be told.
+pub(super) async fn follow(conn: &mut PgConnection, payout: &Payout) -> Result<(), AppError> {
+    let (merchant, account, told) = (payout.merchant_id, payout.provider_account_id, &payout.told);
+    let reference = &told.provider_reference;
+    let (paid, returned) = (format!("paid:{reference}"), format!("returned:{reference}"));
+    let moved = match &told.state {
+        Said::Known(PayoutState::Paid) => Some((paid, ledger::book_paid_out(told.amount))),
+        Said::Known(PayoutState::Failed)
+            if store::ledger::is_booked(conn, merchant, account, &paid).await? =>
+        {
+            Some((returned, ledger::book_returned(told.amount)))
+        }
+        Said::Known(
+            PayoutState::Pending | PayoutState::InTransit | PayoutState::Failed | PayoutState::Canceled,
+        )
+        | Said::Unrecognized(_) => None,
+    };
+    if let Some((source, Ok(entries))) = moved {
+        let transaction = NewTransaction {
+            source,
+            payment_id: None,
+            occurred_at: payout.updated_at,
+            entries,
+        };
+        store::ledger::insert(conn, merchant, account, &[transaction]).await?;
+    }
+    if told.is_automatic && told.is_reconciled() {
+        store::payout_readings::enroll(conn, merchant, account, reference).await?;
+    }
+    Ok(())
+}
