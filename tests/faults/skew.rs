@@ -147,7 +147,17 @@ async fn replicas_whose_clocks_differ_by_eight_minutes_double_nothing_and_lose_n
     join_all(waiting.iter().map(|reference| world.pay_and_refund(reference))).await;
     world.deliver().await;
     world.let_wait().await;
-    world.start_working(&mut running);
+    // The one whose clock is behind begins, and has something in hand when the one that is ahead comes.
+    let [ahead, behind] = [0, 1];
+    world.start_working(&mut running, behind);
+    eventually_within(PATIENCE, async || {
+        match world.count("outbox_message where state = 'sent'").await {
+            0 => Err("nothing is sent".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    world.start_working(&mut running, ahead);
     world.quiet(PATIENCE).await;
 
     let references: Vec<String> = (0..PAYMENTS).map(|number| format!("S{number}")).collect();

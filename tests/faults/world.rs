@@ -131,7 +131,9 @@ impl World {
     /// Starts two of everything.
     pub(super) async fn start(&self) -> Running {
         let mut running = self.start_serving().await;
-        self.start_working(&mut running);
+        for number in 0..self.replicas.len() {
+            self.start_working(&mut running, number);
+        }
         running
     }
 
@@ -145,10 +147,9 @@ impl World {
         }
     }
 
-    /// Starts the two workers.
-    pub(super) fn start_working(&self, running: &mut Running) {
-        let workers = self.replicas.iter().map(|replica| replica.work().unwrap());
-        running.workers.extend(workers);
+    /// Starts the worker of one of the replicas.
+    pub(super) fn start_working(&self, running: &mut Running, replica: usize) {
+        running.workers.push(self.replicas[replica].work().unwrap());
     }
 
     /// Where Stripe's webhooks go: one address for each replica.
