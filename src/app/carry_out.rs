@@ -230,7 +230,8 @@ async fn answer(
         // Who repeated the request was quicker.
         return Ok(kept);
     }
-    let payment = store::payments::get(&mut tx, &app.sealer, merchant, leased.payment_id).await?;
+    // Held, so that nothing of it changes between one look and the next.
+    let payment = store::payments::lock(&mut tx, &app.sealer, merchant, leased.payment_id).await?;
     let operation = store::operations::get(&mut tx, merchant, leased.id).await?;
     let detail = PaymentDetail::load(&mut tx, app, payment).await?;
     let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;

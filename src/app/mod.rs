@@ -126,6 +126,14 @@ impl App {
         Ok(self.db.begin().await.map_err(crate::store::StoreError::from)?)
     }
 
+    /// Begins to read what must have stood together at one moment.
+    async fn begin_to_read(&self) -> Result<Transaction<'static, Postgres>, AppError> {
+        let begun = self
+            .db
+            .begin_with("begin isolation level repeatable read, read only");
+        Ok(begun.await.map_err(crate::store::StoreError::from)?)
+    }
+
     fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, AppError> {
         self.providers
             .find(name)

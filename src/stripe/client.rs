@@ -4,6 +4,7 @@
 //! request, hides the answer's headers and invents keys. Its trait `StripeClient` is not implemented either: behind
 //! it wait typed objects that fail as a whole for one missing field, and a page with them; we read tolerantly.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use stripe_client_core::StripeMethod;
 use url::Url;
 
+use super::nul::without_nul;
 use super::request::Request;
 use crate::provider::{ProviderAccount, ProviderError};
 
@@ -151,8 +153,12 @@ impl Prepared {
 }
 
 impl Answer {
-    /// An answer by its parts.
+    /// An answer by its parts. What is read of its body can be kept.
     pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
+        let body = match without_nul(&body) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(clean) => clean.into(),
+        };
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         Self {
             status,

@@ -21,7 +21,7 @@ const PAGE: i64 = 50;
 /// Reads a page of the events of then or later, newest first: what happens meanwhile comes before the walk's first page, and
 /// moves none of the others.
 ///
-/// Each is kept in the bytes that it is listed in. It is written in the API version that the account had when it happened.
+/// Each is kept in the bytes that it is listed in, but for NUL characters. It is written in the API version that the account had when it happened.
 pub(super) async fn read(
     http: &StripeHttp,
     account: &ProviderAccount,

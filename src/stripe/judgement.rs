@@ -230,6 +230,25 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_holds_a_nul() {
+        let told = answer(200, &[], &json!({ "id": "pi_1", "description": "a\0b" }));
+        let Conclusion::Answered(told) = told.conclusion else {
+            panic!("{told:?}")
+        };
+        assert_eq!(told["description"], "a\u{fffd}b");
+        let refused = answer(
+            400,
+            &[],
+            &json!({ "error": { "code": "x\0", "message": "a\0b" } }),
+        );
+        let error = operation_error(refused, false);
+        assert!(
+            matches!(&error, ProviderError::Invalid { code, message, .. } if code == "x\u{fffd}" && message == "a\u{fffd}b"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_key_that_was_used_otherwise_is_looked_up_and_not_taken_for_a_refusal() {
         let error = operation_error(answer(400, &[], &error("idempotency_error", "")), false);
         assert!(

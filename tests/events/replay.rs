@@ -105,6 +105,56 @@ async fn a_dead_event_is_one_exception_of_its_payment_until_a_replay_applies_it(
 }
 
 #[tokio::test]
+async fn an_event_about_a_payment_that_the_provider_does_not_have_is_dead_at_once_as_one_exception_of_it() {
+    let test = TestApp::spawn_with(impatient()).await;
+    let payment = test.create("S1", json!({})).await.expect(StatusCode::CREATED);
+    sqlx::query("update payment set provider_reference = 'pi_gone'")
+        .execute(&test.db)
+        .await
+        .unwrap();
+    let charge = json!({ "id": "ch_gone", "payment_intent": "pi_gone" });
+    deliver(&test, &event("evt_1", "charge.updated", &charge)).await;
+    settled(&test).await;
+    let list = test.get("/v1/events?state=dead").await.expect(StatusCode::OK);
+    assert_eq!(each(&list, "provider_reference"), ["evt_1"]);
+    assert_eq!(list["data"][0]["attempts"], 1, "it can never be read");
+    let shown = test.payment(payment["id"].as_str().unwrap()).await;
+    let exceptions = shown["exceptions"].as_array().unwrap();
+    let [exception] = &exceptions[..] else {
+        panic!("{shown:#}")
+    };
+    assert_eq!(exception["kind"], "event_dead");
+    assert_eq!(test.count("exception").await, 1);
+}
+
+#[tokio::test]
+async fn an_event_about_what_neither_the_provider_nor_we_have_is_ignored() {
+    let test = TestApp::spawn_with(impatient()).await;
+    test.create("S1", json!({})).await.expect(StatusCode::CREATED);
+    let charge = json!({ "id": "ch_gone", "payment_intent": "pi_gone" });
+    deliver(&test, &event("evt_1", "charge.updated", &charge)).await;
+    deliver(&test, &event("evt_2", "payout.paid", &json!({ "id": "po_gone" }))).await;
+    for (number, of) in ["payment_intent", "charge", "refund", "payout"]
+        .iter()
+        .enumerate()
+    {
+        let thin = json!({
+            "id": format!("evt_test_{number}"), "object": "v2.core.event", "type": format!("v1.{of}.updated"),
+            "livemode": false, "created": "2026-09-21T14:13:19.513Z",
+            "related_object": { "id": format!("{of}_gone"), "type": of, "url": format!("/v1/{of}s/{of}_gone") },
+        });
+        deliver(&test, &thin).await;
+    }
+    settled(&test).await;
+    assert_eq!(
+        test.count("webhook_event where state = 'ignored' and attempts = 0")
+            .await,
+        6
+    );
+    assert_eq!(test.count("exception").await, 0);
+}
+
+#[tokio::test]
 async fn an_event_that_does_not_even_open_is_its_payments_exception_where_its_object_names_one() {
     let test = TestApp::spawn_with(impatient()).await;
     let payment = test.create("S1", json!({})).await.expect(StatusCode::CREATED);

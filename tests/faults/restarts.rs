@@ -7,6 +7,7 @@ use quittance_sandbox::postgres::{Cluster, Durability};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
+use super::judge::NOT_FOLLOWED;
 use super::senders::Senders;
 use super::world::{Plan, World};
 use crate::support::{database_of, eventually_within, now};
@@ -70,7 +71,7 @@ async fn a_postgres_that_is_restarted_under_load_keeps_each_acknowledged_event_o
 
 fn other(number: usize) -> Value {
     json!({
-        "id": format!("evt_other_{number}"), "object": "event", "type": "product.updated", "livemode": false,
+        "id": format!("evt_other_{number}"), "object": "event", "type": NOT_FOLLOWED, "livemode": false,
         "created": now().unix_timestamp(), "data": { "object": { "id": format!("prod_{number}") } },
     })
 }

@@ -130,16 +130,26 @@ impl World {
 
     /// Starts two of everything.
     pub(super) async fn start(&self) -> Running {
+        let mut running = self.start_serving().await;
+        for number in 0..self.replicas.len() {
+            self.start_working(&mut running, number);
+        }
+        running
+    }
+
+    /// Starts what takes in, twice, and nothing that works on it.
+    pub(super) async fn start_serving(&self) -> Running {
         let [first, second] = &self.replicas;
         let (first, second) = tokio::join!(first.serve(&[]), second.serve(&[]));
         Running {
             _serving: vec![first.unwrap(), second.unwrap()],
-            workers: self
-                .replicas
-                .iter()
-                .map(|replica| replica.work().unwrap())
-                .collect(),
+            workers: Vec::new(),
         }
+    }
+
+    /// Starts the worker of one of the replicas.
+    pub(super) fn start_working(&self, running: &mut Running, replica: usize) {
+        running.workers.push(self.replicas[replica].work().unwrap());
     }
 
     /// Where Stripe's webhooks go: one address for each replica.

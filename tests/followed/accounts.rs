@@ -6,7 +6,7 @@ use quittance::provider::ProviderAccount;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{all_ended, deliver, event, example, unheard};
+use super::{all_ended, deliver, event, example, thin, unheard};
 use crate::support::{Reply, TestApp, WEBHOOK_SECRET, eventually, payment, signed};
 
 /// Whether charges and payouts are on, how much is due and why it is off.
@@ -82,6 +82,26 @@ async fn two_words_of_one_second_are_settled_by_reading_the_account() {
         .filter(|request| request.path == "/v1/account")
         .count();
     assert!((1..=2).contains(&reads), "{reads} reads");
+}
+
+#[tokio::test]
+async fn a_thin_event_of_an_account_has_the_account_read() {
+    let test = unheard().await;
+    let account = ("account", test.stripe.account_id());
+    deliver(&test, &thin("evt_test_1", "v1.account.updated", account)).await;
+    all_ended(&test).await;
+    assert_eq!(standing(&test).await, (Some(true), Some(true), Some(0), None));
+    test.stripe.enable_charges(false);
+    deliver(&test, &thin("evt_test_2", "v1.account.updated", account)).await;
+    all_ended(&test).await;
+    let (charges, _, due_count, _) = standing(&test).await;
+    assert_eq!(
+        (charges, due_count),
+        (Some(false), Some(2)),
+        "as the provider says"
+    );
+    assert_eq!(test.count("exception where kind = 'account_restricted'").await, 1);
+    assert_eq!(test.count("webhook_event where state = 'applied'").await, 2);
 }
 
 #[tokio::test]

@@ -39,6 +39,14 @@ fn event(id: &str, kind: &str, created: i64, object: &Value) -> Value {
     })
 }
 
+/// A thin event of a type, about an object of a kind.
+fn thin(id: &str, kind: &str, (of, object): (&str, &str)) -> Value {
+    json!({
+        "id": id, "object": "v2.core.event", "type": kind, "livemode": false, "created": "2026-09-21T14:13:19.513Z",
+        "related_object": { "id": object, "type": of, "url": format!("/v1/{of}s/{object}") },
+    })
+}
+
 /// A service that hears of nothing but what a test posts to it.
 async fn unheard() -> TestApp {
     TestApp::spawn_with(Wishes {

@@ -3,7 +3,7 @@
 use quittance_sandbox::stripe::{DeliveryPlan, PayoutStep};
 use serde_json::json;
 
-use super::{all_ended, deliver, event, example, unheard};
+use super::{all_ended, deliver, ended, event, example, thin, unheard};
 use crate::support::{TestApp, eventually};
 
 /// A payout's state and whether its ledger lines are complete.
@@ -95,4 +95,16 @@ async fn what_cannot_be_placed_or_read_is_settled_by_reading_the_payout() {
         0,
         "the provider says that it is not so"
     );
+}
+
+#[tokio::test]
+async fn a_thin_event_of_a_payout_has_the_payout_read() {
+    let test = unheard().await;
+    let id = test.stripe.pay_out(100, "eur");
+    test.stripe.step_payout(&id, PayoutStep::Send).unwrap();
+    test.stripe.step_payout(&id, PayoutStep::Arrive).unwrap();
+    deliver(&test, &thin("evt_test_1", "v1.payout.paid", ("payout", &id))).await;
+    all_ended(&test).await;
+    until(&test, &id, "paid", "in_progress").await;
+    assert_eq!(ended(&test, "evt_test_1").await, "applied");
 }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
+use quittance::app::Timing;
 use quittance::provider::{Interpretation, Provider};
 use quittance::stripe::{Limits, Stripe, Timeouts, http_client};
+use reqwest::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::scenes::play;
 use super::types::table;
-use super::{OBJECTS, all_ended, deliver, event, unheard};
-use crate::support::now;
+use super::{OBJECTS, all_ended, deliver, event, made_elsewhere, unheard};
+use crate::support::{TestApp, Wishes, eventually, now};
 
 /// An object changed in one way, and what the way is.
 type Changed = (String, Value);
@@ -155,4 +158,44 @@ async fn no_shape_of_an_object_fails_its_event_or_leads_elsewhere() {
     }
     all_ended(&test).await;
     assert_eq!(families.len(), 9);
+}
+
+#[tokio::test]
+async fn a_nul_in_an_answer_a_read_or_a_listed_event_fails_no_payment() {
+    let test = TestApp::spawn_with(Wishes {
+        webhooks: false,
+        timing: Timing {
+            events_polled_every: Duration::from_millis(50),
+            ..Wishes::default().timing
+        },
+        ..Wishes::default()
+    })
+    .await;
+    let clean = "Declined\u{fffd}.";
+    let card = json!({ "payment_method": "pm_card_chargeDeclinedWithNul" });
+    let called = test.create("called", card).await.expect(StatusCode::CREATED);
+    assert_eq!(called["decline"]["message"], clean);
+    assert_eq!(called["operations"][0]["error_message"], clean);
+
+    let browsed = test
+        .create("browsed", json!({}))
+        .await
+        .expect(StatusCode::CREATED);
+    test.pay(&browsed, "pm_card_chargeDeclinedWithNul").await;
+    let path = format!("/v1/payments/{}?refresh=true", browsed["id"].as_str().unwrap());
+    let read = test.get(&path).await.expect(StatusCode::OK);
+    assert_eq!(read["decline"]["message"], clean);
+
+    made_elsewhere(&test, &[("description", "Invoice\04711")]).await;
+    eventually(async || {
+        let kept = usize::try_from(test.count("webhook_event").await).unwrap();
+        match test.stripe.events().len() {
+            listed if listed == kept => Ok(()),
+            listed => Err(format!("{kept} of {listed} are kept")),
+        }
+    })
+    .await;
+    all_ended(&test).await;
+    let shown = test.get("/v1/foreign_payments").await.expect(StatusCode::OK);
+    assert_eq!(shown["data"][0]["description"], "Invoice\u{fffd}4711");
 }

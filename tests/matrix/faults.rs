@@ -42,9 +42,29 @@ pub(super) const FAULTS: [(Fault, &str); 14] = [
     ),
 ];
 
+/// To come back later than a call may take, so that this is the answer at once.
 const TOO_MANY: Fault = Fault::TooManyRequests {
-    retry_after_secs: Some(1),
+    retry_after_secs: Some(8),
 };
+
+/// How long a call may take: whether it is answered must not depend on how busy the machine is.
+const fn timeout(fault: Fault) -> Duration {
+    match fault {
+        Fault::Strange | Fault::TooManyRequests { .. } => PATIENT,
+        Fault::Conflict
+        | Fault::Delay(_)
+        | Fault::TimeoutBefore
+        | Fault::TimeoutAfter
+        | Fault::ResetBefore
+        | Fault::ResetAfter
+        | Fault::CutAfter
+        | Fault::ErrorBefore
+        | Fault::ErrorAfter
+        | Fault::Unavailable
+        | Fault::Garbage
+        | Fault::StrangeStatus => HASTY,
+    }
+}
 
 /// What a caller may be told at first: only what is known by then.
 fn may_tell(fault: Fault, kind: &Kind, first: &First) -> anyhow::Result<()> {
@@ -85,8 +105,7 @@ pub(super) async fn suffer(
     words: &str,
     healer: Healer,
 ) -> anyhow::Result<Vec<Row>> {
-    let timeout = if fault == Fault::Strange { PATIENT } else { HASTY };
-    let world = World::set_up(&name, &database().await, healer, timeout).await?;
+    let world = World::set_up(&name, &database().await, healer, timeout(fault)).await?;
     let service = world.serve().await?;
     let cases = world.prepare().await?;
     for case in &cases {

@@ -133,6 +133,10 @@ impl Subject for InMemory {
         notice.to_string().into_bytes()
     }
 
+    fn spoil_endpoint(&self, _: &str, _: &str) {
+        panic!("it has no endpoints to be told of")
+    }
+
     fn send_events(&self, url: String, secret: &str) {
         self.company.tell_at(url, secret.to_owned());
     }

@@ -192,6 +192,12 @@ impl Subject for OverPretend {
         event.to_string().into_bytes()
     }
 
+    fn spoil_endpoint(&self, reference: &str, left: &str) {
+        let narrow = |endpoint: &mut WebhookEndpoint| endpoint.events = vec![left.to_owned()];
+        self.pretend.change_endpoint(reference, narrow).unwrap();
+        self.pretend.disable_endpoint(reference).unwrap();
+    }
+
     fn send_events(&self, url: String, secret: &str) {
         self.pretend.add_endpoint(WebhookEndpoint::new(url, secret));
     }

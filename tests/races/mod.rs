@@ -2,5 +2,6 @@
 
 mod interleavings;
 mod late;
+mod moments;
 mod one_key;
 mod traffic;

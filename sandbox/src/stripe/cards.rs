@@ -112,7 +112,7 @@ const VISA: Card = Card {
 };
 
 /// Every test card, by its name after `pm_card_` or `tok_`.
-const CARDS: [(&str, Card); 27] = [
+const CARDS: [(&str, Card); 28] = [
     ("visa", VISA),
     (
         "mastercard",
@@ -170,6 +170,11 @@ const CARDS: [(&str, Card); 27] = [
     (
         "visa_chargeDeclinedInsufficientFunds",
         declining("9995", INSUFFICIENT_FUNDS),
+    ),
+    // Not one of Stripe's: a message with the one character that Postgres keeps in no text.
+    (
+        "chargeDeclinedWithNul",
+        declining("0002", declined("generic_decline", "Declined\0.")),
     ),
     (
         "visa_chargeDeclinedLostCard",

@@ -68,11 +68,11 @@ async fn serve(
 
 async fn accept(app: &App, merchant: MerchantId, id: PaymentId, keyed: Keyed) -> Result<Served, AppError> {
     keyed.key.release(app, merchant).await?;
-    let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
-    let payment = store::payments::get(&mut conn, &app.sealer, merchant, id).await?;
-    Ok(Served::Accepted(Box::new(
-        PaymentDetail::load(&mut conn, app, payment).await?,
-    )))
+    let mut tx = app.begin_to_read().await?;
+    let payment = store::payments::get(&mut tx, &app.sealer, merchant, id).await?;
+    let detail = PaymentDetail::load(&mut tx, app, payment).await?;
+    commit(tx).await?;
+    Ok(Served::Accepted(Box::new(detail)))
 }
 
 /// Serves a request whose key was claimed before: the kept answer, or the operation taken up where it was left.

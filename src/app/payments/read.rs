@@ -20,21 +20,34 @@ const READS: usize = 5;
 
 /// One payment as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Result<PaymentDetail, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let mut payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id)
-        .await
-        .map_err(no_payment)?;
-    check_mode(&mut conn, app, caller, &payment).await?;
     if fresh {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        find_of_mode(&mut conn, app, caller, id).await?;
         drop(conn);
         let read = refresh(app, caller.merchant_id, id, None);
         tokio::time::timeout(app.timing.answer_within, read)
             .await
             .map_err(|_elapsed| AppError::Provider(ProviderError::too_slow()))??;
-        conn = app.db.acquire().await.map_err(StoreError::from)?;
-        payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id).await?;
     }
-    PaymentDetail::load(&mut conn, app, payment).await
+    let mut tx = app.begin_to_read().await?;
+    let payment = find_of_mode(&mut tx, app, caller, id).await?;
+    let detail = PaymentDetail::load(&mut tx, app, payment).await?;
+    commit(tx).await?;
+    Ok(detail)
+}
+
+/// A payment that the caller may see.
+async fn find_of_mode(
+    conn: &mut PgConnection,
+    app: &App,
+    caller: &Caller,
+    id: PaymentId,
+) -> Result<Payment, AppError> {
+    let payment = store::payments::get(conn, &app.sealer, caller.merchant_id, id)
+        .await
+        .map_err(no_payment)?;
+    check_mode(conn, app, caller, &payment).await?;
+    Ok(payment)
 }
 
 /// Which payments to list.
@@ -75,15 +88,14 @@ pub async fn list(
     let (merchant, live) = (caller.merchant_id, caller.live);
     let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let after_id = after.map(|after| after.id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut tx = app.begin_to_read().await?;
     let mut found = match list {
         List::Newest(filter) => {
-            store::payments::list(&mut conn, &app.sealer, merchant, live, filter, after_id, more).await?
+            store::payments::list(&mut tx, &app.sealer, merchant, live, filter, after_id, more).await?
         }
         List::Updated(since) => {
             let since = after.map_or(*since, |after| after.updated_at);
-            store::payments::list_updated(&mut conn, &app.sealer, merchant, live, since, after_id, more)
-                .await?
+            store::payments::list_updated(&mut tx, &app.sealer, merchant, live, since, after_id, more).await?
         }
     };
     let is_last = found.len() <= limit;
@@ -92,7 +104,8 @@ pub async fn list(
         id: last.id,
         updated_at: last.updated_at,
     });
-    let payments = PaymentDetail::load_all(&mut conn, app, merchant, found).await?;
+    let payments = PaymentDetail::load_all(&mut tx, app, merchant, found).await?;
+    commit(tx).await?;
     Ok(Listed { payments, next })
 }
 

@@ -1,6 +1,10 @@
-//! The table of decisions, cell by cell.
+//! The tables of decisions, cell by cell as they are documented, and what else a payment keeps whatever it hears.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed unwrap is a failed test"
+)]
 
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -45,23 +49,30 @@ pub(super) fn said(state: PaymentState) -> PaymentSnapshot {
             .then(|| serde_json::json!({ "type": "redirect" })),
         decline: None,
         payment_method: None,
-        charge: charged.then(|| ChargeSnapshot {
-            id: "ch_1".to_owned(),
-            created: OffsetDateTime::UNIX_EPOCH,
-            balance_transactions: Vec::new(),
-            refunds: Vec::new(),
-        }),
+        charge: charged.then(|| charge("ch_1")),
+    }
+}
+
+fn decline() -> Decline {
+    Decline {
+        code: "card_declined".to_owned(),
+        message: "no".to_owned(),
     }
 }
 
 fn declined() -> PaymentSnapshot {
-    let decline = Decline {
-        code: "card_declined".to_owned(),
-        message: "no".to_owned(),
-    };
     PaymentSnapshot {
-        decline: Some(decline),
+        decline: Some(decline()),
         ..said(PaymentState::Created)
+    }
+}
+
+fn charge(id: &str) -> ChargeSnapshot {
+    ChargeSnapshot {
+        id: id.to_owned(),
+        created: OffsetDateTime::UNIX_EPOCH,
+        balance_transactions: Vec::new(),
+        refunds: Vec::new(),
     }
 }
 
@@ -106,6 +117,214 @@ proptest! {
     }
 }
 
+/// What a provider can say, stretch by stretch.
+const WALK: [&[PaymentState]; 3] = [
+    &[
+        PaymentState::Created,
+        PaymentState::RequiresAction,
+        PaymentState::Processing,
+    ],
+    &[PaymentState::Authorized],
+    &[PaymentState::Captured, PaymentState::Canceled],
+];
+
+/// What can be said of a payment that is held, for one column of the tables.
+type Column = fn(&Payment) -> Vec<PaymentSnapshot>;
+
+/// The columns of the tables, named and in the order as they are documented.
+const COLUMNS: [(&str, Column); 6] = [
+    ("earlier stretch", |held| {
+        WALK.iter()
+            .take(place(held).unwrap_or(0))
+            .flat_map(|stretch| stretch.iter().copied().map(said))
+            .collect()
+    }),
+    ("same word, same details", |held| {
+        let Some(same) = repeated(held) else { return vec![] };
+        let unexpanded = PaymentSnapshot {
+            charge: None,
+            ..same.clone()
+        };
+        let mut ways = vec![same.clone(), unexpanded];
+        if held.state.is_final() {
+            ways.push(PaymentSnapshot {
+                decline: Some(decline()),
+                ..same
+            });
+        }
+        ways
+    }),
+    ("same word, more captured", |held| {
+        let Some(same) = repeated(held) else { return vec![] };
+        let more = PaymentSnapshot {
+            captured_minor: same.captured_minor + 1,
+            ..same
+        };
+        let otherwise = PaymentSnapshot {
+            capturable_minor: more.capturable_minor.saturating_sub(1),
+            charge: Some(charge("ch_2")),
+            ..more.clone()
+        };
+        vec![more, otherwise]
+    }),
+    ("same word, differs", |held| {
+        let Some(same) = repeated(held) else { return vec![] };
+        let mut ways = vec![
+            PaymentSnapshot {
+                charge: Some(charge("ch_2")),
+                ..same.clone()
+            },
+            PaymentSnapshot {
+                next_action: Some(serde_json::json!({ "type": "other" })),
+                ..same.clone()
+            },
+        ];
+        if !held.state.is_final() {
+            ways.push(PaymentSnapshot {
+                decline: Some(decline()),
+                ..same.clone()
+            });
+        }
+        if held.state == PaymentState::Authorized {
+            ways.push(PaymentSnapshot {
+                capturable_minor: same.capturable_minor - 1,
+                ..same.clone()
+            });
+        }
+        if same.captured_minor > 0 {
+            ways.push(PaymentSnapshot {
+                captured_minor: same.captured_minor - 1,
+                ..same
+            });
+        }
+        ways
+    }),
+    ("other word, same stretch", |held| {
+        let stretch = place(held).map_or(&[][..], |place| WALK[place]);
+        let others = stretch.iter().copied().filter(|state| *state != held.state);
+        others.map(said).collect()
+    }),
+    ("later stretch", |held| {
+        WALK.iter()
+            .skip(place(held).map_or(0, |place| place + 1))
+            .flat_map(|stretch| stretch.iter().copied().map(said))
+            .collect()
+    }),
+];
+
+/// The stretch in which a payment is; none before the walk.
+fn place(held: &Payment) -> Option<usize> {
+    WALK.iter().position(|stretch| stretch.contains(&held.state))
+}
+
+/// What the provider says where nothing changed; none of what it never says.
+fn repeated(held: &Payment) -> Option<PaymentSnapshot> {
+    place(held)?;
+    Some(PaymentSnapshot {
+        captured_minor: held.captured_minor,
+        capturable_minor: held.capturable_minor(),
+        next_action: held.next_action.clone(),
+        decline: held.decline.clone(),
+        charge: held.charge_reference.as_deref().map(charge),
+        ..said(held.state)
+    })
+}
+
+/// Payments in a state, with and without a part that was captured before where that can be.
+fn payments_in(state: PaymentState) -> Vec<Payment> {
+    let held = |captured_minor| {
+        let mut held = payment();
+        if place(&Payment {
+            state,
+            ..held.clone()
+        })
+        .is_some()
+        {
+            let news = PaymentSnapshot {
+                captured_minor,
+                ..said(state)
+            };
+            held.take_in(&news, OffsetDateTime::UNIX_EPOCH);
+        }
+        Payment { state, ..held }
+    };
+    match state {
+        PaymentState::Captured => vec![held(OWED)],
+        PaymentState::Authorized | PaymentState::Canceled => vec![held(0), held(2_000)],
+        PaymentState::Created
+        | PaymentState::RequiresAction
+        | PaymentState::Processing
+        | PaymentState::Failed
+        | PaymentState::Unknown => vec![held(0)],
+    }
+}
+
+/// The cells of the table that is documented under a heading, line by line, its heading first.
+fn documented(heading: &str) -> Vec<Vec<&'static str>> {
+    let lines = include_str!("decide.rs").lines();
+    let table = lines.skip_while(|line| !line.starts_with(&format!("/// | {heading} ")));
+    table
+        .map_while(|line| line.strip_prefix("/// |"))
+        .map(|line| line.trim_end_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+#[test]
+fn every_cell_of_the_documented_tables_is_what_is_decided() {
+    let named = COLUMNS.map(|(name, _)| name);
+    for (heading, authority) in [
+        ("held ＼ hint", Authority::Hint),
+        ("held ＼ fresh word", Authority::Fresh),
+    ] {
+        let table = documented(heading);
+        let [columns, _, rows @ ..] = &table[..] else {
+            panic!("there is no table of {heading}")
+        };
+        assert_eq!(columns[1..], named, "{heading}: the columns");
+        let mut states = Vec::new();
+        for row in rows {
+            assert_eq!(row.len(), columns.len(), "{row:?}");
+            for word in row[0].split(", ") {
+                let Said::Known(state) = PaymentState::said(word.to_owned()) else {
+                    panic!("{word} is no state")
+                };
+                states.push(state.to_string());
+                for (cell, (column, ways)) in row[1..].iter().zip(COLUMNS) {
+                    check_cell(
+                        &format!("{heading}, {word}, {column}"),
+                        cell,
+                        state,
+                        ways,
+                        authority,
+                    );
+                }
+            }
+        }
+        states.sort();
+        let mut all = PaymentState::ALL.map(|state| state.to_string());
+        all.sort();
+        assert_eq!(states, all, "{heading}: every state has its row");
+    }
+}
+
+fn check_cell(place: &str, cell: &str, state: PaymentState, ways: Column, authority: Authority) {
+    for held in payments_in(state) {
+        let ways = ways(&held);
+        assert_eq!(ways.is_empty(), cell == "—", "{place}: whether it can be said");
+        for said in ways {
+            let decided = match decide(&held, &said, authority) {
+                Decision::Apply => "apply",
+                Decision::AlreadySo => "already so",
+                Decision::Stale => "stale",
+                Decision::Ask => "ask",
+                Decision::Impossible(ExceptionKind::ImpossibleState) => "impossible",
+                Decision::Impossible(kind) => panic!("{place}: {kind:?}"),
+            };
+            assert_eq!(decided, cell, "{place}: {said:?}");
+        }
+    }
+}
+
 #[test]
 fn another_amount_or_currency_is_an_exception_and_changes_nothing() {
     let other = PaymentSnapshot {
@@ -136,21 +355,5 @@ fn a_word_that_we_do_not_know_is_asked_about_and_then_told_to_a_person() {
     assert_eq!(
         decide(&payment(), &news, Authority::Fresh),
         Decision::Impossible(ExceptionKind::UnrecognizedState)
-    );
-}
-
-#[test]
-fn a_captured_payment_that_is_said_to_be_canceled_is_asked_about_and_then_impossible() {
-    let mut held = payment();
-    _ = held.hear(
-        &said(PaymentState::Captured),
-        Authority::Fresh,
-        OffsetDateTime::UNIX_EPOCH,
-    );
-    let news = said(PaymentState::Canceled);
-    assert_eq!(decide(&held, &news, Authority::Hint), Decision::Ask);
-    assert_eq!(
-        decide(&held, &news, Authority::Fresh),
-        Decision::Impossible(ExceptionKind::ImpossibleState)
     );
 }

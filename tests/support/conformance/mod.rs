@@ -3,7 +3,9 @@
 
 pub(crate) mod abilities;
 pub(crate) mod calls;
+pub(crate) mod endpoints;
 pub(crate) mod events;
+pub(crate) mod history;
 pub(crate) mod losses;
 mod operations;
 pub(crate) mod service;
@@ -58,6 +60,15 @@ macro_rules! conformance {
                 a_word_of_tomorrow_is_kept,
                 no_body_is_too_odd_to_be_read,
             ],
+            history: [
+                what_happened_is_listed_once_as_it_was_delivered_while_more_happens,
+                a_place_in_the_list_that_is_gone_is_invalid_and_a_list_that_fails_unavailable,
+            ],
+            endpoints: [
+                an_endpoint_is_made_once_for_its_id_and_sends_all_that_is_followed,
+                a_secret_is_rolled_by_a_second_endpoint_and_the_first_one_goes,
+                what_an_endpoint_lacks_is_shown_and_made_up_for,
+            ],
             service: [
                 a_payment_is_paid_captured_and_given_back,
                 held_money_is_captured_or_let_go,
@@ -67,6 +78,7 @@ macro_rules! conformance {
                 events_twice_and_backwards_end_in_the_same_state,
                 an_unsigned_event_is_refused_and_not_kept,
                 what_the_provider_cannot_do_is_not_supported,
+                a_list_or_endpoints_that_the_provider_does_not_have_are_not_asked_for,
             ]);
     };
     ($subject:ty, $($part:ident: [$($sentence:ident,)+]),+) => {$($(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quittance::app::{setup, sweep};
+use quittance::app::{AppError, endpoints, history, setup, sweep};
 use quittance::domain::ids::{OperationId, ProviderAccountId};
 use quittance::provider::{Capability, ProviderAccount};
 use quittance::startup::Role;
@@ -359,4 +359,31 @@ pub(crate) async fn what_the_provider_cannot_do_is_not_supported<S: Subject>() {
             "{ability}: the company was not asked"
         );
     }
+}
+
+pub(crate) async fn a_list_or_endpoints_that_the_provider_does_not_have_are_not_asked_for<S: Subject>() {
+    let house = House::<S>::open(Role::Serve, Events::KeptBack).await;
+    let (provider, app) = (house.subject.provider(), house.test.application().app());
+    house.ask("S1", &[]).await.expect(StatusCode::CREATED);
+    let before = house.subject.requests();
+    if provider.endpoints().is_none() {
+        let base = "https://pay.example.com".parse().unwrap();
+        let refused = endpoints::connect(app, house.test.merchant, house.account, &base).await;
+        assert!(
+            matches!(refused, Err(AppError::NotSupported { .. })),
+            "{refused:?}"
+        );
+    }
+    if provider.history().is_none() {
+        history::work(app).await.unwrap();
+        let turn = "update event_cursor set due_at = now() where provider_account_id = $1";
+        let called = sqlx::query(turn)
+            .bind(house.account)
+            .execute(&house.test.db)
+            .await;
+        assert_eq!(called.unwrap().rows_affected(), 1);
+        assert_eq!(history::work(app).await.unwrap(), 1, "its turn comes and goes");
+        assert_eq!(house.test.count("exception").await, 0);
+    }
+    assert_eq!(house.subject.requests(), before, "the company was not asked");
 }

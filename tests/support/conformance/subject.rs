@@ -122,6 +122,9 @@ pub(crate) trait Subject {
     /// An event of a kind that nobody knows yet.
     fn event_of_tomorrow(&self) -> Vec<u8>;
 
+    /// Somebody at the company turns an endpoint off and leaves it one type of event. Only asked of who has endpoints.
+    fn spoil_endpoint(&self, reference: &str, left: &str);
+
     /// The company sends its events there from now on.
     fn send_events(&self, url: String, secret: &str);
 }
