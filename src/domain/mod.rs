@@ -18,6 +18,7 @@ pub mod payment;
 pub mod payment_method;
 pub mod payout;
 pub mod posting;
+pub mod reason;
 pub mod refund;
 pub mod scope;
 pub mod setup;
