@@ -3,6 +3,7 @@
 mod bad_input;
 mod changes;
 mod commands;
+mod earlier;
 mod lists;
 mod scopes;
 

@@ -219,7 +219,7 @@ impl Exception {
         let differs = self.difference != seen;
         let accepted = self.resolution.as_ref().map(|resolution| resolution.accepted);
         let reason = match (accepted, differs) {
-            (None, false) | (Some(true), false) => return None,
+            (None | Some(true), false) => return None,
             (None, true) => "it differs otherwise",
             (Some(_), true) => "it came back, and differs otherwise",
             (Some(false), false) => "it came back",
