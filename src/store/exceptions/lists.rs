@@ -188,23 +188,48 @@ pub async fn lock(
     row.try_into()
 }
 
-/// The exception of a kind on a subject, held until the transaction ends. Rows of earlier versions may be several: the open one, else
-/// the newest.
+/// The condition of a kind on a subject, `$1` to `$3`. Rows of earlier versions may be several: the open one, else the newest.
+macro_rules! select_by_subject {
+    ($rest:literal) => {
+        concat!(
+            select!(
+                "x.merchant_id = $1 and x.kind = $2 and x.subject = $3
+                 order by x.closed_at is null desc, x.id desc limit 1"
+            ),
+            $rest
+        )
+    };
+}
+
+/// The exception of a kind on a subject.
+pub(super) async fn get_by_subject(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    kind: ExceptionKind,
+    subject: &str,
+) -> Result<Exception, StoreError> {
+    let row: Row = sqlx::query_as(select_by_subject!(""))
+        .bind(merchant)
+        .bind(kind)
+        .bind(subject)
+        .fetch_one(conn)
+        .await?;
+    row.try_into()
+}
+
+/// The exception of a kind on a subject, held until the transaction ends.
 pub(super) async fn lock_by_subject(
     conn: &mut PgConnection,
     merchant: MerchantId,
     kind: ExceptionKind,
     subject: &str,
 ) -> Result<Exception, StoreError> {
-    let row: Row = sqlx::query_as(select!(
-        "x.merchant_id = $1 and x.kind = $2 and x.subject = $3
-         order by x.closed_at is null desc, x.id desc limit 1 for update of x"
-    ))
-    .bind(merchant)
-    .bind(kind)
-    .bind(subject)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select_by_subject!(" for update of x"))
+        .bind(merchant)
+        .bind(kind)
+        .bind(subject)
+        .fetch_one(conn)
+        .await?;
     row.try_into()
 }
 

@@ -41,6 +41,11 @@ pub async fn open(
     if insert(conn, new, now).await? {
         return Ok(true);
     }
+    // Most say nothing new. Those hold no row: two transactions may see the same differences in another order.
+    let mut known = lists::get_by_subject(conn, new.merchant, new.kind, new.subject).await?;
+    if !known.learn(new) && known.recur(new.difference(), now).is_none() {
+        return Ok(false);
+    }
     let mut held = lists::lock_by_subject(conn, new.merchant, new.kind, new.subject).await?;
     let was = held.state();
     if held.learn(new) {
