@@ -14,6 +14,7 @@ mod disputes;
 mod faults;
 mod healing;
 mod events;
+mod exceptions;
 mod endpoints;
 mod followed;
 mod localstripe;

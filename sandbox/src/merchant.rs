@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::service::Quittance;
 
 /// All that a key may do, so that nothing is out of reach of who tries things.
-const SCOPES: [&str; 10] = [
+const SCOPES: [&str; 14] = [
     "--scope",
     "events:read",
     "--scope",
@@ -17,6 +17,10 @@ const SCOPES: [&str; 10] = [
     "outbox:read",
     "--scope",
     "outbox:write",
+    "--scope",
+    "exceptions:read",
+    "--scope",
+    "exceptions:write",
 ];
 
 /// How Quittance reaches a pretend Stripe account, and how that account signs.

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::apply::Applied;
 use super::foreign::affairs;
 use super::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::payment::Decision;
 use crate::domain::standing::Standing;
 use crate::provider::ProviderError;
@@ -114,8 +114,8 @@ async fn open_exception(
     detail: &str,
 ) -> Result<(), AppError> {
     let subject = format!("{} {}", event.provider_account_id, event.created.unix_timestamp());
-    let (merchant, now) = (event.merchant_id, app.clock.now());
-    if store::exceptions::open(conn, merchant, kind, None, &subject, detail, now).await? {
+    let new = NewException::new(event.merchant_id, kind, &subject, detail).at(event.provider_account_id);
+    if store::exceptions::open(conn, &new, app.clock.now()).await? {
         tracing::warn!(?kind, subject, "an exception was opened");
     }
     Ok(())

@@ -11,7 +11,7 @@ use super::payments::document_names;
 use super::{App, AppError};
 use crate::domain::balance_transaction::{About, BalanceTransaction, Line};
 use crate::domain::checkout::CheckoutState;
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::RefundId;
 use crate::domain::money::Money;
 use crate::domain::outbox::Message;
@@ -438,8 +438,8 @@ pub(super) async fn open_exception(
     subject: &str,
     detail: &str,
 ) -> Result<(), AppError> {
-    let (merchant, now) = (payment.merchant_id, app.clock.now());
-    if store::exceptions::open(conn, merchant, kind, Some(payment.id), subject, detail, now).await? {
+    let new = NewException::new(payment.merchant_id, kind, subject, detail).of(payment.id);
+    if store::exceptions::open(conn, &new, app.clock.now()).await? {
         tracing::warn!(payment_id = %payment.id, ?kind, subject, "an exception was opened");
     }
     Ok(())

@@ -39,7 +39,7 @@ impl Caller {
     }
 }
 
-/// Somebody who looks after a merchant's events and messages. There is no way to one but a key with the scope, or the command
+/// Somebody who looks after a merchant's events, messages and exceptions. There is no way to one but a key with the scope, or the command
 /// line.
 #[derive(Clone, Debug)]
 pub struct Operator {

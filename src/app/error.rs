@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::checkout::CheckoutState;
 use crate::domain::dispute::DisputeRuleBroken;
+use crate::domain::exception::BoundToMessage;
 use crate::domain::ids::{PaymentId, ProviderAccountId};
 use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{PaymentState, RuleBroken};
@@ -91,6 +92,9 @@ pub enum AppError {
     /// Only what is dead, or waits, can be taken up by hand.
     #[error("the message is {0}")]
     MessageNotDead(OutboxState),
+    /// The exception goes with its message.
+    #[error(transparent)]
+    BoundToMessage(#[from] BoundToMessage),
     /// Odoo could not be set up.
     #[error("odoo could not be set up")]
     Sink(#[from] SinkError),

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::auth::Operator;
 use super::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
 use crate::provider::Interpretation;
@@ -182,8 +182,10 @@ pub(super) async fn open_exception(
         event.id.to_string(),
         format!("{word} {}: {error}", event.event_id),
     );
-    let (kind, now) = (ExceptionKind::EventDead, app.clock.now());
-    store::exceptions::open(conn, merchant, kind, payment, &subject, &detail, now).await?;
+    let new = NewException::new(merchant, ExceptionKind::EventDead, &subject, &detail)
+        .at(event.provider_account_id)
+        .of(payment);
+    store::exceptions::open(conn, &new, app.clock.now()).await?;
     Ok(())
 }
 

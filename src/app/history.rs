@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 
 use super::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::provider::{HistoryPage, ProviderAccount, ProviderError};
 use crate::store;
 use crate::store::StoreError;
@@ -106,8 +106,8 @@ async fn begin(
             listed_from.date()
         );
         let mut tx = app.begin().await?;
-        let now = app.clock.now();
-        if store::exceptions::open(&mut tx, merchant, kind, None, &subject, &detail, now).await? {
+        let new = NewException::new(merchant, kind, &subject, &detail).at(account);
+        if store::exceptions::open(&mut tx, &new, app.clock.now()).await? {
             tracing::warn!(provider_account_id = %account, ?kind, subject, "an exception was opened");
             store::account_sweeps::hasten(&mut tx, merchant, account).await?;
         }

@@ -7,7 +7,8 @@ use super::auth::Operator;
 use super::{App, AppError, commit};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::OutboxMessageId;
-use crate::domain::outbox::{OutboxState, SkipReason};
+use crate::domain::outbox::OutboxState;
+use crate::domain::reason::Reason;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::exceptions::Closing;
@@ -117,7 +118,7 @@ pub async fn skip(
     app: &App,
     operator: &Operator,
     id: OutboxMessageId,
-    reason: &SkipReason,
+    reason: &Reason,
 ) -> Result<MessageEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
     let now = app.clock.now();

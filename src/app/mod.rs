@@ -12,6 +12,7 @@ pub mod disputes;
 pub mod endpoints;
 mod error;
 pub mod events;
+pub mod exceptions;
 pub mod foreign;
 pub mod health;
 pub mod history;

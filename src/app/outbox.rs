@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::news::Ways;
 use super::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::MerchantId;
 use crate::domain::outbox::{
     LONGEST_REST, MAX_ATTEMPTS, OutboxMessage, delay_after_refusal, rest_after_failure,
@@ -194,7 +194,8 @@ async fn disable(
         let subject = format!("{instance} {}", now.unix_timestamp());
         let detail = format!("{error}; `quittance odoo-instance enable` sends again what waits");
         let kind = ExceptionKind::InstanceGone;
-        store::exceptions::open(&mut tx, merchant, kind, None, &subject, &detail, now).await?;
+        let new = NewException::new(merchant, kind, &subject, &detail);
+        store::exceptions::open(&mut tx, &new, now).await?;
         tracing::error!(instance_id = %instance, "an odoo instance is gone");
     }
     store::outbox::put_back(&mut tx, merchant, message, message.attempts, Some(now), error).await?;
@@ -231,16 +232,8 @@ async fn open_exception(
 ) -> Result<(), AppError> {
     let (kind, subject) = (ExceptionKind::MessageDead, message.id.to_string());
     let detail = format!("{} {}: {error}", message.posting.kind(), message.posting.key());
-    store::exceptions::open(
-        conn,
-        merchant,
-        kind,
-        Some(message.payment_id),
-        &subject,
-        &detail,
-        now,
-    )
-    .await?;
+    let new = NewException::new(merchant, kind, &subject, &detail).of(message.payment_id);
+    store::exceptions::open(conn, &new, now).await?;
     tracing::error!("a message is dead");
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::apply::Applied;
 use super::foreign::affairs;
 use super::reconciliation::follow;
 use super::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::payment::{Authority, Decision};
 use crate::domain::payout::{Payout, PayoutSnapshot, PayoutState, decide};
@@ -169,9 +169,9 @@ async fn open_exception(
     kind: ExceptionKind,
     detail: &str,
 ) -> Result<(), AppError> {
-    let (merchant, now) = (payout.merchant_id, app.clock.now());
     let subject = &payout.told.provider_reference;
-    if store::exceptions::open(conn, merchant, kind, None, subject, detail, now).await? {
+    let new = NewException::new(payout.merchant_id, kind, subject, detail).at(payout.provider_account_id);
+    if store::exceptions::open(conn, &new, app.clock.now()).await? {
         tracing::warn!(payout_id = %payout.id, ?kind, subject, "an exception was opened");
     }
     Ok(())

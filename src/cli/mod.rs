@@ -1,6 +1,7 @@
 //! What an operator sets up and looks at: one file per thing, each command one use case and one JSON object.
 
 mod events;
+mod exceptions;
 mod odoo_instances;
 mod outbox;
 mod provider_accounts;
@@ -8,6 +9,7 @@ mod whose;
 
 use clap::Subcommand;
 use events::EventsCommand;
+use exceptions::ExceptionsCommand;
 use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
 use provider_accounts::ProviderAccountCommand;
@@ -38,6 +40,9 @@ pub(crate) enum Administer {
     /// News for Odoo.
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// Differences that a person must see.
+    #[command(subcommand)]
+    Exceptions(ExceptionsCommand),
 }
 
 #[derive(Subcommand)]
@@ -64,7 +69,7 @@ pub(crate) enum ApiKeyCommand {
         #[arg(long)]
         live: bool,
         /// What it may do beside what every key may, once for each: `events:read`, `events:payload`, `events:write`, `outbox:read`,
-        /// `outbox:write`. Where none is said, both lists.
+        /// `outbox:write`, `exceptions:read`, `exceptions:write`. Where none is said, the three lists.
         #[arg(long)]
         scope: Vec<Scope>,
     },
@@ -93,5 +98,6 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         }
         Administer::Events(command) => events::run(app, command).await?,
         Administer::Outbox(command) => outbox::run(app, command).await?,
+        Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })
 }

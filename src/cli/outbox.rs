@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use quittance::app::App;
 use quittance::app::messages::{self, MessageFilter};
 use quittance::domain::ids::{OdooInstanceId, OutboxMessageId, PaymentId};
-use quittance::domain::outbox::{OutboxState, SkipReason};
+use quittance::domain::outbox::OutboxState;
+use quittance::domain::reason::Reason;
 use quittance::http::{MessageList, MessageView, Replayed};
 use serde_json::to_value;
 
@@ -53,8 +54,8 @@ pub(crate) enum OutboxCommand {
         /// The message (`msg_…`).
         id: OutboxMessageId,
         /// Why, for whoever reads the books later.
-        #[arg(long, value_parser = SkipReason::parse)]
-        reason: SkipReason,
+        #[arg(long, value_parser = Reason::parse)]
+        reason: Reason,
     },
 }
 

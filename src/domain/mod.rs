@@ -19,6 +19,7 @@ pub mod payment;
 pub mod payment_method;
 pub mod payout;
 pub mod posting;
+pub mod reason;
 pub mod refund;
 pub mod scope;
 pub mod setup;

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::card_number::holds_card_number;
 use super::ids::{OdooInstanceId, OutboxMessageId, PaymentId};
 use super::news::News;
 use super::posting::Posting;
@@ -90,46 +89,6 @@ pub struct OutboxMessage {
     pub attempts: i32,
     /// Grows with every lease; only the holder of the highest may acknowledge.
     pub fence: i64,
-}
-
-/// Why a person let a message go: 1 to 500 characters, for whoever reads the books later.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SkipReason(String);
-
-/// A text that is no reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be 1 to {} characters that say something, and no place for a card number",
-    SkipReason::LIMIT
-)]
-pub struct NoReason;
-
-impl SkipReason {
-    /// How many characters it may have.
-    pub const LIMIT: usize = 500;
-
-    /// Takes a text for a reason, without the space around it.
-    ///
-    /// # Errors
-    /// [`NoReason`].
-    pub fn parse(text: &str) -> Result<Self, NoReason> {
-        let text = text.trim();
-        let fits = !text.is_empty()
-            && text.chars().count() <= Self::LIMIT
-            && !text.contains('\0')
-            && !holds_card_number(text);
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NoReason)
-        }
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// How many failures make a message, or an event on its way in, dead: about 75 hours of trying.

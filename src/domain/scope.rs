@@ -13,20 +13,26 @@ pub enum Scope {
     OutboxRead,
     /// Have messages for Odoo sent again, or skip them.
     OutboxWrite,
+    /// Look at exceptions.
+    ExceptionsRead,
+    /// Resolve and reopen them.
+    ExceptionsWrite,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::EventsRead,
         Self::EventsPayload,
         Self::EventsWrite,
         Self::OutboxRead,
         Self::OutboxWrite,
+        Self::ExceptionsRead,
+        Self::ExceptionsWrite,
     ];
 
     /// What a key may do where nothing is said: look, and change nothing.
-    pub const USUAL: [Self; 2] = [Self::EventsRead, Self::OutboxRead];
+    pub const USUAL: [Self; 3] = [Self::EventsRead, Self::OutboxRead, Self::ExceptionsRead];
 
     /// The stable word for it.
     #[must_use]
@@ -37,6 +43,8 @@ impl Scope {
             Self::EventsWrite => "events:write",
             Self::OutboxRead => "outbox:read",
             Self::OutboxWrite => "outbox:write",
+            Self::ExceptionsRead => "exceptions:read",
+            Self::ExceptionsWrite => "exceptions:write",
         }
     }
 }

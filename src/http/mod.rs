@@ -7,6 +7,7 @@ mod cursor;
 mod customers;
 mod disputes;
 mod events;
+mod exceptions;
 mod extract;
 mod foreign_payments;
 mod health;
@@ -35,6 +36,7 @@ use crate::app::App;
 
 pub use cursor::after as parse_cursor;
 pub use events::{EventCountsView, EventList, EventView, Replayed};
+pub use exceptions::{ExceptionList, ExceptionWithHistory};
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
 pub use problem::Problem;
@@ -109,6 +111,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(outbox::replay)
         .service(outbox::replay_all)
         .service(outbox::skip)
+        .service(exceptions::list)
+        .service(exceptions::get)
+        .service(exceptions::resolve)
+        .service(exceptions::reopen)
         .service(foreign_payments::list);
 }
 

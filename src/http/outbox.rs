@@ -21,7 +21,8 @@ use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::messages::{self, MessageEntry, MessageFilter};
 use crate::domain::ids::OutboxMessageId;
-use crate::domain::outbox::{OutboxState, SkipReason};
+use crate::domain::outbox::OutboxState;
+use crate::domain::reason::Reason;
 use crate::domain::scope::Scope;
 
 /// How many messages a page holds, and a replay takes, where nothing is said, and at most.
@@ -297,7 +298,7 @@ pub(super) async fn skip(
 ) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::OutboxWrite)?;
     let id = message_id(&path)?;
-    let reason = SkipReason::parse(&json.body.reason)
+    let reason = Reason::parse(&json.body.reason)
         .map_err(|error| Problem::invalid("reason", "invalid_reason", error))?;
     let message = messages::skip(&app, &operator, id, &reason).await?;
     Ok(HttpResponse::Ok().json(MessageView::from(&message)))

@@ -77,8 +77,8 @@ pub(super) struct PaymentView {
     refunds: Vec<RefundView>,
     /// What Odoo's books must record, in order.
     postings: Vec<PostingView>,
-    /// Differences that a person must see.
-    exceptions: Vec<ExceptionView>,
+    /// Differences that a person must see, as long as they are open.
+    exceptions: Vec<PaymentExceptionView>,
     /// Grows with every change.
     version: i64,
     #[serde(with = "time::serde::rfc3339")]
@@ -143,7 +143,9 @@ struct PostingView {
 
 /// A difference that a person must see.
 #[derive(Debug, Serialize, ToSchema)]
-struct ExceptionView {
+struct PaymentExceptionView {
+    /// `exc_…`
+    id: String,
     /// A stable word for what kind it is.
     #[schema(value_type = String)]
     kind: crate::domain::exception::ExceptionKind,
@@ -220,7 +222,8 @@ impl From<&PaymentDetail> for PaymentView {
             exceptions: detail
                 .exceptions
                 .iter()
-                .map(|exception| ExceptionView {
+                .map(|exception| PaymentExceptionView {
+                    id: exception.id.to_string(),
                     kind: exception.kind,
                     detail: exception.detail.clone(),
                 })

@@ -10,7 +10,7 @@ use super::{Operator, deliver, impatient, lately, settled, unknown};
 use crate::support::{SEALING_KEY, TestApp, Wishes, database, eventually};
 
 /// What a command answers, or complains of.
-async fn run(url: &str, arguments: &[&str]) -> Result<Value, String> {
+pub(crate) async fn run(url: &str, arguments: &[&str]) -> Result<Value, String> {
     let output = Command::new(Path::new(env!("CARGO_BIN_EXE_quittance")))
         .args(arguments)
         .env_clear()

@@ -1,7 +1,7 @@
 //! The operator's hands: events and messages looked through, replayed and skipped, over HTTP and at the command line.
 
 mod bad_input;
-mod commands;
+pub(crate) mod commands;
 mod lists;
 mod outbox;
 mod replay;
@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::support::{Reply, TestApp, Wishes, eventually, now, signed};
 
 /// A key that may do all there is.
-async fn key(test: &TestApp, merchant: MerchantId, live: bool) -> String {
+pub(crate) async fn key(test: &TestApp, merchant: MerchantId, live: bool) -> String {
     key_with(test, merchant, live, &Scope::ALL).await
 }
 
 /// A key that may do just this.
-async fn key_with(test: &TestApp, merchant: MerchantId, live: bool, scopes: &[Scope]) -> String {
+pub(crate) async fn key_with(test: &TestApp, merchant: MerchantId, live: bool, scopes: &[Scope]) -> String {
     let app = test.application().app();
     let (_, key) = setup::create_api_key_with(app, merchant, "operator", live, scopes)
         .await
@@ -31,30 +31,30 @@ async fn key_with(test: &TestApp, merchant: MerchantId, live: bool, scopes: &[Sc
 }
 
 /// An operator with a key that may do all there is.
-struct Operator<'a> {
-    test: &'a TestApp,
-    key: String,
+pub(crate) struct Operator<'a> {
+    pub(crate) test: &'a TestApp,
+    pub(crate) key: String,
 }
 
 impl<'a> Operator<'a> {
-    async fn of(test: &'a TestApp) -> Self {
+    pub(crate) async fn of(test: &'a TestApp) -> Self {
         let key = key(test, test.merchant, false).await;
         Self { test, key }
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         let request = self.test.request(Method::GET, path);
         Reply::of(as_key(request, &self.key)).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         let request = self.test.request(Method::POST, path).json(body);
         Reply::of(as_key(request, &self.key)).await
     }
 }
 
 /// The request with another key than the merchant's usual one.
-fn as_key(request: reqwest::RequestBuilder, key: &str) -> reqwest::RequestBuilder {
+pub(crate) fn as_key(request: reqwest::RequestBuilder, key: &str) -> reqwest::RequestBuilder {
     let (client, request) = request.build_split();
     let mut request = request.unwrap();
     let bearer = format!("Bearer {key}").parse().unwrap();
@@ -65,7 +65,7 @@ fn as_key(request: reqwest::RequestBuilder, key: &str) -> reqwest::RequestBuilde
 }
 
 /// Out of attempts in a moment, and only told of what the test tells.
-fn impatient() -> Wishes {
+pub(crate) fn impatient() -> Wishes {
     Wishes {
         webhooks: false,
         timing: Timing {
@@ -136,7 +136,7 @@ async fn settled(test: &TestApp) {
 }
 
 /// The values of a field of a page.
-fn each<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
+pub(crate) fn each<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
     let data = page["data"].as_array().unwrap().iter();
     data.map(|entry| entry[field].as_str().unwrap()).collect()
 }

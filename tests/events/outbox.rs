@@ -77,7 +77,9 @@ async fn a_dead_message_parks_the_later_ones_and_a_replay_sends_them_in_order() 
         },
     )
     .await;
-    assert_eq!(test.count("exception where closed_reason = 'replayed'").await, 1);
+    let closed = "exception_change where to_state = 'resolved' and reason = 'replayed'";
+    assert_eq!(test.count(closed).await, 1);
+    assert_eq!(test.count("exception").await, 1, "it came back");
 
     odoo(&test).refuse(None);
     let other = paid(&test, "S2").await;

@@ -9,7 +9,7 @@ use crate::app::apply::Applied;
 use crate::app::news::tell;
 use crate::app::{App, AppError, commit};
 use crate::domain::dispute::{Dispute, DisputeSnapshot, DisputeState, decide};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::payment::{Authority, Decision, Payment};
 use crate::domain::snapshot::Said;
@@ -272,8 +272,10 @@ async fn open_exception(
     subject: &str,
     detail: &str,
 ) -> Result<(), AppError> {
-    let (merchant, now) = (dispute.merchant_id, app.clock.now());
-    if store::exceptions::open(conn, merchant, kind, dispute.payment_id, subject, detail, now).await? {
+    let new = NewException::new(dispute.merchant_id, kind, subject, detail)
+        .at(dispute.provider_account_id)
+        .of(dispute.payment_id);
+    if store::exceptions::open(conn, &new, app.clock.now()).await? {
         tracing::warn!(dispute_id = %dispute.id, ?kind, subject, "an exception was opened");
     }
     Ok(())

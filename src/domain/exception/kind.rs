@@ -1,7 +1,9 @@
-//! Differences that a person must see.
+//! What kinds of differences there are.
 
 /// What kind of difference it is: a stable word, used in the API and in alerts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, sqlx::Type, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum ExceptionKind {
@@ -47,4 +49,29 @@ pub enum ExceptionKind {
     PayoutDiffers,
     /// An Odoo instance says that nobody is there any more: nothing is sent to it until a person says otherwise.
     InstanceGone,
+    /// A ledger line of a type that we do not know, which holds its payout open: find out what it moved, book it by hand in Odoo,
+    /// and resolve this with the entry's name; an update may know the type.
+    UnmappedLine,
+    /// A charge or refund that did not start here waits in suspense: link it to the document in Odoo that it pays, or resolve
+    /// this with the entry that cleared it.
+    ForeignLine,
+    /// More arrived than was expected: give the rest back, or book it as what it is.
+    AmountOver,
+    /// Less arrived than was expected: ask for the rest, or write it off.
+    AmountUnder,
+    /// It arrived in another currency than was expected: see what the customer was asked for, and correct the document or the
+    /// payment's reference.
+    CurrencyDiffers,
+    /// Money was captured or given back, and no ledger line told of it by its deadline: look it up at the provider, then read the
+    /// ledger again with `quittance reconcile --since`.
+    LineMissing,
+    /// The ledger lines of a payout do not sum to its amount: read them again with `quittance reconcile --since`; if it stays,
+    /// the provider must explain it.
+    PayoutDiffers,
+    /// The provider's balance, the ledger and Odoo's journal are not the same: the exceptions on lines, payouts and postings say
+    /// where; what none of them explains was booked by hand.
+    BalanceDiffers,
+    /// Odoo holds another amount, date or account than it was given, or its period is locked: correct the entry or open the
+    /// period there, then replay the posting.
+    PostingDiffers,
 }

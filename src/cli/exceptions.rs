@@ -1,0 +1,107 @@
+//! `quittance exceptions …`
+
+use clap::{Args, Subcommand};
+use quittance::app::App;
+use quittance::app::exceptions::{self, ExceptionFilter};
+use quittance::domain::exception::{ExceptionKind, ExceptionState};
+use quittance::domain::ids::{ExceptionId, PaymentId};
+use quittance::domain::reason::Reason;
+use quittance::http::{ExceptionList, ExceptionWithHistory};
+use serde_json::to_value;
+use time::OffsetDateTime;
+
+use super::whose::{Page, Whose, moment, word};
+
+#[derive(Subcommand)]
+pub(crate) enum ExceptionsCommand {
+    /// List exceptions, newest first; `--state open` are those to look at.
+    List {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Show one exception, with what became of it.
+    Show {
+        #[command(flatten)]
+        whose: Whose,
+        /// The exception (`exc_…`).
+        id: ExceptionId,
+    },
+    /// Say that a difference, as it stands, is settled. It opens again by itself where it comes back as another one.
+    Resolve {
+        #[command(flatten)]
+        whose: Whose,
+        /// The exception (`exc_…`).
+        id: ExceptionId,
+        /// Why, for whoever reads the books later.
+        #[arg(long, value_parser = Reason::parse)]
+        reason: Reason,
+    },
+    /// Say that a difference is not settled after all.
+    Reopen {
+        #[command(flatten)]
+        whose: Whose,
+        /// The exception (`exc_…`).
+        id: ExceptionId,
+        /// Why, for whoever reads the books later.
+        #[arg(long, value_parser = Reason::parse)]
+        reason: Reason,
+    },
+}
+
+/// Which exceptions are meant: all that fit.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// What kind they are, such as `amount_under`.
+    #[arg(long, value_parser = word::<ExceptionKind>)]
+    kind: Option<ExceptionKind>,
+    /// Where they stand: `open`, `resolved`.
+    #[arg(long, value_parser = word::<ExceptionState>)]
+    state: Option<ExceptionState>,
+    /// The payment that they are about (`pay_…`).
+    #[arg(long)]
+    payment: Option<PaymentId>,
+    /// The payout that they hold open, by the provider's id (`po_…`).
+    #[arg(long)]
+    payout: Option<String>,
+    /// First seen then or later, RFC 3339.
+    #[arg(long, value_parser = moment)]
+    since: Option<OffsetDateTime>,
+    /// First seen before then, RFC 3339.
+    #[arg(long, value_parser = moment)]
+    until: Option<OffsetDateTime>,
+}
+
+impl Which {
+    fn filter(self) -> ExceptionFilter {
+        ExceptionFilter {
+            kind: self.kind,
+            state: self.state,
+            payment: self.payment,
+            payout: self.payout,
+            since: self.since,
+            until: self.until,
+        }
+    }
+}
+
+pub(super) async fn run(app: &App, command: ExceptionsCommand) -> anyhow::Result<serde_json::Value> {
+    let detail = match command {
+        ExceptionsCommand::List { whose, which, page } => {
+            let (operator, after) = (whose.operator(), page.after()?);
+            let (found, more) = exceptions::list(app, &operator, &which.filter(), after, page.limit).await?;
+            return Ok(to_value(ExceptionList::new(&found, more))?);
+        }
+        ExceptionsCommand::Show { whose, id } => exceptions::get(app, &whose.operator(), id).await?,
+        ExceptionsCommand::Resolve { whose, id, reason } => {
+            exceptions::resolve(app, &whose.operator(), id, &reason).await?
+        }
+        ExceptionsCommand::Reopen { whose, id, reason } => {
+            exceptions::reopen(app, &whose.operator(), id, &reason).await?
+        }
+    };
+    Ok(to_value(ExceptionWithHistory::from(&detail))?)
+}
