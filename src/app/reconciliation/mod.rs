@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sqlx::PgConnection;
 
 use super::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::{self, Unexplained};
 use crate::domain::money::Money;
@@ -120,9 +120,11 @@ async fn explain(
             ),
         ),
     };
-    let (merchant, now) = (unbooked.merchant_id, app.clock.now());
     let payment = unbooked.payment.as_ref().map(|matched| matched.id);
-    if store::exceptions::open(conn, merchant, kind, payment, &fact.id, &detail, now).await? {
+    let new = NewException::new(unbooked.merchant_id, kind, &fact.id, &detail)
+        .of(payment)
+        .at(unbooked.provider_account_id);
+    if store::exceptions::open(conn, &new, app.clock.now()).await? {
         tracing::warn!(?kind, balance_transaction = fact.id, "an exception was opened");
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{App, AppError, commit};
-use crate::domain::exception::ExceptionKind;
+use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::money::Money;
 use crate::domain::payout::Payout;
 use crate::provider::{LinePage, Lines, ProviderError};
@@ -117,18 +117,12 @@ async fn compare(
         "{} is {amount}, its {} lines sum to {sum}: {differs} too much",
         reading.payout, reading.line_count
     );
-    let (kind, now) = (ExceptionKind::PayoutDiffers, app.clock.now());
-    if store::exceptions::open(
-        conn,
-        reading.merchant_id,
-        kind,
-        None,
-        &reading.payout,
-        &detail,
-        now,
-    )
-    .await?
-    {
+    let kind = ExceptionKind::PayoutDiffers;
+    let new = NewException::new(reading.merchant_id, kind, &reading.payout, &detail)
+        .at(reading.provider_account_id)
+        .holding(&reading.payout)
+        .between(Some(amount), Some(sum));
+    if store::exceptions::open(conn, &new, app.clock.now()).await? {
         tracing::warn!(?kind, payout = reading.payout, "an exception was opened");
     }
     Ok(())

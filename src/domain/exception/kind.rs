@@ -39,14 +39,6 @@ pub enum ExceptionKind {
     MessageDead,
     /// An event of the payment ran out of attempts: what it told may be missing.
     EventDead,
-    /// A ledger line is of a type that has no account: it waits in suspense and holds its payout open.
-    UnmappedLine,
-    /// A charge or refund that did not start here waits in suspense until it is linked.
-    ForeignLine,
-    /// A ledger line of a payment is in another currency, and what the customer paid for it is not known.
-    CurrencyDiffers,
-    /// The lines of a payout do not sum to its amount.
-    PayoutDiffers,
     /// An Odoo instance says that nobody is there any more: nothing is sent to it until a person says otherwise.
     InstanceGone,
     /// A ledger line of a type that we do not know, which holds its payout open: find out what it moved, book it by hand in Odoo,
