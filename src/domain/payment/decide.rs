@@ -50,19 +50,19 @@ pub enum Decision {
 /// far as we know. So a word from further along is always news, one from further back is always old, and only a different
 /// word from the same stretch cannot be placed without asking: providers give payments no version, and times in whole seconds.
 ///
-/// | held ＼ hint                         | earlier stretch | same word, same details | same word, more captured | same word, differs | other word, same stretch | later stretch |
-/// |--------------------------------------|-----------------|-------------------------|--------------------------|--------------------|--------------------------|---------------|
-/// | unknown, failed                      | —               | —                       | —                        | —                  | —                        | apply         |
-/// | created, requires_action, processing | —               | already so              | apply                    | ask                | ask                      | apply         |
-/// | authorized                           | stale           | already so              | apply                    | ask                | —                        | apply         |
-/// | captured, canceled                   | stale           | already so              | apply                    | ask                | ask                      | —             |
+/// | held ＼ hint                               | earlier stretch | same word, same details | same word, more captured | same word, differs | other word, same stretch | later stretch |
+/// |--------------------------------------------|-----------------|-------------------------|--------------------------|--------------------|--------------------------|---------------|
+/// | `unknown`, `failed`                        | —               | —                       | —                        | —                  | —                        | apply         |
+/// | `created`, `requires_action`, `processing` | —               | already so              | apply                    | ask                | ask                      | apply         |
+/// | `authorized`                               | stale           | already so              | apply                    | ask                | —                        | apply         |
+/// | `captured`, `canceled`                     | stale           | already so              | apply                    | ask                | ask                      | —             |
 ///
-/// | held ＼ fresh word                   | earlier stretch | same word, same details | same word, more captured | same word, differs | other word, same stretch | later stretch |
-/// |--------------------------------------|-----------------|-------------------------|--------------------------|--------------------|--------------------------|---------------|
-/// | unknown, failed                      | —               | —                       | —                        | —                  | —                        | apply         |
-/// | created, requires_action, processing | —               | already so              | apply                    | apply              | apply                    | apply         |
-/// | authorized                           | impossible      | already so              | apply                    | apply              | —                        | apply         |
-/// | captured, canceled                   | impossible      | already so              | apply                    | apply              | impossible               | —             |
+/// | held ＼ fresh word                         | earlier stretch | same word, same details | same word, more captured | same word, differs | other word, same stretch | later stretch |
+/// |--------------------------------------------|-----------------|-------------------------|--------------------------|--------------------|--------------------------|---------------|
+/// | `unknown`, `failed`                        | —               | —                       | —                        | —                  | —                        | apply         |
+/// | `created`, `requires_action`, `processing` | —               | already so              | apply                    | apply              | apply                    | apply         |
+/// | `authorized`                               | impossible      | already so              | apply                    | apply              | —                        | apply         |
+/// | `captured`, `canceled`                     | impossible      | already so              | apply                    | apply              | impossible               | —             |
 ///
 /// A word that we do not know is asked about, and impossible once it is fresh; another amount or currency is impossible at
 /// once. These tables are what the tests read: they try every cell.

@@ -284,7 +284,7 @@ fn every_cell_of_the_documented_tables_is_what_is_decided() {
         let mut states = Vec::new();
         for row in rows {
             assert_eq!(row.len(), columns.len(), "{row:?}");
-            for word in row[0].split(", ") {
+            for word in row[0].split(", ").map(|word| word.trim_matches('`')) {
                 let Said::Known(state) = PaymentState::said(word.to_owned()) else {
                     panic!("{word} is no state")
                 };
