@@ -77,7 +77,7 @@ impl World {
             .unwrap();
         let divisor = i32::try_from(DIVISOR).unwrap();
         let mut left = time::Duration::try_from(time).unwrap();
-        (1..)
+        (1..1_000)
             .map(|failures| rest_after_failure(failures, &id.to_string()) / divisor)
             .take_while(|rest| {
                 left -= *rest;

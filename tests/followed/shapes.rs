@@ -186,7 +186,7 @@ async fn a_nul_in_an_answer_a_read_or_a_listed_event_fails_no_payment() {
     let read = test.get(&path).await.expect(StatusCode::OK);
     assert_eq!(read["decline"]["message"], clean);
 
-    made_elsewhere(&test, &[("description", "Invoice\04711")]).await;
+    made_elsewhere(&test, &[("description", "Invoice\u{0}4711")]).await;
     eventually(async || {
         let kept = usize::try_from(test.count("webhook_event").await).unwrap();
         match test.stripe.events().len() {
