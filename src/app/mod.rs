@@ -3,6 +3,7 @@
 mod account_events;
 mod accounts;
 mod apply;
+pub mod audit;
 pub mod auth;
 mod carry_out;
 pub mod checkout;

@@ -5,6 +5,7 @@ mod exceptions;
 mod odoo_instances;
 mod outbox;
 mod provider_accounts;
+mod reconciliation;
 mod whose;
 
 use clap::Subcommand;
@@ -16,6 +17,7 @@ use provider_accounts::ProviderAccountCommand;
 use quittance::app::{App, setup};
 use quittance::domain::ids::MerchantId;
 use quittance::domain::scope::Scope;
+use reconciliation::{Audited, Reconcile};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -40,6 +42,10 @@ pub(crate) enum Administer {
     /// News for Odoo.
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// Read an account's ledger lines at the provider again, match them with payments, and book them.
+    Reconcile(Reconcile),
+    /// Hold what the provider holds against the ledger. Fails where not all is explained.
+    Audit(Audited),
     /// Differences that a person must see.
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
@@ -98,6 +104,8 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         }
         Administer::Events(command) => events::run(app, command).await?,
         Administer::Outbox(command) => outbox::run(app, command).await?,
+        Administer::Reconcile(command) => command.run(app).await?,
+        Administer::Audit(command) => command.run(app).await?,
         Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })
 }

@@ -119,7 +119,7 @@ impl From<&Difference> for DifferenceView {
 
 /// A difference that a person must see.
 #[derive(Debug, Serialize, ToSchema)]
-struct ExceptionView {
+pub(super) struct ExceptionView {
     /// `exc_…`
     id: String,
     /// A stable word for what kind it is.

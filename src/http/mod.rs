@@ -1,5 +1,6 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
+mod audit;
 mod changes;
 mod check;
 mod checkout;
@@ -34,6 +35,7 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
+pub use audit::AuditReport;
 pub use cursor::after as parse_cursor;
 pub use events::{EventCountsView, EventList, EventView, Replayed};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
@@ -111,6 +113,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(outbox::replay)
         .service(outbox::replay_all)
         .service(outbox::skip)
+        .service(audit::get)
         .service(exceptions::list)
         .service(exceptions::get)
         .service(exceptions::resolve)

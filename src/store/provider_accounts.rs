@@ -120,6 +120,23 @@ pub async fn list_of_mode(
     .await?)
 }
 
+/// The ids of a merchant's accounts of one mode, oldest first: all of them.
+pub async fn list_ids(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: bool,
+) -> Result<Vec<ProviderAccountId>, StoreError> {
+    Ok(
+        sqlx::query_scalar(
+            "select id from provider_account where merchant_id = $1 and live = $2 order by id",
+        )
+        .bind(merchant)
+        .bind(live)
+        .fetch_all(conn)
+        .await?,
+    )
+}
+
 /// Whose account it is.
 pub async fn find_merchant(
     conn: &mut PgConnection,

@@ -1,6 +1,5 @@
 //! An account's list of ledger lines, read page by page: what no payment and no payout told of is found here.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -28,7 +27,7 @@ const LATE: time::Duration = time::Duration::hours(1);
 const TURNED_AWAY: time::Duration = time::Duration::minutes(10);
 
 /// Reads the lines of the accounts whose turn it is. How many there were.
-pub async fn pull(app: &Arc<App>) -> Result<usize, AppError> {
+pub async fn pull(app: &App) -> Result<usize, AppError> {
     let cursors = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         store::line_cursors::enroll(&mut conn, EVERY).await?;

@@ -7,7 +7,6 @@ mod lines;
 mod payouts;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use sqlx::PgConnection;
 
@@ -29,7 +28,7 @@ pub use payouts::read_due;
 const BATCH: i64 = 500;
 
 /// Books lines that wait for it. How many.
-pub async fn book_due(app: &Arc<App>) -> Result<usize, AppError> {
+pub async fn book_due(app: &App) -> Result<usize, AppError> {
     let mut tx = app.begin().await?;
     let lines = store::balance_transactions::lock_unbooked(&mut tx, BATCH).await?;
     let found = lines.len();

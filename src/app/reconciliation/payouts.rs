@@ -1,6 +1,5 @@
 //! The lines that a payout went out with: read page by page, and held against its amount.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{App, AppError, commit};
@@ -22,7 +21,7 @@ const PAGES: usize = 50;
 const TURNED_AWAY: time::Duration = time::Duration::minutes(10);
 
 /// Reads the lines of payouts whose turn it is. How many there were.
-pub async fn read_due(app: &Arc<App>) -> Result<usize, AppError> {
+pub async fn read_due(app: &App) -> Result<usize, AppError> {
     let readings = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         store::payout_readings::lease(&mut conn, app.timing.event_lease, AT_ONCE).await?
