@@ -15,6 +15,7 @@ mod official;
 mod payments;
 mod payouts;
 mod sepa;
+mod settlement;
 mod setups;
 mod shapes;
 mod support;
