@@ -116,6 +116,15 @@ impl PretendStripe {
         Ok(refund["id"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// Tells that the lines of a volume's payout are complete.
+    pub fn tell_volume_payout(&self, payout: i64) -> Result<()> {
+        let archive = self.service.archive.as_ref().context("there is no volume")?;
+        let view = archive.payout(payout);
+        self.unasked()
+            .emit("payout.reconciliation_completed", &view, None);
+        Ok(())
+    }
+
     /// Ends a dispute as lost, though a part of its amount comes back.
     pub fn lose_dispute_in_part(&self, dispute: &str, returned: i64) -> Result<()> {
         let lost = self.unasked().lose_in_part(dispute, returned);

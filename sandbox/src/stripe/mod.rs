@@ -38,6 +38,7 @@ mod shopper;
 mod signature;
 mod state;
 mod thin;
+mod volume;
 mod webhook_endpoints;
 mod webhooks;
 
@@ -51,7 +52,8 @@ use axum::routing::get;
 use crate::faults::Faults;
 use crate::server::Server;
 use service::Service;
-use state::Settings;
+use state::{Settings, State};
+use volume::Archive;
 use webhooks::Courier;
 
 pub use balance::{Extra, Fees, Rate};
@@ -59,6 +61,7 @@ pub use disputes::Verdict;
 pub use payouts::{PayoutKind, PayoutStep};
 pub use requests::SeenRequest;
 pub use shopper::Shopper;
+pub use volume::{NumberedKind, NumberedLine, Volume};
 pub use webhooks::{DeliveryPlan, WebhookEndpoint};
 
 /// When a charge that was captured asynchronously gets its balance transaction, and a slow refund its end.
@@ -99,6 +102,8 @@ pub struct Options {
     pub webhook_retries: Vec<Duration>,
     /// How long an endpoint may take to answer.
     pub webhook_timeout: Duration,
+    /// Lines and payouts that were there before, in place of those that come: for measuring.
+    pub volume: Option<Volume>,
 }
 
 impl Default for Options {
@@ -117,6 +122,7 @@ impl Default for Options {
             delivery: DeliveryPlan::default(),
             webhook_retries: [100, 300, 1_000, 3_000].map(Duration::from_millis).to_vec(),
             webhook_timeout: Duration::from_secs(10),
+            volume: None,
         }
     }
 }
@@ -148,7 +154,15 @@ impl PretendStripe {
         });
         let courier = Courier::new(options.webhook_timeout, options.webhook_retries, options.delivery)
             .context("building the client for webhooks")?;
-        let service = Arc::new(Service::new(settings, Arc::new(courier)));
+        let courier = Arc::new(courier);
+        let archive = options
+            .volume
+            .map(|volume| {
+                let mut nobodys = State::new(Arc::clone(&settings), Arc::clone(&courier));
+                Archive::new(volume, &mut nobodys).context("preparing the volume")
+            })
+            .transpose()?;
+        let service = Arc::new(Service::new(settings, courier, archive));
         let router = Router::new()
             .route(
                 "/redirect/authenticate/{intent}",

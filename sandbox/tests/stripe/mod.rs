@@ -19,4 +19,5 @@ mod settlement;
 mod setups;
 mod shapes;
 mod support;
+mod volume;
 mod webhooks;

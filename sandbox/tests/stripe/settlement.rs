@@ -33,11 +33,11 @@ fn net_of_payout(lines: &[Value]) -> i64 {
     net(&others)
 }
 
-fn rate(millionths: i64) -> Option<Rate> {
-    Some(Rate {
+fn euros(millionths: i64) -> Rate {
+    Rate {
         currency: "eur".to_owned(),
         millionths,
-    })
+    }
 }
 
 #[tokio::test]
@@ -143,9 +143,9 @@ async fn stripe_does_not_itemise_a_manual_payout() {
 #[tokio::test]
 async fn money_arrives_in_the_balances_currency_at_the_rate_of_its_own_day() {
     let desk = Desk::open().await;
-    desk.stripe.settle_at("usd", rate(915_000));
+    desk.stripe.settle_at("usd", Some(euros(915_000)));
     let charge = desk.stripe.pay_in_dashboard(10_000, "usd").unwrap();
-    desk.stripe.settle_at("usd", rate(927_500));
+    desk.stripe.settle_at("usd", Some(euros(927_500)));
     desk.stripe.refund_in_dashboard(&charge, 4_000).unwrap();
     let lines = list(&desk, "currency=eur&expand[]=data.source").await;
     let of = |line: &Value| (line["amount"].clone(), line["exchange_rate"].clone());

@@ -18,28 +18,7 @@ pub(super) async fn answers() -> Vec<Value> {
     let customer = desk.post("/v1/customers", "name=Ada&metadata[a]=b").await;
     let token = "type=card&card[token]=tok_mastercard";
     let method = desk.post("/v1/payment_methods", token).await;
-    desk.post(
-        "/v1/payment_intents",
-        &format!("amount=100&currency=eur&{SHIPPING}"),
-    )
-    .await;
-    desk.pay(
-        "visa",
-        &format!("customer={}&setup_future_usage=off_session", customer.id()),
-    )
-    .await;
-    desk.pay("threeDSecureRequired", "return_url=https://shop.example")
-        .await;
-    let challenged = desk
-        .pay("authenticationRequired", "return_url=https://shop.example")
-        .await;
-    desk.stripe
-        .customer()
-        .authenticate(challenged.id(), true)
-        .await
-        .unwrap();
-    desk.pay("chargeDeclinedLostCard", "").await;
-    desk.pay("chargeDeclined", "").await;
+    pay(&desk, customer.id()).await;
     hold_and_dispute(&desk).await;
     let mut answers = save_and_check_out(&desk, customer.id()).await;
     for card in ["visa", "pendingRefund", "refundFail"] {
@@ -82,6 +61,32 @@ pub(super) async fn answers() -> Vec<Value> {
         .collect();
     answers.extend(inside);
     answers
+}
+
+/// Payments with every end.
+async fn pay(desk: &Desk, customer: &str) {
+    desk.post(
+        "/v1/payment_intents",
+        &format!("amount=100&currency=eur&{SHIPPING}"),
+    )
+    .await;
+    desk.pay(
+        "visa",
+        &format!("customer={customer}&setup_future_usage=off_session"),
+    )
+    .await;
+    desk.pay("threeDSecureRequired", "return_url=https://shop.example")
+        .await;
+    let challenged = desk
+        .pay("authenticationRequired", "return_url=https://shop.example")
+        .await;
+    desk.stripe
+        .customer()
+        .authenticate(challenged.id(), true)
+        .await
+        .unwrap();
+    desk.pay("chargeDeclinedLostCard", "").await;
+    desk.pay("chargeDeclined", "").await;
 }
 
 /// Methods, mandates, setup intents and sessions in every state; those that their lists know come from there.
