@@ -57,6 +57,7 @@ use volume::Archive;
 use webhooks::Courier;
 
 pub use balance::{Extra, Fees, Rate};
+pub(crate) use balance::{charge_fee, dispute_fee};
 pub use disputes::Verdict;
 pub use payouts::{PayoutKind, PayoutStep};
 pub use requests::SeenRequest;
@@ -213,6 +214,11 @@ impl PretendStripe {
     #[must_use]
     pub fn account_id(&self) -> &str {
         &self.service.settings.account_id
+    }
+
+    /// Whether nothing is settled before it is asked for.
+    pub(crate) fn settles_on_demand(&self) -> bool {
+        self.service.settings.settle_after.is_none()
     }
 
     /// What goes wrong, and when.

@@ -13,7 +13,7 @@ use super::lists::Page;
 use super::payouts::PayoutKind;
 use super::state::{Row, State, new_id, now};
 pub use kinds::Extra;
-pub(crate) use kinds::{LineKind, charge_fee, is_three_decimal};
+pub(crate) use kinds::{LineKind, charge_fee, dispute_fee, is_three_decimal};
 pub(crate) use terms::Terms;
 use terms::{FeePart, decimal};
 pub use terms::{Fees, Rate};
