@@ -6,6 +6,7 @@ pub mod addon;
 pub mod faults;
 pub mod localstripe;
 pub mod merchant;
+pub mod month;
 pub mod odoo;
 pub mod postgres;
 pub mod server;

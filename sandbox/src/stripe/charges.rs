@@ -253,6 +253,17 @@ impl Row for Charge {
 }
 
 impl State {
+    /// The charge that an id names, its own or its intent's.
+    pub(crate) fn charge_of(&self, charge_or_intent: &str) -> Option<String> {
+        match self.payment_intents.find(charge_or_intent) {
+            Some(intent) => intent.latest_charge.clone(),
+            None => self
+                .charges
+                .find(charge_or_intent)
+                .map(|charge| charge.id.clone()),
+        }
+    }
+
     /// Makes the charge of an attempt, captured at once unless the intent says "manual". Returns its id.
     pub(crate) fn make_charge(
         &mut self,
@@ -320,10 +331,10 @@ impl State {
             return;
         };
         let line = self.book(
-            LineKind::Charge,
+            LineKind::of_charge(charge.card.rail),
             amount,
             &charge.currency,
-            &charge.id,
+            Some(&charge.id),
             charge.description(),
         );
         if charge.balance_transaction.is_none() && charge.card.grievance.is_some() {

@@ -31,6 +31,11 @@ impl TimeRange {
     pub(crate) fn contains(self, time: i64) -> bool {
         self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time <= until)
     }
+
+    /// The first time and the last.
+    pub(crate) const fn bounds(self) -> (Option<i64>, Option<i64>) {
+        (self.from, self.until)
+    }
 }
 
 impl Fields {

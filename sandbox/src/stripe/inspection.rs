@@ -164,7 +164,7 @@ impl PretendStripe {
         decided.with_context(|| format!("{dispute} cannot end as {verdict:?}"))
     }
 
-    /// Starts a payout as the schedule does. Returns its id.
+    /// Starts a payout of a mere amount, as the schedule does: it has no lines. Returns its id.
     #[must_use]
     pub fn pay_out(&self, amount: i64, currency: &str) -> String {
         self.unasked().pay_out(amount, currency)
@@ -191,16 +191,13 @@ impl PretendStripe {
         let known = disputes::REASONS.into_iter().find(|known| *known == reason);
         let reason = known.with_context(|| format!("nobody complains of {reason}"))?;
         let mut state = self.unasked();
-        let charge = match state.payment_intents.find(charge_or_intent) {
-            Some(intent) => intent.latest_charge.clone().unwrap_or_default(),
-            None => charge_or_intent.to_owned(),
-        };
+        let charge = state.charge_of(charge_or_intent).unwrap_or_default();
         let opened = state.open_dispute(&charge, reason, inquiry);
         opened.with_context(|| format!("{charge_or_intent} cannot be disputed"))
     }
 
     /// The state, for what no request asked for.
-    fn unasked(&self) -> MutexGuard<'_, State> {
+    pub(super) fn unasked(&self) -> MutexGuard<'_, State> {
         let mut state = self.service.state();
         state.origin = Origin::default();
         state

@@ -1,5 +1,7 @@
 //! Lists with cursors, and the expansion of ids into the objects that they name.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
@@ -59,6 +61,33 @@ impl Page {
             data.reverse();
         }
         Ok(json!({ "object": "list", "url": url, "has_more": has_more, "data": data }))
+    }
+
+    /// The page of rows that are only numbers, counted from the oldest; newest first. `number` reads an id.
+    pub(crate) fn numbers(
+        &self,
+        within: Range<i64>,
+        kind: &str,
+        number: impl Fn(&str) -> Option<i64>,
+    ) -> Checked<(Vec<i64>, bool)> {
+        let place = |cursor: &str, param: &str| {
+            number(cursor).ok_or_else(|| ApiError::missing_param(kind, cursor, param))
+        };
+        let (mut start, mut end) = (within.start, within.end);
+        if let Some(cursor) = &self.starting_after {
+            end = end.min(place(cursor, "starting_after")?);
+        }
+        if let Some(cursor) = &self.ending_before {
+            start = start.max(place(cursor, "ending_before")? + 1);
+        }
+        let limit = i64::try_from(self.limit).unwrap_or_default();
+        let has_more = end - start > limit;
+        if self.ending_before.is_some() {
+            end = end.min(start + limit);
+        } else {
+            start = start.max(end - limit);
+        }
+        Ok(((start..end).rev().collect(), has_more))
     }
 
     fn fill<'a, T: Row + 'a>(&self, mut rows: impl Iterator<Item = &'a T>) -> (Vec<Value>, bool) {

@@ -17,11 +17,13 @@ mod errors;
 mod events;
 mod fields;
 mod form;
+mod happenings;
 mod idempotency;
 mod inspection;
 mod lists;
 mod mandates;
 mod method_types;
+mod movements;
 mod pages;
 mod payment_intents;
 mod payment_methods;
@@ -36,6 +38,7 @@ mod shopper;
 mod signature;
 mod state;
 mod thin;
+mod volume;
 mod webhook_endpoints;
 mod webhooks;
 
@@ -49,13 +52,17 @@ use axum::routing::get;
 use crate::faults::Faults;
 use crate::server::Server;
 use service::Service;
-use state::Settings;
+use state::{Settings, State};
+use volume::Archive;
 use webhooks::Courier;
 
+pub use balance::{Extra, Fees, Rate};
+pub(crate) use balance::{charge_fee, dispute_fee};
 pub use disputes::Verdict;
-pub use payouts::PayoutStep;
+pub use payouts::{PayoutKind, PayoutStep};
 pub use requests::SeenRequest;
 pub use shopper::Shopper;
+pub use volume::{NumberedKind, NumberedLine, Volume};
 pub use webhooks::{DeliveryPlan, WebhookEndpoint};
 
 /// When a charge that was captured asynchronously gets its balance transaction, and a slow refund its end.
@@ -96,6 +103,8 @@ pub struct Options {
     pub webhook_retries: Vec<Duration>,
     /// How long an endpoint may take to answer.
     pub webhook_timeout: Duration,
+    /// Lines and payouts that were there before, in place of those that come: for measuring.
+    pub volume: Option<Volume>,
 }
 
 impl Default for Options {
@@ -114,6 +123,7 @@ impl Default for Options {
             delivery: DeliveryPlan::default(),
             webhook_retries: [100, 300, 1_000, 3_000].map(Duration::from_millis).to_vec(),
             webhook_timeout: Duration::from_secs(10),
+            volume: None,
         }
     }
 }
@@ -145,7 +155,15 @@ impl PretendStripe {
         });
         let courier = Courier::new(options.webhook_timeout, options.webhook_retries, options.delivery)
             .context("building the client for webhooks")?;
-        let service = Arc::new(Service::new(settings, Arc::new(courier)));
+        let courier = Arc::new(courier);
+        let archive = options
+            .volume
+            .map(|volume| {
+                let mut nobodys = State::new(Arc::clone(&settings), Arc::clone(&courier));
+                Archive::new(volume, &mut nobodys).context("preparing the volume")
+            })
+            .transpose()?;
+        let service = Arc::new(Service::new(settings, courier, archive));
         let router = Router::new()
             .route(
                 "/redirect/authenticate/{intent}",
@@ -196,6 +214,11 @@ impl PretendStripe {
     #[must_use]
     pub fn account_id(&self) -> &str {
         &self.service.settings.account_id
+    }
+
+    /// Whether nothing is settled before it is asked for.
+    pub(crate) fn settles_on_demand(&self) -> bool {
+        self.service.settings.settle_after.is_none()
     }
 
     /// What goes wrong, and when.

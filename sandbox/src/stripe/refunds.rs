@@ -125,7 +125,7 @@ impl State {
             LineKind::RefundFailure,
             refund.amount,
             &refund.currency,
-            id,
+            Some(id),
             description,
         );
         if let Some(refund) = self.refunds.find_mut(id) {
@@ -231,7 +231,13 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     let (charge, currency) = (charge.clone(), charge.currency.clone());
     let what = charge.description().unwrap_or_else(|| charge.id.clone());
     let description = Some(format!("REFUND FOR CHARGE ({what})"));
-    let line = state.book(LineKind::Refund, -amount, &currency, &id, description);
+    let line = state.book(
+        LineKind::of_refund(charge.card.rail),
+        -amount,
+        &currency,
+        Some(&id),
+        description,
+    );
     state.refunds.insert(Refund {
         id: id.clone(),
         created: now(),

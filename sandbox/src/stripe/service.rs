@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::requests::SeenRequest;
 use super::state::{Settings, State};
+use super::volume::Archive;
 use super::webhooks::Courier;
 use crate::faults::Faults;
 
@@ -15,13 +16,16 @@ pub(crate) struct Service {
     pub(crate) settings: Arc<Settings>,
     pub(crate) faults: Faults,
     pub(crate) courier: Arc<Courier>,
+    /// Lines beside those of the state, too many to be kept.
+    pub(crate) archive: Option<Archive>,
     state: Mutex<State>,
     seen: Mutex<Vec<SeenRequest>>,
 }
 
 impl Service {
-    pub(crate) fn new(settings: Arc<Settings>, courier: Arc<Courier>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, courier: Arc<Courier>, archive: Option<Archive>) -> Self {
         Self {
+            archive,
             state: Mutex::new(State::new(Arc::clone(&settings), Arc::clone(&courier))),
             settings,
             faults: Faults::default(),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::account::Account;
-use super::balance::BalanceTransaction;
+use super::balance::{BalanceTransaction, Terms};
 use super::charges::Charge;
 use super::checkout::Session;
 use super::confirmation_tokens::ConfirmationToken;
@@ -20,6 +20,7 @@ use super::errors::ApiError;
 use super::events::Event;
 use super::idempotency::Keys;
 use super::mandates::Mandate;
+use super::movements::Movement;
 use super::payment_intents::PaymentIntent;
 use super::payment_methods::PaymentMethod;
 use super::payouts::Payout;
@@ -80,11 +81,13 @@ pub(crate) struct State {
     pub(crate) origin: Origin,
     pub(crate) keys: Keys,
     pub(crate) account: Account,
+    pub(crate) terms: Terms,
     pub(crate) payment_intents: Table<PaymentIntent>,
     pub(crate) charges: Table<Charge>,
     pub(crate) refunds: Table<Refund>,
     pub(crate) disputes: Table<Dispute>,
     pub(crate) payouts: Table<Payout>,
+    pub(crate) movements: Table<Movement>,
     pub(crate) balance_transactions: Table<BalanceTransaction>,
     pub(crate) confirmation_tokens: Table<ConfirmationToken>,
     pub(crate) customers: Table<Customer>,
@@ -108,11 +111,13 @@ impl State {
             origin: Origin::default(),
             keys: Keys::default(),
             account: Account::default(),
+            terms: Terms::default(),
             payment_intents: Table::default(),
             charges: Table::default(),
             refunds: Table::default(),
             disputes: Table::default(),
             payouts: Table::default(),
+            movements: Table::default(),
             balance_transactions: Table::default(),
             confirmation_tokens: Table::default(),
             customers: Table::default(),
@@ -160,6 +165,7 @@ impl State {
             "ch" => self.charges.view(id),
             "re" => self.refunds.view(id),
             "po" => self.payouts.view(id),
+            "tr" | "tu" => self.movements.view(id),
             "dp" => self.disputes.view(id),
             "txn" => self.balance_transactions.view(id),
             "cus" => self.customers.view(id),
@@ -246,6 +252,11 @@ impl<T: Row> Table<T> {
     /// All rows, oldest first.
     pub(crate) fn rows(&self) -> &[T] {
         &self.rows
+    }
+
+    /// All rows, oldest first, to be changed.
+    pub(crate) fn rows_mut(&mut self) -> &mut [T] {
+        &mut self.rows
     }
 
     /// All rows as Stripe shows them, oldest first.

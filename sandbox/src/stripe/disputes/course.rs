@@ -92,8 +92,18 @@ impl State {
         dispute.status = status;
         self.emit_dispute("charge.dispute.closed", id, Some(previous));
         if verdict == Verdict::Won {
-            self.reinstate(id);
+            self.reinstate(id, None);
         }
+        Some(())
+    }
+
+    /// Ends a dispute as lost, though a part of its amount comes back. None where it cannot end so.
+    pub(crate) fn lose_in_part(&mut self, id: &str, returned: i64) -> Option<()> {
+        self.disputes
+            .find(id)
+            .filter(|dispute| (1..dispute.amount).contains(&returned))?;
+        self.decide(id, Verdict::Lost)?;
+        self.reinstate(id, Some(returned));
         Some(())
     }
 
@@ -111,17 +121,22 @@ impl State {
         }
     }
 
-    /// Gives the amount back, but not the fee.
-    fn reinstate(&mut self, id: &str) {
+    /// Gives the amount back, or a part of it, but not the fee.
+    fn reinstate(&mut self, id: &str, part: Option<i64>) {
         if let Some(dispute) = self.disputes.find(id).cloned() {
             let what = format!("Chargeback reversal for {}", dispute.charge);
-            self.move_funds(&dispute, LineKind::DisputeReversal, dispute.amount, what);
+            self.move_funds(
+                &dispute,
+                LineKind::DisputeReversal,
+                part.unwrap_or(dispute.amount),
+                what,
+            );
             self.emit_dispute("charge.dispute.funds_reinstated", id, None);
         }
     }
 
     fn move_funds(&mut self, dispute: &Dispute, kind: LineKind, amount: i64, what: String) {
-        let line = self.book(kind, amount, &dispute.currency, &dispute.id, Some(what));
+        let line = self.book(kind, amount, &dispute.currency, Some(&dispute.id), Some(what));
         let line = self.balance_transactions.view(&line);
         if let Some(dispute) = self.disputes.find_mut(&dispute.id) {
             dispute.lines.extend(line);
