@@ -88,7 +88,7 @@ nodejs() {
   { have node && have npm; } || install nodejs npm ||
     missing "node and npm are missing: install them (Debian: apt-get install nodejs npm; macOS: brew install node)"
   mkdir -p target/node
-  npm install --silent --no-audit --no-fund --prefix target/node "$wanted" </dev/null ||
+  npm install --silent --no-audit --no-fund --ignore-scripts --save-exact --prefix target/node "$wanted" </dev/null ||
     missing "npm could not install $wanted: is the network reachable?"
   echo "$wanted" >target/node/installed
 }

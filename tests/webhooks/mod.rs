@@ -6,7 +6,7 @@ mod fuzz;
 mod official;
 mod table;
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ const BODY: &[u8] =
     "account":"acct_1","api_version":"2026-09-30.endive","data":{"object":{"id":"ch_1","amount":12100}}}"#;
 
 /// The hexadecimal digits that the holder of a secret signs a body with.
-fn digits(secret: &str, time: i64, body: &[u8]) -> String {
+fn digits(secret: &str, time: impl Display + Copy, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(time.to_string().as_bytes());
     mac.update(b".");
@@ -38,7 +38,7 @@ fn digits(secret: &str, time: i64, body: &[u8]) -> String {
 }
 
 /// The header of a body that was signed at a time with a secret.
-fn header(secret: &str, time: i64, body: &[u8]) -> String {
+fn header(secret: &str, time: impl Display + Copy, body: &[u8]) -> String {
     format!("t={time},v1={}", digits(secret, time, body))
 }
 

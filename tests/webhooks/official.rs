@@ -54,6 +54,8 @@ struct Package {
     program: PathBuf,
     arguments: [&'static str; 2],
     modules: PathBuf,
+    /// Which of [`Row::theirs`] is its.
+    column: usize,
 }
 
 impl Package {
@@ -65,12 +67,14 @@ impl Package {
             program: named("QUITTANCE_TEST_PYTHON").unwrap_or_else(|| target.join("python/bin/python")),
             arguments: ["-c", PYTHON],
             modules: PathBuf::new(),
+            column: 0,
         };
         let node = Self {
             name: "Node",
             program: PathBuf::from("node"),
             arguments: ["-e", NODE],
             modules: named("QUITTANCE_TEST_NODE_MODULES").unwrap_or_else(|| target.join("node/node_modules")),
+            column: 1,
         };
         [(python, "import stripe"), (node, r#"require("stripe")"#)]
             .into_iter()
@@ -156,146 +160,216 @@ fn what_stripes_own_packages_sign_is_taken() {
 const TAKEN: bool = true;
 const REFUSED: bool = false;
 
-/// What we say, what Stripe's packages for Python and Node say, and why we differ where we do.
-type Row<'a> = (&'a str, String, bool, [Value; 2], &'a str);
+/// A header, what we say of it, what Stripe's packages for Python and Node say, and why we differ where we do.
+struct Row {
+    name: &'static str,
+    header: Option<String>,
+    ours: bool,
+    theirs: [Value; 2],
+    why: &'static str,
+}
 
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn we_agree_with_stripes_own_packages_and_differ_only_on_purpose() {
+fn same(name: &'static str, header: impl Into<Option<String>>, verdict: bool) -> Row {
+    Row {
+        name,
+        header: header.into(),
+        ours: verdict,
+        theirs: [json!(verdict), json!(verdict)],
+        why: "",
+    }
+}
+
+/// Theirs is the name of an error where they fail otherwise than by refusing.
+fn differing(name: &'static str, header: String, ours: bool, theirs: [Value; 2], why: &'static str) -> Row {
+    assert!(!why.is_empty(), "{name}: a difference has a reason");
+    assert!(theirs.iter().any(|theirs| theirs != ours), "{name}: they agree");
+    Row {
+        name,
+        header: Some(header),
+        ours,
+        theirs,
+        why,
+    }
+}
+
+/// Where all three say the same.
+fn agreements() -> Vec<Row> {
     let right = digits(SECRET, NOW, BODY);
-    let other = digits("whsec_other", NOW, BODY);
+    let old = digits("whsec_the_old_one", NOW, BODY);
     let at = |seconds: i64| header(SECRET, NOW + seconds, BODY);
     let zeros = "0".repeat(64);
+    let v1 = |digits: &[&str]| format!("t={NOW},v1={}", digits.join(",v1="));
+    let fifteen = vec![zeros.as_str(); 15];
+    vec![
+        same("signed now", at(0), TAKEN),
+        same("at the edge of the tolerance", at(-300), TAKEN),
+        same("stale", at(-301), REFUSED),
+        same("ahead of us, at the edge of the tolerance", at(300), TAKEN),
+        same("no header", None, REFUSED),
+        same("empty", String::new(), REFUSED),
+        same(
+            "of a body that was tampered with",
+            header(SECRET, NOW, b"{}"),
+            REFUSED,
+        ),
+        same("another secret's", header("whsec_other", NOW, BODY), REFUSED),
+        same("for another second", format!("t={},v1={right}", NOW + 1), REFUSED),
+        same("of a time before 1970", header(SECRET, -NOW, BODY), REFUSED),
+        same("while a secret is rolled", v1(&[&old, &right]), TAKEN),
+        same("the right one first", v1(&[&right, &zeros]), TAKEN),
+        same("doubled", v1(&[&right, &right]), TAKEN),
+        same(
+            "after fifteen others",
+            v1(&[&fifteen[..], &[&right]].concat()),
+            TAKEN,
+        ),
+        same("the time last", format!("v1={right},t={NOW}"), TAKEN),
+        same("of another scheme", format!("t={NOW},v0={right}"), REFUSED),
+        same(
+            "other schemes beside it",
+            format!("t={NOW},v0={zeros},v1={right},v2=x"),
+            TAKEN,
+        ),
+        same("the names in capitals", format!("T={NOW},V1={right}"), REFUSED),
+        same("cut by a digit", v1(&[&right[..63]]), REFUSED),
+        same("cut after the time", format!("t={NOW}"), REFUSED),
+        same("no time", format!("v1={right}"), REFUSED),
+        same("a time that is none", format!("t=now,v1={right}"), REFUSED),
+        same(
+            "a time beyond all numbers",
+            format!("t=99999999999999999999,v1={right}"),
+            REFUSED,
+        ),
+        same("garbled", "t=;v1=".to_owned(), REFUSED),
+        same("not a list of pairs", "hello".to_owned(), REFUSED),
+    ]
+}
+
+/// Where we say otherwise than one of them, on purpose.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn differences() -> Vec<Row> {
+    let right = digits(SECRET, NOW, BODY);
+    let zeros = "0".repeat(64);
+    let sixteen = format!(",v1={zeros}").repeat(16);
     let both = |verdict: bool| [json!(verdict), json!(verdict)];
-    let rows: Vec<Row<'_>> = vec![
-        ("signed now", at(0), TAKEN, both(true), ""),
-        ("at the edge of the tolerance", at(-300), TAKEN, both(true), ""),
-        ("stale", at(-301), REFUSED, both(false), ""),
-        ("a little ahead", at(299), TAKEN, both(true), ""),
-        (
+    let node = |verdict: bool| [json!(!verdict), json!(verdict)];
+    let text = "the very text that was signed is what counts";
+    let whole = "a header is read whole or not at all";
+    let refused = "an error of another kind refuses as well";
+    vec![
+        differing(
             "far ahead",
-            at(301),
+            header(SECRET, NOW + 301, BODY),
             REFUSED,
             both(true),
             "a clock that is wrong by more than the tolerance is wrong either way",
         ),
-        (
-            "the right one first",
-            format!("t={NOW},v1={right},v1={zeros}"),
-            TAKEN,
-            both(true),
-            "",
-        ),
-        (
-            "the right one last",
-            format!("t={NOW},v1={zeros},v1={right}"),
-            TAKEN,
-            both(true),
-            "",
-        ),
-        (
-            "another secret's",
-            format!("t={NOW},v1={other}"),
+        differing(
+            "after sixteen others",
+            format!("t={NOW}{sixteen},v1={right}"),
             REFUSED,
-            both(false),
-            "",
+            both(true),
+            "rolled secrets need few signatures, and each costs us a comparison",
         ),
-        (
-            "of another scheme",
-            format!("t={NOW},v0={right}"),
+        differing(
+            "two times",
+            format!("t=1,t={NOW},v1={right}"),
             REFUSED,
+            node(true),
+            "which of them was signed is not said",
+        ),
+        differing(
+            "a time with a zero before",
+            format!("t=0{NOW},v1={right}"),
+            REFUSED,
+            both(true),
+            text,
+        ),
+        differing(
+            "that time, signed",
+            header(SECRET, format_args!("0{NOW}"), BODY),
+            TAKEN,
             both(false),
-            "",
+            text,
         ),
-        (
-            "another scheme beside it",
-            format!("t={NOW},v0={zeros},v1={right},v2=x"),
-            TAKEN,
+        differing(
+            "a time with letters after",
+            format!("t={NOW}s,v1={right}"),
+            REFUSED,
+            node(true),
+            text,
+        ),
+        differing(
+            "one of two garbled",
+            format!("t={NOW},v1=x,v1={right}"),
+            REFUSED,
             both(true),
-            "",
+            whole,
         ),
-        (
-            "the time last",
-            format!("v1={right},t={NOW}"),
-            TAKEN,
+        differing(
+            "a comma at the end",
+            format!("t={NOW},v1={right},"),
+            REFUSED,
             both(true),
-            "",
+            whole,
         ),
-        (
+        differing(
             "in capitals",
             format!("t={NOW},v1={}", right.to_uppercase()),
             TAKEN,
             both(false),
             "hexadecimal digits are the same in either case",
         ),
-        (
-            "cut by a digit",
-            format!("t={NOW},v1={}", &right[..63]),
-            REFUSED,
-            both(false),
-            "",
-        ),
-        (
-            "for another second",
-            format!("t={},v1={right}", NOW + 1),
-            REFUSED,
-            both(false),
-            "",
-        ),
-        ("empty", String::new(), REFUSED, both(false), ""),
-        ("no time", format!("v1={right}"), REFUSED, both(false), ""),
-        ("only a time", format!("t={NOW}"), REFUSED, both(false), ""),
-        (
-            "a time that is none",
-            format!("t=now,v1={right}"),
-            REFUSED,
-            both(false),
-            "",
-        ),
-        ("garbled", "t=;v1=".to_owned(), REFUSED, both(false), ""),
-        (
-            "not a list of pairs",
-            "hello".to_owned(),
-            REFUSED,
-            both(false),
-            "",
-        ),
-        (
-            "two times",
-            format!("t=1,t={NOW},v1={right}"),
-            REFUSED,
-            [json!(false), json!(true)],
-            "which of them was signed is not said",
-        ),
-        (
+        differing(
             "spaces between",
             format!("t={NOW}, v1={right}"),
             TAKEN,
             both(false),
             "a proxy may fold headers",
         ),
-    ];
-    let payload = std::str::from_utf8(BODY).unwrap();
-    for (name, header, ours, _, why) in &rows {
-        let verdict = verify(Some(header), BODY, &[SECRET]);
+        differing(
+            "cut before the digits",
+            format!("t={NOW},v1="),
+            REFUSED,
+            [json!(false), json!("Error")],
+            refused,
+        ),
+        differing(
+            "letters that no header has",
+            format!("t={NOW},v1={}", "é".repeat(32)),
+            REFUSED,
+            [json!("TypeError"), json!(false)],
+            refused,
+        ),
+    ]
+}
+
+#[test]
+fn we_agree_with_stripes_own_packages_and_differ_only_on_purpose() {
+    let rows: Vec<Row> = agreements().into_iter().chain(differences()).collect();
+    for Row {
+        name,
+        header,
+        ours,
+        why,
+        ..
+    } in &rows
+    {
+        let verdict = verify(header.as_deref(), BODY, &[SECRET]);
         assert_eq!(verdict.is_ok(), *ours, "{name}: {verdict:?} {why}");
     }
-    let asked: Vec<_> = rows
-        .iter()
-        .map(|(_, header, ..)| [SECRET, payload, header])
-        .collect();
-    for (index, package) in Package::all().iter().enumerate() {
+    let payload = std::str::from_utf8(BODY).unwrap();
+    let asked: Vec<_> = rows.iter().map(|row| (SECRET, payload, &row.header)).collect();
+    for package in Package::all() {
         let answer = package.ask(&json!([]), &json!(asked));
-        let differing: Vec<String> = rows
+        let verdicts = answer["verified"].as_array().unwrap();
+        assert_eq!(verdicts.len(), rows.len(), "{}", package.name);
+        let unlike: Vec<String> = rows
             .iter()
-            .zip(answer["verified"].as_array().unwrap())
-            .filter(|((_, _, _, theirs, _), verdict)| &theirs[index] != *verdict)
-            .map(|((name, ..), verdict)| format!("{name}: {verdict}"))
+            .zip(verdicts)
+            .filter(|(row, verdict)| &row.theirs[package.column] != *verdict)
+            .map(|(row, verdict)| format!("{}: {verdict}", row.name))
             .collect();
-        assert!(differing.is_empty(), "{}: {differing:?}", package.name);
-    }
-    for (name, _, ours, theirs, why) in &rows {
-        let agreed = theirs.iter().all(|theirs| theirs == ours);
-        assert_eq!(agreed, why.is_empty(), "{name}: a difference has a reason");
+        assert!(unlike.is_empty(), "{}: {unlike:?}", package.name);
     }
 }
