@@ -23,6 +23,7 @@ mod odoo;
 mod outgoing;
 mod providers;
 mod races;
+mod reconciliation;
 mod startup;
 mod stripe;
 mod support;

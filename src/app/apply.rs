@@ -409,7 +409,7 @@ async fn keep_line(
         },
     };
     store::balance_transactions::insert(conn, merchant, account, Some(payment.id), &[kept]).await?;
-    if line.amount.currency == payment.amount.currency() {
+    if payment.odoo_instance_id.is_none() || line.amount.currency == payment.amount.currency() {
         return post(app, conn, payment, posting).await;
     }
     let detail = format!(

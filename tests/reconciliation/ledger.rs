@@ -1,0 +1,236 @@
+//! What is booked of single payments, and what the database refuses.
+
+use quittance_sandbox::stripe::{Extra, Options, PayoutKind, Rate, Settlement};
+use reqwest::StatusCode;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{audit, balances, open, reconcile};
+use crate::support::{TestApp, Wishes, eventually};
+
+fn held(account: &str, currency: &str, minor: i64) -> (String, String, i64) {
+    (account.to_owned(), currency.to_owned(), minor)
+}
+
+fn an_hour_ago() -> OffsetDateTime {
+    OffsetDateTime::now_utc() - time::Duration::HOUR
+}
+
+async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde_json::Value {
+    let mut wish = json!({ "payment_method": "pm_card_visa" });
+    for (name, value) in more.as_object().unwrap() {
+        wish[name] = value.clone();
+    }
+    let payment = test.create(reference, wish).await.expect(StatusCode::CREATED);
+    test.until(payment["id"].as_str().unwrap(), "captured").await
+}
+
+#[tokio::test]
+async fn a_payment_is_booked_once_wherever_its_line_was_read_and_the_audit_says_so() {
+    let test = TestApp::spawn().await;
+    paid(&test, "S1", json!({})).await;
+    eventually(async || match balances(&test.db).await {
+        booked if booked.len() == 3 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let booked = balances(&test.db).await;
+    reconcile(&test, an_hour_ago()).await;
+    reconcile(&test, an_hour_ago()).await;
+    assert_eq!(
+        balances(&test.db).await,
+        booked,
+        "read three times, it is booked once"
+    );
+    let line: (i64, i64) = sqlx::query_as("select fee_minor, net_minor from balance_transaction")
+        .fetch_one(&test.db)
+        .await
+        .unwrap();
+    assert_eq!(
+        booked,
+        [
+            held("fees", "EUR", line.0),
+            held("provider_balance", "EUR", line.1),
+            held("receivable_clearing", "EUR", -12_100),
+        ]
+    );
+    let audit = audit(&test).await;
+    assert_eq!(audit["explained"], true, "{audit:#}");
+    assert_eq!(audit["balances"][0]["provider_minor"], line.1);
+    assert_eq!(audit["balances"][0]["ledger_minor"], line.1);
+}
+
+#[tokio::test]
+async fn what_settles_in_another_currency_balances_in_both() {
+    let test = TestApp::spawn_with(Wishes {
+        stripe: Options {
+            settlement: Settlement::OnDemand,
+            ..Options::default()
+        },
+        ..Wishes::default()
+    })
+    .await;
+    test.stripe.settle_at(
+        "usd",
+        Some(Rate {
+            currency: "eur".to_owned(),
+            millionths: 920_000,
+        }),
+    );
+    let payment = paid(&test, "S1", json!({ "currency": "USD", "amount_minor": 10_000 })).await;
+    test.stripe.settle();
+    reconcile(&test, an_hour_ago()).await;
+    let booked = balances(&test.db).await;
+    let of = |account: &str, currency: &str| {
+        booked
+            .iter()
+            .find(|(found, code, _)| found == account && code == currency)
+            .map_or(0, |(.., minor)| *minor)
+    };
+    assert_eq!(of("receivable_clearing", "USD"), -10_000, "{booked:?}");
+    assert_eq!(of("fx", "USD"), 10_000);
+    assert_eq!(of("fx", "EUR"), -9_200);
+    assert_eq!(of("provider_balance", "EUR") + of("fees", "EUR"), 9_200);
+    let audit = audit(&test).await;
+    assert_eq!(audit["explained"], true, "{audit:#} {payment:#}");
+}
+
+#[tokio::test]
+async fn what_nobody_knows_waits_in_suspense_under_its_name() {
+    let test = TestApp::spawn().await;
+    let line = test.stripe.write_line(Extra::SolarFlare, 700, "eur");
+    let charge = test.stripe.pay_in_dashboard(5_000, "eur").unwrap();
+    reconcile(&test, an_hour_ago()).await;
+    let audit = audit(&test).await;
+    assert_eq!(audit["explained"], false);
+    assert_eq!(audit["balances"][0]["difference_minor"], 0, "{audit:#}");
+    assert_eq!(audit["balances"][0]["suspense_minor"], -5_700);
+    let mut open = open(&audit);
+    open.sort();
+    assert_eq!(open.len(), 2, "{open:?}");
+    assert!(
+        open[0].0 == "foreign_line" && open[0].1.contains(&charge),
+        "{open:?}"
+    );
+    assert!(
+        open[1].0 == "unmapped_line" && open[1].1.contains(&line),
+        "{open:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_payout_is_explained_line_by_line_and_followed_to_the_bank_and_back() {
+    let test = TestApp::spawn().await;
+    for number in 0..3 {
+        paid(&test, &format!("S{number}"), json!({})).await;
+    }
+    let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
+    test.stripe.land_payout(&payout).unwrap();
+    reconcile(&test, an_hour_ago()).await;
+    let net: i64 =
+        sqlx::query_scalar("select sum(net_minor)::bigint from balance_transaction where kind = 'charge'")
+            .fetch_one(&test.db)
+            .await
+            .unwrap();
+    assert!(balances(&test.db).await.contains(&held("bank", "EUR", net)));
+    assert_eq!(test.count("payout_line").await, 4, "three charges and its own");
+    let read = format!("payout_reading where line_count = 3 and net_minor = {net} and read_at is not null");
+    assert_eq!(test.count(&read).await, 1);
+    assert_eq!(audit(&test).await["explained"], true);
+
+    test.stripe.fail_payout(&payout).unwrap();
+    eventually(async || {
+        match test
+            .count("ledger_transaction where source like 'returned:%'")
+            .await
+        {
+            1 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    reconcile(&test, an_hour_ago()).await;
+    let after = balances(&test.db).await;
+    assert!(
+        after
+            .iter()
+            .all(|(account, ..)| account != "bank" && account != "in_transit"),
+        "{after:?}"
+    );
+    assert!(after.contains(&held("provider_balance", "EUR", net)));
+}
+
+#[tokio::test]
+async fn a_payout_whose_lines_are_not_its_amount_is_told_of_with_the_difference() {
+    let test = TestApp::spawn().await;
+    paid(&test, "S1", json!({})).await;
+    reconcile(&test, an_hour_ago()).await;
+    let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
+    test.stripe.land_payout(&payout).unwrap();
+    reconcile(&test, an_hour_ago()).await;
+    eventually(
+        async || match test.count("payout_reading where read_at is not null").await {
+            1 => Ok(()),
+            other => Err(other.to_string()),
+        },
+    )
+    .await;
+    sqlx::query("update payout set amount_minor = amount_minor + 7")
+        .execute(&test.db)
+        .await
+        .unwrap();
+    sqlx::query("update payout_reading set read_at = null, due_at = now(), line_count = 0, net_minor = 0")
+        .execute(&test.db)
+        .await
+        .unwrap();
+    reconcile(&test, an_hour_ago()).await;
+    let open = open(&audit(&test).await);
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert!(
+        open[0].0 == "payout_differs" && open[0].1.contains(&payout),
+        "{open:?}"
+    );
+    assert!(open[0].1.contains("EUR -0.07"), "{open:?}");
+}
+
+#[tokio::test]
+async fn the_database_refuses_what_does_not_sum_to_zero_and_what_would_change_the_past() {
+    let test = TestApp::spawn().await;
+    paid(&test, "S1", json!({})).await;
+    reconcile(&test, an_hour_ago()).await;
+    let add = |amounts: [i64; 2]| {
+        format!(
+            "with t as (insert into ledger_transaction (merchant_id, provider_account_id, id, source, occurred_at)
+                 select merchant_id, id, gen_random_uuid(), 'x', now() from provider_account returning *)
+             insert into ledger_entry (merchant_id, provider_account_id, transaction_id, line, account, currency, amount_minor)
+             select t.merchant_id, t.provider_account_id, t.id, e.line, 'fees', 'EUR', e.amount
+             from t, (values (0, {}), (1, {})) e (line, amount)",
+            amounts[0], amounts[1]
+        )
+    };
+    for (refused, sql) in [
+        ("does not sum to zero", add([5, -4])),
+        (
+            "does not sum to zero",
+            "insert into ledger_entry select merchant_id, provider_account_id, transaction_id, 9, 'fees', 'EUR', 1
+             from ledger_entry limit 1"
+                .to_owned(),
+        ),
+        ("written once", "update ledger_entry set amount_minor = amount_minor * 2".to_owned()),
+        ("written once", "delete from ledger_entry".to_owned()),
+        ("written once", "truncate ledger_transaction cascade".to_owned()),
+        ("written once", "update balance_transaction set net_minor = 0, amount_minor = fee_minor".to_owned()),
+        ("written once", "delete from balance_transaction".to_owned()),
+    ] {
+        let error = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+            .execute(&test.db)
+            .await
+            .expect_err(&sql)
+            .to_string();
+        assert!(error.contains(refused), "{sql}: {error}");
+    }
+    sqlx::query(sqlx::AssertSqlSafe(add([5, -5])))
+        .execute(&test.db)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,60 @@
+//! From the provider's ledger lines to ours, and the proof that nothing is missing.
+
+mod ledger;
+mod month;
+
+use quittance::app::reconciliation;
+use reqwest::StatusCode;
+use serde_json::Value;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use crate::events::Operator;
+use crate::support::{TestApp, eventually};
+
+/// What the ledger holds: (account, currency, minor units), by currency and account.
+async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
+    sqlx::query_as(
+        "select account, currency, sum(amount_minor)::bigint from ledger_entry
+         group by account, currency having sum(amount_minor) <> 0 order by currency, account",
+    )
+    .fetch_all(db)
+    .await
+    .unwrap()
+}
+
+/// Reads the account's lines from a moment on, and waits until all are booked and every payout's are read.
+async fn reconcile(test: &TestApp, since: OffsetDateTime) {
+    let app = test.application().app();
+    reconciliation::rewind(app, test.merchant, test.account, since)
+        .await
+        .unwrap();
+    eventually(async || {
+        for left in [
+            "line_cursor where due_at <= now() + interval '1 minute'",
+            "balance_transaction where book_at is not null",
+            "payout_reading where read_at is null",
+            "webhook_event where due_at is not null",
+        ] {
+            let count = test.count(left).await;
+            if count > 0 {
+                return Err(format!("{count} {left}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+async fn audit(test: &TestApp) -> Value {
+    let operator = Operator::of(test).await;
+    operator.get("/v1/audit").await.expect(StatusCode::OK)
+}
+
+/// The kinds and details of the differences that are open.
+fn open(audit: &Value) -> Vec<(String, String)> {
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let open = audit["open"].as_array().unwrap().iter();
+    open.map(|each| (word(&each["kind"]), word(&each["detail"])))
+        .collect()
+}
