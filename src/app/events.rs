@@ -9,7 +9,6 @@ use super::{App, AppError, commit};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
-use crate::provider::Interpretation;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::WebhookEvent;
@@ -159,10 +158,9 @@ pub(super) async fn find_payment(
     // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
     if let Ok(known) = app.accounts.get(app, conn, account).await
         && let Ok(payload) = event.open(&app.sealer)
-        && let Interpretation::Payment { reference, .. } =
-            app.provider(&known.account.provider)?.interpret(&payload)
     {
-        references.push(reference);
+        let read = app.provider(&known.account.provider)?.interpret(&payload);
+        references.extend(read.reference().map(str::to_owned));
     }
     Ok(lists::find_payment(conn, merchant, account, &references).await?)
 }
