@@ -185,17 +185,6 @@ pub(super) async fn open_exception(
     Ok(())
 }
 
-/// Closes the exception of an event that was dead, once a replay has ended it.
-pub(super) async fn close_exception(app: &App, event: &WebhookEvent) -> Result<(), AppError> {
-    // Every lease but the last failed and was counted, unless a replay began the counting anew: most events ask nothing here.
-    if event.fence <= i64::from(event.attempts) + 1 {
-        return Ok(());
-    }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let now = app.clock.now();
-    Ok(store::exceptions::close_of_event(&mut conn, event.merchant_id, event.id, now).await?)
-}
-
 fn no_event(error: StoreError) -> AppError {
     if matches!(error, StoreError::NotFound) {
         AppError::NotFound("event")

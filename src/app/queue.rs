@@ -271,13 +271,12 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         Err(error) => Err(error),
     };
     let applied = match applied {
-        Ok(()) => events::close_exception(app, event).await,
         Err(AppError::Provider(ref error @ ProviderError::Invalid { ref code, .. }))
             if code == "resource_missing" =>
         {
             end_missing(app, event, &error.to_string()).await
         }
-        Err(error) => Err(error),
+        applied => applied,
     };
     let Err(error) = applied else { return };
     tracing::warn!(
