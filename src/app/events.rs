@@ -5,7 +5,8 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::auth::Operator;
-use super::{App, AppError, commit};
+use super::page::one_more;
+use super::{App, AppError, Page, commit};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
@@ -23,21 +24,18 @@ const COUNTS: i64 = 2_000;
 const COUNTED: Duration = Duration::DAY;
 const COUNTED_AT_MOST: Duration = Duration::days(31);
 
-/// The events that fit, newest first, after `after`, `limit` at most; and whether there are more.
+/// The events that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     operator: &Operator,
     filter: &EventFilter,
     after: Option<WebhookEventId>,
     limit: u16,
-) -> Result<(Vec<EventEntry>, bool), AppError> {
+) -> Result<Page<EventEntry>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut found = lists::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// One event, without its bytes. Test keys see events of test accounts, live keys of live ones.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::auth::Caller;
+use super::page::one_more;
 use super::payments::refresh;
 use super::webhooks::end;
-use super::{App, AppError, commit};
+use super::{App, AppError, Page, commit};
 use crate::domain::foreign_payment::{ForeignPayment, ForeignSnapshot};
 use crate::domain::ids::{ForeignPaymentId, PaymentId};
 use crate::domain::snapshot::Snapshot;
@@ -20,21 +21,19 @@ pub use crate::store::foreign_payments::ForeignFilter;
 /// How often a read that something overtook is made again before it is left to the next event.
 const READS: usize = 5;
 
-/// The foreign payments that fit, newest first, after `after`, `limit` at most; and whether there are more.
+/// The foreign payments that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     caller: &Caller,
     filter: &ForeignFilter,
     after: Option<ForeignPaymentId>,
     limit: u16,
-) -> Result<(Vec<ForeignPayment>, bool), AppError> {
+) -> Result<Page<ForeignPayment>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let mut found = store::foreign_payments::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found =
+        store::foreign_payments::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// Keeps a payment that an event tells of and that did not start here, and ends the event.

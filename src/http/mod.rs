@@ -3,7 +3,6 @@
 mod changes;
 mod check;
 mod checkout;
-mod cursor;
 mod customers;
 mod disputes;
 mod events;
@@ -13,6 +12,7 @@ mod health;
 mod new_payment;
 mod openapi;
 mod outbox;
+mod page;
 mod payment_methods;
 mod payments;
 mod problem;
@@ -33,10 +33,10 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
-pub use cursor::after as parse_cursor;
-pub use events::{EventCountsView, EventList, EventView, Replayed};
+pub use events::{EventCountsView, EventList, EventView};
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
+pub use page::{Replayed, after as parse_cursor};
 pub use problem::Problem;
 
 /// The largest body taken, in bytes.

@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use super::PaymentDetail;
 use crate::app::apply::{Applied, apply};
 use crate::app::auth::Caller;
-use crate::app::{App, AppError, commit};
+use crate::app::page::one_more;
+use crate::app::{App, AppError, Page, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::payment::{Authority, Payment};
 use crate::provider::{ObjectRef, ProviderError};
@@ -55,28 +56,19 @@ pub struct After {
     pub updated_at: OffsetDateTime,
 }
 
-/// A page of a list.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The payments.
-    pub payments: Vec<PaymentDetail>,
-    /// Where the next page begins, where there may be one.
-    pub next: Option<After>,
-}
-
 /// A page of the caller's payments, after where the last one ended.
 pub async fn list(
     app: &App,
     caller: &Caller,
     list: &List,
     after: Option<After>,
-    limit: usize,
-) -> Result<Listed, AppError> {
+    limit: u16,
+) -> Result<Page<PaymentDetail>, AppError> {
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let more = one_more(limit);
     let after_id = after.map(|after| after.id);
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let mut found = match list {
+    let found = match list {
         List::Newest(filter) => {
             store::payments::list(&mut conn, &app.sealer, merchant, live, filter, after_id, more).await?
         }
@@ -86,14 +78,9 @@ pub async fn list(
                 .await?
         }
     };
-    let is_last = found.len() <= limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| !is_last).map(|last| After {
-        id: last.id,
-        updated_at: last.updated_at,
-    });
-    let payments = PaymentDetail::load_all(&mut conn, app, merchant, found).await?;
-    Ok(Listed { payments, next })
+    let Page { data, has_more } = Page::of(found, limit);
+    let data = PaymentDetail::load_all(&mut conn, app, merchant, data).await?;
+    Ok(Page { data, has_more })
 }
 
 /// Reads a payment from its provider and takes in what it says; with `event`, ends that event in the same transaction.
