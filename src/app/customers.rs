@@ -155,7 +155,7 @@ pub(super) async fn ensure(
         store::customers::update(&mut tx, &held).await?;
         commit(tx).await?;
     }
-    Err(in_flight())
+    Err(AppError::in_flight())
 }
 
 /// Has the provider make the customer. `None` where it did not, and a new key is needed.
@@ -215,11 +215,5 @@ async fn tell(
         }
         customer = held;
     }
-    Err(in_flight())
-}
-
-const fn in_flight() -> AppError {
-    AppError::InFlight {
-        retry_after: Duration::from_secs(1),
-    }
+    Err(AppError::in_flight())
 }

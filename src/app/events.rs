@@ -183,6 +183,20 @@ pub(super) async fn open_exception(
     Ok(())
 }
 
+/// Closes the exception of an event that was dead, now that a replay has ended it.
+pub(super) async fn close_exception(
+    app: &App,
+    conn: &mut PgConnection,
+    event: &WebhookEvent,
+) -> Result<(), AppError> {
+    // Every lease but the last failed and was counted, unless a replay began the counting anew: most events ask nothing here.
+    if event.fence <= i64::from(event.attempts) + 1 {
+        return Ok(());
+    }
+    let now = app.clock.now();
+    Ok(store::exceptions::close_of_event(conn, event.merchant_id, event.id, now).await?)
+}
+
 fn no_event(error: StoreError) -> AppError {
     if matches!(error, StoreError::NotFound) {
         AppError::NotFound("event")

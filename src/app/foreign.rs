@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::apply::READS;
 use super::auth::Caller;
 use super::page::one_more;
 use super::payments::refresh;
-use super::webhooks::end;
-use super::{App, AppError, Page, commit};
+use super::webhooks::{end, end_with};
+use super::{App, AppError, Page};
 use crate::domain::foreign_payment::{ForeignPayment, ForeignSnapshot};
 use crate::domain::ids::{ForeignPaymentId, PaymentId};
 use crate::domain::snapshot::Snapshot;
@@ -17,9 +18,6 @@ use crate::store::foreign_payments::Read;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 pub use crate::store::foreign_payments::ForeignFilter;
-
-/// How often a read that something overtook is made again before it is left to the next event.
-const READS: usize = 5;
 
 /// The foreign payments that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
@@ -50,8 +48,8 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
             let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
             let since = event.received_at;
             if store::foreign_payments::read_since(&mut conn, place.0, place.1, &reference, since).await? {
-                store::webhook_events::end(&mut conn, event, Ended::Applied).await?;
-                return Ok(());
+                drop(conn);
+                return end(app, event, Ended::Applied).await;
             }
             let began_at = store::payments::read_begins(&mut conn).await?;
             let of_version =
@@ -81,11 +79,7 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
         if !store::foreign_payments::write(&mut tx, place, &said, read, app.clock.now()).await? {
             continue;
         }
-        return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-            commit(tx).await
-        } else {
-            Ok(())
-        };
+        return end_with(app, tx, event, Ended::Applied).await;
     }
     Err(AppError::in_flight())
 }

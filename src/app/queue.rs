@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt};
 use time::Duration;
 
 use super::apply::{Applied, apply};
-use super::webhooks::{apply_event, recall};
+use super::webhooks::{apply_event, end, end_with, recall};
 use super::{App, AppError, commit, events};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
@@ -321,7 +321,7 @@ async fn end_missing(app: &App, event: &WebhookEvent, error: &str) -> Result<(),
         None => Ended::Ignored,
     };
     tracing::warn!(?ended, "the provider does not have what its event is about");
-    end_as(app, tx, event, ended).await
+    end_with(app, tx, event, ended).await
 }
 
 async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
@@ -334,21 +334,5 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
             error,
         }
     };
-    end_as(app, app.begin().await?, event, ended).await
-}
-
-/// Ends an event; one that is dead, under an exception.
-async fn end_as(
-    app: &App,
-    mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
-    event: &WebhookEvent,
-    ended: Ended<'_>,
-) -> Result<(), AppError> {
-    let held = store::webhook_events::end(&mut tx, event, ended).await?;
-    if let Ended::Dead { error } = ended
-        && held
-    {
-        events::open_exception(app, &mut tx, event, error).await?;
-    }
-    commit(tx).await
+    end(app, event, ended).await
 }

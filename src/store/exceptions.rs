@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{StoreError, uuids};
 use crate::domain::exception::ExceptionKind;
-use crate::domain::ids::{ExceptionId, MerchantId, PaymentId};
+use crate::domain::ids::{ExceptionId, MerchantId, PaymentId, WebhookEventId};
 
 /// Opens an exception; the same difference is open once. `false` where it was open.
 pub async fn open(
@@ -62,6 +62,29 @@ pub async fn close(
     .bind(closing.at)
     .bind(closing.reason)
     .bind(closing.by)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Closes the exception of an event that was dead, where a replay has ended it since.
+pub async fn close_of_event(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    event: WebhookEventId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update exception x set closed_at = $4, closed_reason = 'replayed: ' || e.state, closed_by = e.replayed_by
+         from webhook_event e
+         where e.merchant_id = $1 and e.id = $2 and e.state in ('applied', 'ignored') and e.replayed_by is not null
+             and x.merchant_id = $1 and x.kind = $3 and x.subject = $5 and x.closed_at is null",
+    )
+    .bind(merchant)
+    .bind(event)
+    .bind(ExceptionKind::EventDead)
+    .bind(now)
+    .bind(event.to_string())
     .execute(conn)
     .await?;
     Ok(())

@@ -30,6 +30,28 @@ pub(super) enum Applied {
     Ask,
 }
 
+/// How a snapshot of a payout or a dispute came.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Heard {
+    /// In an event, or as an answer that may be a replay: it was true at some moment.
+    Once,
+    /// By asking when the object was at this version, or not known yet.
+    AsOf(Option<i64>),
+}
+
+impl Heard {
+    /// What it counts for where the object is at this version; none where something was learned of it since it was asked for.
+    pub(super) fn authority(self, version: i64) -> Option<Authority> {
+        match self {
+            Self::Once => Some(Authority::Hint),
+            Self::AsOf(asked) => (asked == Some(version)).then_some(Authority::Fresh),
+        }
+    }
+}
+
+/// How often a read that something overtook is made again before it is left to the next event or sweep.
+pub(super) const READS: usize = 5;
+
 /// Takes in what a provider says of a payment whose row the caller holds, and leaves word for Odoo.
 pub(super) async fn apply(
     app: &App,

@@ -4,9 +4,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::PaymentDetail;
-use crate::app::apply::{Applied, apply};
+use crate::app::apply::{Applied, READS, apply};
 use crate::app::auth::Caller;
 use crate::app::page::one_more;
+use crate::app::webhooks::end_with;
 use crate::app::{App, AppError, Page, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::payment::{Authority, Payment};
@@ -15,9 +16,6 @@ use crate::store;
 use crate::store::StoreError;
 use crate::store::payments::PaymentFilter;
 use crate::store::webhook_events::{Ended, WebhookEvent};
-
-/// How often a read that something overtook is made again before it is left to the next event or sweep.
-const READS: usize = 5;
 
 /// One payment as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Result<PaymentDetail, AppError> {
@@ -122,12 +120,10 @@ pub async fn refresh(
             continue;
         }
         store::payments::note_read(&mut tx, merchant, id, began_at).await?;
-        if let Some(event) = event
-            && !store::webhook_events::end(&mut tx, event, Ended::Applied).await?
-        {
-            return Ok(());
-        }
-        return commit(tx).await;
+        return match event {
+            Some(event) => end_with(app, tx, event, Ended::Applied).await,
+            None => commit(tx).await,
+        };
     }
     Err(AppError::in_flight())
 }

@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
-use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
 use crate::provider::{Source, VerifiedWebhook};
 
@@ -231,8 +230,7 @@ pub enum Ended<'a> {
     },
 }
 
-/// Notes what became of an event, and closes the exception of one that was dead where a replay has ended it. `false` where the
-/// lease was lost: then nothing of this transaction may count.
+/// Notes what became of an event. `false` where the lease was lost: then nothing of this transaction may count.
 pub async fn end(
     conn: &mut PgConnection,
     event: &WebhookEvent,
@@ -244,20 +242,10 @@ pub async fn end(
         Ended::Again { after, error } => ("received", Some(after), Some(error), event.attempts + 1),
         Ended::Dead { error } => ("dead", None, Some(error), event.attempts + 1),
     };
-    let held: bool = sqlx::query_scalar(
-        "with ended as (
-             update webhook_event set state = $4, due_at = clock_timestamp() + $5, last_error = $6, attempts = $7,
-                 ended_at = case when $5::interval is null then clock_timestamp() end
-             where merchant_id = $1 and id = $2 and fence = $3 and state = 'leased'
-             returning state, replayed_by
-         ), closed as (
-             update exception x set closed_at = clock_timestamp(), closed_reason = 'replayed: ' || ended.state,
-                 closed_by = ended.replayed_by
-             from ended
-             where ended.state in ('applied', 'ignored') and ended.replayed_by is not null
-                 and x.merchant_id = $1 and x.kind = $8 and x.subject = $9 and x.closed_at is null
-         )
-         select exists (select from ended)",
+    let done = sqlx::query(
+        "update webhook_event set state = $4, due_at = clock_timestamp() + $5, last_error = $6, attempts = $7,
+             ended_at = case when $5::interval is null then clock_timestamp() end
+         where merchant_id = $1 and id = $2 and fence = $3 and state = 'leased'",
     )
     .bind(event.merchant_id)
     .bind(event.id)
@@ -266,10 +254,9 @@ pub async fn end(
     .bind(after)
     .bind(error)
     .bind(attempts)
-    .bind(ExceptionKind::EventDead)
-    .bind(event.id.to_string())
-    .fetch_one(conn)
+    .execute(conn)
     .await?;
+    let held = done.rows_affected() == 1;
     if !held {
         lost(1);
     }
