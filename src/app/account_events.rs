@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::apply::Applied;
 use super::foreign::affairs;
-use super::{App, AppError, commit};
+use super::webhooks::end_with;
+use super::{App, AppError};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::payment::Decision;
 use crate::domain::standing::Standing;
@@ -85,14 +86,11 @@ async fn take_in(app: &App, event: &WebhookEvent, said: &Standing, word: Word) -
 
 async fn end(
     app: &App,
-    mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
+    tx: sqlx::Transaction<'static, sqlx::Postgres>,
     event: &WebhookEvent,
 ) -> Result<(), AppError> {
-    // Where the lease was lost, whoever holds it now applies the event.
-    if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-        commit(tx).await?;
-        app.accounts.forget(event.provider_account_id);
-    }
+    end_with(app, tx, event, Ended::Applied).await?;
+    app.accounts.forget(event.provider_account_id);
     Ok(())
 }
 

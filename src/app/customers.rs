@@ -7,9 +7,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::auth::Caller;
+use super::page::one_more;
 use super::payments::choose_account;
 use super::wallet::{WalletAccount, check_mode, no, timed};
-use super::{Answer, App, AppError, Key, Served, commit};
+use super::{Answer, App, AppError, Key, Page, Served, commit};
 use crate::domain::customer::{Customer, Partner, Person};
 use crate::domain::ids::{CustomerId, MerchantId, OperationId, ProviderAccountId};
 use crate::domain::snapshot::CustomerSnapshot;
@@ -31,15 +32,6 @@ pub struct NewCustomer {
     pub person: Person,
     /// The merchant's own notes; all of them, where they are given.
     pub metadata: Option<BTreeMap<String, String>>,
-}
-
-/// One page of customers.
-#[derive(Clone, Debug)]
-pub struct CustomerPage {
-    /// Newest first.
-    pub customers: Vec<Customer>,
-    /// Whether there are older ones.
-    pub has_more: bool,
 }
 
 /// Makes a partner's customer, or changes what is known of it, here and at the provider.
@@ -78,15 +70,12 @@ pub async fn list(
     caller: &Caller,
     partner: Option<&str>,
     before: Option<CustomerId>,
-    limit: i64,
-) -> Result<CustomerPage, AppError> {
+    limit: u16,
+) -> Result<Page<Customer>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let mut customers = store::customers::list(&mut conn, merchant, live, partner, before, limit + 1).await?;
-    let wanted = usize::try_from(limit).unwrap_or_default();
-    let has_more = customers.len() > wanted;
-    customers.truncate(wanted);
-    Ok(CustomerPage { customers, has_more })
+    let found = store::customers::list(&mut conn, merchant, live, partner, before, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// A customer that the caller may see.
@@ -166,7 +155,7 @@ pub(super) async fn ensure(
         store::customers::update(&mut tx, &held).await?;
         commit(tx).await?;
     }
-    Err(in_flight())
+    Err(AppError::in_flight())
 }
 
 /// Has the provider make the customer. `None` where it did not, and a new key is needed.
@@ -226,11 +215,5 @@ async fn tell(
         }
         customer = held;
     }
-    Err(in_flight())
-}
-
-const fn in_flight() -> AppError {
-    AppError::InFlight {
-        retry_after: Duration::from_secs(1),
-    }
+    Err(AppError::in_flight())
 }

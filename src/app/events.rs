@@ -5,11 +5,11 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::auth::Operator;
-use super::{App, AppError, commit};
+use super::page::one_more;
+use super::{App, AppError, Page, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
-use crate::provider::Interpretation;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::WebhookEvent;
@@ -24,21 +24,18 @@ const COUNTS: i64 = 2_000;
 const COUNTED: Duration = Duration::DAY;
 const COUNTED_AT_MOST: Duration = Duration::days(31);
 
-/// The events that fit, newest first, after `after`, `limit` at most; and whether there are more.
+/// The events that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     operator: &Operator,
     filter: &EventFilter,
     after: Option<WebhookEventId>,
     limit: u16,
-) -> Result<(Vec<EventEntry>, bool), AppError> {
+) -> Result<Page<EventEntry>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut found = lists::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// One event, without its bytes. Test keys see events of test accounts, live keys of live ones.
@@ -159,10 +156,9 @@ pub(super) async fn find_payment(
     // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
     if let Ok(known) = app.accounts.get(app, conn, account).await
         && let Ok(payload) = event.open(&app.sealer)
-        && let Interpretation::Payment { reference, .. } =
-            app.provider(&known.account.provider)?.interpret(&payload)
     {
-        references.push(reference);
+        let read = app.provider(&known.account.provider)?.interpret(&payload);
+        references.extend(read.reference().map(str::to_owned));
     }
     Ok(lists::find_payment(conn, merchant, account, &references).await?)
 }
@@ -189,15 +185,18 @@ pub(super) async fn open_exception(
     Ok(())
 }
 
-/// Closes the exception of an event that was dead, once a replay has ended it.
-pub(super) async fn close_exception(app: &App, event: &WebhookEvent) -> Result<(), AppError> {
+/// Closes the exception of an event that was dead, now that a replay has ended it.
+pub(super) async fn close_exception(
+    app: &App,
+    conn: &mut PgConnection,
+    event: &WebhookEvent,
+) -> Result<(), AppError> {
     // Every lease but the last failed and was counted, unless a replay began the counting anew: most events ask nothing here.
     if event.fence <= i64::from(event.attempts) + 1 {
         return Ok(());
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let now = app.clock.now();
-    Ok(store::exceptions::close_of_event(&mut conn, event.merchant_id, event.id, now).await?)
+    Ok(store::exceptions::close_of_event(conn, event.merchant_id, event.id, now).await?)
 }
 
 fn no_event(error: StoreError) -> AppError {

@@ -3,7 +3,8 @@
 use sqlx::PgConnection;
 
 use super::auth::Operator;
-use super::{App, AppError, commit};
+use super::page::one_more;
+use super::{App, AppError, Page, commit};
 use crate::domain::exception::{Exception, ExceptionState};
 use crate::domain::ids::ExceptionId;
 use crate::domain::reason::Reason;
@@ -24,21 +25,18 @@ pub struct ExceptionDetail {
     pub history: Vec<ChangeEntry>,
 }
 
-/// The exceptions that fit, newest first, after `after`, `limit` at most; and whether there are more.
+/// The exceptions that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     operator: &Operator,
     filter: &ExceptionFilter,
     after: Option<ExceptionId>,
     limit: u16,
-) -> Result<(Vec<Exception>, bool), AppError> {
+) -> Result<Page<Exception>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut found = lists::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// One exception with what became of it. Test keys see what is about test accounts, live keys what is about live ones; what is

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::apply::READS;
 use super::auth::Caller;
+use super::page::one_more;
 use super::payments::refresh;
-use super::webhooks::end;
-use super::{App, AppError, commit};
+use super::webhooks::{end, end_with};
+use super::{App, AppError, Page};
 use crate::domain::foreign_payment::{ForeignPayment, ForeignSnapshot};
 use crate::domain::ids::{ForeignPaymentId, PaymentId};
 use crate::domain::snapshot::Snapshot;
@@ -17,24 +19,19 @@ use crate::store::webhook_events::{Ended, WebhookEvent};
 
 pub use crate::store::foreign_payments::ForeignFilter;
 
-/// How often a read that something overtook is made again before it is left to the next event.
-const READS: usize = 5;
-
-/// The foreign payments that fit, newest first, after `after`, `limit` at most; and whether there are more.
+/// The foreign payments that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     caller: &Caller,
     filter: &ForeignFilter,
     after: Option<ForeignPaymentId>,
     limit: u16,
-) -> Result<(Vec<ForeignPayment>, bool), AppError> {
+) -> Result<Page<ForeignPayment>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let mut found = store::foreign_payments::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found =
+        store::foreign_payments::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// Keeps a payment that an event tells of and that did not start here, and ends the event.
@@ -51,8 +48,8 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
             let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
             let since = event.received_at;
             if store::foreign_payments::read_since(&mut conn, place.0, place.1, &reference, since).await? {
-                store::webhook_events::end(&mut conn, event, Ended::Applied).await?;
-                return Ok(());
+                drop(conn);
+                return end(app, event, Ended::Applied).await;
             }
             let began_at = store::payments::read_begins(&mut conn).await?;
             let of_version =
@@ -82,11 +79,7 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
         if !store::foreign_payments::write(&mut tx, place, &said, read, app.clock.now()).await? {
             continue;
         }
-        return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-            commit(tx).await
-        } else {
-            Ok(())
-        };
+        return end_with(app, tx, event, Ended::Applied).await;
     }
     Err(AppError::in_flight())
 }

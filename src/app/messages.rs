@@ -4,7 +4,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::auth::Operator;
-use super::{App, AppError, commit};
+use super::page::one_more;
+use super::{App, AppError, Page, commit};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::OutboxMessageId;
 use crate::domain::outbox::OutboxState;
@@ -16,21 +17,18 @@ use crate::store::outbox::lists;
 
 pub use crate::store::outbox::lists::{MessageEntry, MessageFilter};
 
-/// The messages that fit, oldest first, after `after`, `limit` at most; and whether there are more.
+/// The messages that fit, oldest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     operator: &Operator,
     filter: MessageFilter,
     after: Option<OutboxMessageId>,
     limit: u16,
-) -> Result<(Vec<MessageEntry>, bool), AppError> {
+) -> Result<Page<MessageEntry>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut found = lists::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// One message. Test keys see messages of test payments, live keys of live ones.

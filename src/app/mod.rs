@@ -23,6 +23,7 @@ pub mod nightly;
 pub mod messages;
 mod news;
 pub mod outbox;
+mod page;
 pub mod payment_methods;
 pub mod payments;
 pub mod queue;
@@ -52,6 +53,7 @@ pub use error::AppError;
 pub use idempotency::{Answer, Key, Keyed, Served};
 pub use inbox::Inbox;
 pub use outbox::Outgoing;
+pub use page::Page;
 use payments::PaymentDetail;
 
 /// How long things may take.

@@ -2,31 +2,20 @@
 
 use sqlx::PgConnection;
 
-use super::apply::Applied;
+use super::apply::{Applied, Heard, READS};
 use super::foreign::affairs;
 use super::reconciliation::follow;
-use super::{App, AppError, commit};
+use super::webhooks::{end, end_with};
+use super::{App, AppError};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
-use crate::domain::payment::{Authority, Decision};
+use crate::domain::payment::Decision;
 use crate::domain::payout::{Payout, PayoutSnapshot, PayoutState, decide};
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderAccount;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
-
-/// How often a read that something overtook is made again before it is left to the next event.
-const READS: usize = 5;
-
-/// How a snapshot came.
-#[derive(Clone, Copy, Debug)]
-enum Heard {
-    /// In an event: it was true at some moment.
-    Once,
-    /// By asking when the payout was at this version, or not known yet.
-    AsOf(Option<i64>),
-}
 
 /// Takes in what an event says of a payout, and ends the event in the same transaction.
 pub(super) async fn hear(
@@ -39,20 +28,15 @@ pub(super) async fn hear(
     if let Some(said) = said {
         let mut tx = app.begin().await?;
         if apply(app, &mut tx, (merchant, account), said, Heard::Once).await? == Applied::Done {
-            // Where the lease was lost, whoever holds it now applies the event.
-            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-                commit(tx).await
-            } else {
-                Ok(())
-            };
+            return end_with(app, tx, event, Ended::Applied).await;
         }
     }
     let known = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let since = event.received_at;
         if store::payouts::read_since(&mut conn, merchant, account, reference, since).await? {
-            store::webhook_events::end(&mut conn, event, Ended::Applied).await?;
-            return Ok(());
+            drop(conn);
+            return end(app, event, Ended::Applied).await;
         }
         app.accounts.get(app, &mut conn, account).await?
     };
@@ -88,11 +72,7 @@ async fn refresh(
             continue;
         }
         store::payouts::note_read(&mut tx, place.0, place.1, reference, began_at).await?;
-        return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-            commit(tx).await
-        } else {
-            Ok(())
-        };
+        return end_with(app, tx, event, Ended::Applied).await;
     }
     Err(AppError::in_flight())
 }
@@ -117,10 +97,8 @@ async fn apply(
         return Ok(Applied::Done);
     }
     let mut payout = store::payouts::lock(conn, merchant, account, &said.provider_reference).await?;
-    let authority = match heard {
-        Heard::Once => Authority::Hint,
-        Heard::AsOf(version) if version == Some(payout.version) => Authority::Fresh,
-        Heard::AsOf(_) => return Ok(Applied::Ask),
+    let Some(authority) = heard.authority(payout.version) else {
+        return Ok(Applied::Ask);
     };
     match decide(&payout, said, authority) {
         Decision::Apply => {

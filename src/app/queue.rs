@@ -12,9 +12,9 @@ use futures::stream::{self, StreamExt};
 use time::Duration;
 
 use super::apply::{Applied, apply};
-use super::webhooks::{apply_event, recall};
+use super::webhooks::{apply_event, end, end_with, recall};
 use super::{App, AppError, commit, events};
-use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::{Authority, Payment};
 use crate::domain::snapshot::Snapshot;
@@ -129,48 +129,25 @@ fn may_go_together(taken: &Taken) -> bool {
 }
 
 /// What an event tells of a payment, where it may be enough.
-fn telling(taken: &Taken) -> Option<(&str, Option<PaymentId>, &Snapshot)> {
-    match &taken.interpretation {
-        Ok(Interpretation::Payment {
-            reference,
-            payment,
-            snapshot: Some(said),
-        }) => Some((reference, *payment, said)),
-        Ok(
-            Interpretation::Payment { snapshot: None, .. }
-            | Interpretation::Checkout { .. }
-            | Interpretation::Setup { .. }
-            | Interpretation::PaymentMethod { .. }
-            | Interpretation::Mandate { .. }
-            | Interpretation::Dispute { .. }
-            | Interpretation::Part(_)
-            | Interpretation::Charge { .. }
-            | Interpretation::Payout { .. }
-            | Interpretation::Account(_)
-            | Interpretation::Deauthorized
-            | Interpretation::NotFollowed,
-        )
-        | Err(_) => None,
+fn telling(taken: &Taken) -> Option<(&str, &Snapshot)> {
+    if let Ok(Interpretation::Payment {
+        reference,
+        snapshot: Some(said),
+        ..
+    }) = &taken.interpretation
+    {
+        Some((reference, said))
+    } else {
+        None
     }
 }
 
 /// The object that an event is about; itself, where it is about none.
 fn subject(taken: &Taken) -> Subject {
-    let object = match &taken.interpretation {
-        Ok(
-            Interpretation::Payment { reference, .. }
-            | Interpretation::Checkout { reference, .. }
-            | Interpretation::Setup { reference, .. }
-            | Interpretation::PaymentMethod { reference, .. }
-            | Interpretation::Mandate { reference, .. }
-            | Interpretation::Dispute { reference, .. }
-            | Interpretation::Charge { reference, .. }
-            | Interpretation::Payout { reference, .. },
-        ) => reference,
-        Ok(Interpretation::Part(part)) => part.reference(),
-        Ok(Interpretation::Account(_) | Interpretation::Deauthorized | Interpretation::NotFollowed)
-        | Err(_) => &taken.event.event_id,
-    };
+    let interpretation = taken.interpretation.as_ref().ok();
+    let object = interpretation
+        .and_then(Interpretation::reference)
+        .unwrap_or(&taken.event.event_id);
     (taken.event.provider_account_id, object.to_owned())
 }
 
@@ -221,7 +198,7 @@ async fn try_together(
     let mut tx = app.begin().await?;
     let references: Vec<&str> = taken
         .iter()
-        .filter_map(|taken| telling(taken).map(|(reference, ..)| reference))
+        .filter_map(|taken| telling(taken).map(|(reference, _)| reference))
         .collect();
     let held = store::payments::lock_known(&mut tx, &app.sealer, merchant, account, &references).await?;
     let mut payments: HashMap<String, Payment> = held
@@ -230,7 +207,7 @@ async fn try_together(
         .collect();
     let mut ended = Vec::with_capacity(taken.len());
     for each in taken {
-        let known = telling(each).and_then(|(reference, _, said)| Some((payments.get_mut(reference)?, said)));
+        let known = telling(each).and_then(|(reference, said)| Some((payments.get_mut(reference)?, said)));
         ended.push(match known {
             Some((payment, said)) => {
                 apply(app, &mut tx, payment, said, Authority::Hint).await? == Applied::Done
@@ -294,13 +271,12 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         Err(error) => Err(error),
     };
     let applied = match applied {
-        Ok(()) => events::close_exception(app, event).await,
         Err(AppError::Provider(ref error @ ProviderError::Invalid { ref code, .. }))
             if code == "resource_missing" =>
         {
             end_missing(app, event, &error.to_string()).await
         }
-        Err(error) => Err(error),
+        applied => applied,
     };
     let Err(error) = applied else { return };
     tracing::warn!(
@@ -345,7 +321,7 @@ async fn end_missing(app: &App, event: &WebhookEvent, error: &str) -> Result<(),
         None => Ended::Ignored,
     };
     tracing::warn!(?ended, "the provider does not have what its event is about");
-    end_as(app, tx, event, ended).await
+    end_with(app, tx, event, ended).await
 }
 
 async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
@@ -358,21 +334,5 @@ async fn put_back(app: &App, event: &WebhookEvent, error: &str) -> Result<(), Ap
             error,
         }
     };
-    end_as(app, app.begin().await?, event, ended).await
-}
-
-/// Ends an event; one that is dead, under an exception.
-async fn end_as(
-    app: &App,
-    mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
-    event: &WebhookEvent,
-    ended: Ended<'_>,
-) -> Result<(), AppError> {
-    let held = store::webhook_events::end(&mut tx, event, ended).await?;
-    if let Ended::Dead { error } = ended
-        && held
-    {
-        events::open_exception(app, &mut tx, event, error).await?;
-    }
-    commit(tx).await
+    end(app, event, ended).await
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::apply::READS;
 use super::auth::Caller;
 use super::customers::{ensure, get_of_mode};
 use super::payment_methods::{get_method_of_mode, learn_as_of};
 use super::wallet::{WalletAccount, check_mode, no, patient, timed};
+use super::webhooks::end_with;
 use super::{Answer, App, AppError, Key, Served, commit};
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, SetupId};
 use crate::domain::payment::Decline;
@@ -18,9 +20,6 @@ use crate::provider::{Ambiguity, NewSetup, ProviderError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
-
-/// How often a read that something overtook is made again before it is left to the next event.
-const READS: usize = 5;
 
 /// What a caller asks a customer for.
 #[derive(Clone, Debug)]
@@ -131,16 +130,12 @@ pub(super) async fn refresh(
             continue;
         }
         take_in(app, &mut tx, &mut setup, &said).await?;
-        if let Some(event) = event
-            && !store::webhook_events::end(&mut tx, event, Ended::Applied).await?
-        {
-            return Ok(());
-        }
-        return commit(tx).await;
+        return match event {
+            Some(event) => end_with(app, tx, event, Ended::Applied).await,
+            None => commit(tx).await,
+        };
     }
-    Err(AppError::InFlight {
-        retry_after: Duration::from_secs(1),
-    })
+    Err(AppError::in_flight())
 }
 
 /// The customer and the method that are named must be the caller's, and the method the customer's.

@@ -4,8 +4,8 @@
 use super::payment_methods::{learn_as_of, let_go};
 use super::setups::refresh;
 use super::wallet::WalletAccount;
-use super::webhooks::end;
-use super::{App, AppError, commit};
+use super::webhooks::{end, end_with};
+use super::{App, AppError};
 use crate::domain::ids::SetupId;
 use crate::domain::payment_method::{MethodState, PaymentMethod};
 use crate::store;
@@ -91,10 +91,7 @@ pub(super) async fn apply_method(
         }
         (None, None) => {}
     }
-    if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-        commit(tx).await?;
-    }
-    Ok(())
+    end_with(app, tx, event, Ended::Applied).await
 }
 
 /// A mandate changed.
@@ -118,10 +115,7 @@ pub(super) async fn apply_mandate(
     held.take_mandate(&said);
     held.updated_at = app.clock.now();
     store::payment_methods::update(&mut tx, &held).await?;
-    if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-        commit(tx).await?;
-    }
-    Ok(())
+    end_with(app, tx, event, Ended::Applied).await
 }
 
 /// The method that a mandate is for, where it is one of ours.

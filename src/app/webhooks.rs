@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use sqlx::{Postgres, Transaction};
+
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::news::tell;
 use super::payments::refresh;
-use super::{App, AppError, account_events, commit, disputes, foreign, payouts, wallet_events};
+use super::{App, AppError, account_events, commit, disputes, events, foreign, payouts, wallet_events};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::payment::Authority;
 use crate::domain::snapshot::Snapshot;
@@ -170,12 +172,7 @@ async fn take_in(
         let mut payment = store::payments::lock(&mut tx, &app.sealer, event.merchant_id, id).await?;
         let applied = apply(app, &mut tx, &mut payment, &said, Authority::Hint).await?;
         if applied == Applied::Done {
-            // Where the lease was lost, whoever holds it now applies the event: nothing of this transaction may count.
-            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-                commit(tx).await
-            } else {
-                Ok(())
-            };
+            return end_with(app, tx, event, Ended::Applied).await;
         }
         // What it told is kept; what it could not tell is read.
         commit(tx).await?;
@@ -284,8 +281,27 @@ async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) 
     Ok(())
 }
 
+/// Ends an event that changes nothing.
 pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::webhook_events::end(&mut conn, event, ended).await?;
-    Ok(())
+    end_with(app, app.begin().await?, event, ended).await
+}
+
+/// Ends an event together with what its transaction changed; one that is dead is an exception until a replay ends it.
+///
+/// Where the lease was lost, whoever holds it now applies the event: nothing of this transaction counts.
+pub(super) async fn end_with(
+    app: &App,
+    mut tx: Transaction<'static, Postgres>,
+    event: &WebhookEvent,
+    ended: Ended<'_>,
+) -> Result<(), AppError> {
+    if !store::webhook_events::end(&mut tx, event, ended).await? {
+        return Ok(());
+    }
+    match ended {
+        Ended::Applied | Ended::Ignored => events::close_exception(app, &mut tx, event).await?,
+        Ended::Dead { error } => events::open_exception(app, &mut tx, event, error).await?,
+        Ended::Again { .. } => {}
+    }
+    commit(tx).await
 }

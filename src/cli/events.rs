@@ -106,9 +106,8 @@ pub(super) async fn run(app: &App, command: EventsCommand) -> anyhow::Result<ser
             page,
         } => {
             let filter = which.filter(state);
-            let (found, more) =
-                events::list(app, &whose.operator(), &filter, page.after()?, page.limit).await?;
-            to_value(EventList::new(&found, more))?
+            let found = events::list(app, &whose.operator(), &filter, page.after()?, page.limit).await?;
+            to_value(EventList::from(&found))?
         }
         EventsCommand::Show { whose, id } => {
             let event = events::get(app, &whose.operator(), id).await?;

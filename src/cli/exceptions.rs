@@ -91,9 +91,9 @@ impl Which {
 pub(super) async fn run(app: &App, command: ExceptionsCommand) -> anyhow::Result<serde_json::Value> {
     let detail = match command {
         ExceptionsCommand::List { whose, which, page } => {
-            let (operator, after) = (whose.operator(), page.after()?);
-            let (found, more) = exceptions::list(app, &operator, &which.filter(), after, page.limit).await?;
-            return Ok(to_value(ExceptionList::new(&found, more))?);
+            let filter = which.filter();
+            let found = exceptions::list(app, &whose.operator(), &filter, page.after()?, page.limit).await?;
+            return Ok(to_value(ExceptionList::from(&found))?);
         }
         ExceptionsCommand::Show { whose, id } => exceptions::get(app, &whose.operator(), id).await?,
         ExceptionsCommand::Resolve { whose, id, reason } => {

@@ -89,9 +89,8 @@ pub(super) async fn run(app: &App, command: OutboxCommand) -> anyhow::Result<ser
             page,
         } => {
             let filter = which.filter(state);
-            let (found, more) =
-                messages::list(app, &whose.operator(), filter, page.after()?, page.limit).await?;
-            to_value(MessageList::new(&found, more))?
+            let found = messages::list(app, &whose.operator(), filter, page.after()?, page.limit).await?;
+            to_value(MessageList::from(&found))?
         }
         OutboxCommand::Show { whose, id } => {
             let message = messages::get(app, &whose.operator(), id).await?;

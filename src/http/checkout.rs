@@ -6,9 +6,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 
 use super::Problem;
-use super::extract::{EmptyBody, Json, RequiredKey};
+use super::extract::{EmptyBody, Json, Queried, RequiredKey};
 use super::new_payment::CheckoutBody;
-use super::payments::{GetQuery, query_problem};
+use super::payments::GetQuery;
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use super::view::{CheckoutView, PaymentView, render_checkout};
@@ -55,9 +55,9 @@ pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    query: Result<web::Query<GetQuery>, actix_web::Error>,
+    query: Queried<GetQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
+    let query = query.read()?;
     let payment = checkout::find_payment(&app, &caller, session_id(&path)?).await?;
     let detail = payments::get(&app, &caller, payment, query.refresh()).await?;
     let view = CheckoutView::of(&detail).ok_or_else(no_session)?;

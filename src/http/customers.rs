@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Problem;
 use super::check::{check_email, check_text, parse_id};
-use super::extract::{Json, RequiredKey};
+use super::extract::{Json, Queried, RequiredKey};
 use super::new_payment::check_metadata;
-use super::payments::query_problem;
+use super::page::{self, Bounds};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
-use super::{Problem, cursor};
 use crate::app::auth::Caller;
-use crate::app::customers::{CustomerPage, NewCustomer};
-use crate::app::{Answer, App, Key, customers};
+use crate::app::customers::NewCustomer;
+use crate::app::{Answer, App, Key, Page, customers};
 use crate::domain::customer::{Customer, Partner, Person};
 use crate::domain::ids::CustomerId;
 
-/// How many customers a page shows at most.
-const PAGE: i64 = 100;
+/// How many customers a page shows.
+const SHOWN: Bounds = Bounds { usual: 50, most: 100 };
 
 /// What you know of a partner.
 #[derive(Deserialize, ToSchema)]
@@ -147,12 +147,11 @@ impl From<&Customer> for CustomerView {
     }
 }
 
-impl From<&CustomerPage> for CustomerList {
-    fn from(page: &CustomerPage) -> Self {
-        let last = page.customers.last().filter(|_| page.has_more);
+impl From<&Page<Customer>> for CustomerList {
+    fn from(page: &Page<Customer>) -> Self {
         Self {
-            data: page.customers.iter().map(CustomerView::from).collect(),
-            next_cursor: last.map(|last| cursor::encode(&last.id.to_string())),
+            data: page.data.iter().map(CustomerView::from).collect(),
+            next_cursor: page::next_cursor(page, |customer| customer.id),
         }
     }
 }
@@ -218,29 +217,19 @@ pub(super) async fn get(
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
-    query: Result<web::Query<CustomerQuery>, actix_web::Error>,
+    query: Queried<CustomerQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?.into_inner();
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Problem::invalid(
-            "limit",
-            "invalid_limit",
-            "must be from 1 to 100",
-        ));
-    }
-    let before: Option<CustomerId> = query
-        .cursor
-        .map(|text| cursor::decode(&text)?.parse().map_err(|_| cursor::invalid()))
-        .transpose()?;
+    let query = query.read()?;
+    let limit = SHOWN.limit(query.limit)?;
+    let before = page::after(query.cursor.as_deref())?;
     // What can be no partner is nobody.
     let page = match query.partner.map(Partner::parse).transpose() {
         Ok(partner) => {
             let partner = partner.as_ref().map(Partner::as_str);
             customers::list(&app, &caller, partner, before, limit).await?
         }
-        Err(_) => CustomerPage {
-            customers: Vec::new(),
+        Err(_) => Page {
+            data: Vec::new(),
             has_more: false,
         },
     };

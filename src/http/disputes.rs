@@ -8,21 +8,17 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Problem;
 use super::check::{check_text, check_token, parse_id, parse_time};
-use super::extract::{EmptyBody, Json, RequiredKey};
-use super::payments::query_problem;
+use super::extract::{EmptyBody, Json, Queried, RequiredKey};
+use super::page::{self, LISTED};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
-use super::{Problem, cursor};
 use crate::app::auth::Caller;
 use crate::app::disputes::{self, DisputeFilter};
 use crate::app::{Answer, App, Key};
 use crate::domain::dispute::{Dispute, DisputeState, Evidence, EvidenceKind};
 use crate::domain::ids::DisputeId;
-
-/// How many disputes a page of a list holds where nothing is said, and at most.
-const PAGE: u16 = 20;
-const MOST: u16 = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -53,24 +49,14 @@ pub(super) struct DisputesQuery {
 
 impl DisputesQuery {
     fn parse(self) -> Result<(DisputeFilter, Option<DisputeId>, u16), Problem> {
-        let limit = self.limit.unwrap_or(PAGE);
-        if !(1..=MOST).contains(&limit) {
-            return Err(Problem::invalid(
-                "limit",
-                "invalid_limit",
-                "must be from 1 to 100",
-            ));
-        }
-        let after = self.cursor.as_deref().map(|text| {
-            let place = cursor::decode(text)?;
-            place.parse().map_err(|_| cursor::invalid())
-        });
+        let limit = LISTED.limit(self.limit)?;
+        let after = page::after(self.cursor.as_deref())?;
         let filter = DisputeFilter {
             state: self.state,
             payment: parse_id("payment", self.payment.as_deref())?,
             due_before: parse_time("due_before", self.due_before.as_deref())?,
         };
-        Ok((filter, after.transpose()?, limit))
+        Ok((filter, after, limit))
     }
 }
 
@@ -218,15 +204,13 @@ fn dispute_id(text: &str) -> Result<DisputeId, Problem> {
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
-    query: Result<web::Query<DisputesQuery>, actix_web::Error>,
+    query: Queried<DisputesQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
-    let (filter, after, limit) = query.into_inner().parse()?;
-    let (found, more) = disputes::list(&app, &caller, &filter, after, limit).await?;
-    let last = found.last().filter(|_| more);
+    let (filter, after, limit) = query.read()?.parse()?;
+    let page = disputes::list(&app, &caller, &filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(DisputeList {
-        data: found.iter().map(DisputeView::from).collect(),
-        next_cursor: last.map(|dispute| cursor::encode(&dispute.id.to_string())),
+        data: page.data.iter().map(DisputeView::from).collect(),
+        next_cursor: page::next_cursor(&page, |dispute| dispute.id),
     }))
 }
 
@@ -242,9 +226,9 @@ pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    query: Result<web::Query<DisputeQuery>, actix_web::Error>,
+    query: Queried<DisputeQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
+    let query = query.read()?;
     let dispute = disputes::get(&app, &caller, dispute_id(&path)?, query.refresh).await?;
     Ok(HttpResponse::Ok().json(DisputeView::from(&dispute)))
 }

@@ -10,22 +10,18 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Problem;
 use super::check::{check_text, parse_id, parse_time};
-use super::extract::Json;
-use super::payments::query_problem;
+use super::extract::{Json, Queried};
+use super::page::{self, LISTED, next_cursor};
 use super::refusals::{Oversized, Unfound, Unscoped, Unserved, Untouchable};
-use super::{Problem, cursor};
-use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::exceptions::{self, ChangeEntry, ExceptionDetail, ExceptionFilter};
+use crate::app::{App, Page};
 use crate::domain::exception::{Difference, Exception, ExceptionKind, ExceptionState};
 use crate::domain::ids::ExceptionId;
 use crate::domain::reason::Reason;
 use crate::domain::scope::Scope;
-
-/// How many exceptions a page holds where nothing is said, and at most.
-const PAGE: u16 = 20;
-const MOST: u16 = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -63,8 +59,8 @@ impl ExceptionsQuery {
             since: parse_time("since", self.since.as_deref())?,
             until: parse_time("until", self.until.as_deref())?,
         };
-        let after = cursor::after(self.cursor.as_deref())?;
-        Ok((filter, after, cursor::limit(self.limit, PAGE, MOST)?))
+        let after = page::after(self.cursor.as_deref())?;
+        Ok((filter, after, LISTED.limit(self.limit)?))
     }
 }
 
@@ -224,14 +220,11 @@ pub struct ExceptionList {
     next_cursor: Option<String>,
 }
 
-impl ExceptionList {
-    /// The page that holds these, with more to come or not.
-    #[must_use]
-    pub fn new(found: &[Exception], more: bool) -> Self {
-        let last = found.last().filter(|_| more);
+impl From<&Page<Exception>> for ExceptionList {
+    fn from(page: &Page<Exception>) -> Self {
         Self {
-            data: found.iter().map(ExceptionView::from).collect(),
-            next_cursor: last.map(|exception| cursor::encode(&exception.id.to_string())),
+            data: page.data.iter().map(ExceptionView::from).collect(),
+            next_cursor: next_cursor(page, |exception| exception.id),
         }
     }
 }
@@ -253,13 +246,12 @@ fn exception_id(text: &str) -> Result<ExceptionId, Problem> {
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
-    query: Result<web::Query<ExceptionsQuery>, actix_web::Error>,
+    query: Queried<ExceptionsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::ExceptionsRead)?;
-    let query = query.map_err(|error| query_problem(&error))?;
-    let (filter, after, limit) = query.into_inner().parse()?;
-    let (found, more) = exceptions::list(&app, &operator, &filter, after, limit).await?;
-    Ok(HttpResponse::Ok().json(ExceptionList::new(&found, more)))
+    let (filter, after, limit) = query.read()?.parse()?;
+    let page = exceptions::list(&app, &operator, &filter, after, limit).await?;
+    Ok(HttpResponse::Ok().json(ExceptionList::from(&page)))
 }
 
 /// One exception, with what became of it. Scope `exceptions:read`.

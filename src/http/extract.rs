@@ -1,5 +1,6 @@
 //! What handlers take in: who calls, under which key, and what for. Parsed here, trusted after.
 
+use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,6 +81,29 @@ impl FromRequest for RequiredKey {
                     })
             });
         ready(key.map(RequiredKey))
+    }
+}
+
+/// The query, which is read once it is known that the caller may ask.
+#[derive(Debug)]
+pub(super) struct Queried<T>(Result<T, Problem>);
+
+impl<T> Queried<T> {
+    /// What it says.
+    pub(super) fn read(self) -> Result<T, Problem> {
+        self.0
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Queried<T> {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = web::Query::from_query(request.query_string())
+            .map(web::Query::into_inner)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string()));
+        ready(Ok(Self(read)))
     }
 }
 

@@ -7,20 +7,17 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Problem;
 use super::check::parse_time;
-use super::payments::query_problem;
+use super::extract::Queried;
+use super::page::{self, LISTED};
 use super::refusals::{InTheWay, Unserved};
-use super::{Problem, cursor};
 use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::foreign::{self, ForeignFilter};
 use crate::domain::foreign_payment::ForeignPayment;
 use crate::domain::ids::ForeignPaymentId;
 use crate::domain::payment::PaymentState;
-
-/// How many a page of a list holds where nothing is said, and at most.
-const PAGE: u16 = 20;
-const MOST: u16 = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -40,23 +37,13 @@ pub(super) struct ForeignPaymentsQuery {
 
 impl ForeignPaymentsQuery {
     fn parse(self) -> Result<(ForeignFilter, Option<ForeignPaymentId>, u16), Problem> {
-        let limit = self.limit.unwrap_or(PAGE);
-        if !(1..=MOST).contains(&limit) {
-            return Err(Problem::invalid(
-                "limit",
-                "invalid_limit",
-                "must be from 1 to 100",
-            ));
-        }
-        let after = self.cursor.as_deref().map(|text| {
-            let place = cursor::decode(text)?;
-            place.parse().map_err(|_| cursor::invalid())
-        });
+        let limit = LISTED.limit(self.limit)?;
+        let after = page::after(self.cursor.as_deref())?;
         let filter = ForeignFilter {
             state: self.state,
             captured_from: parse_time("captured_from", self.captured_from.as_deref())?,
         };
-        Ok((filter, after.transpose()?, limit))
+        Ok((filter, after, limit))
     }
 }
 
@@ -142,14 +129,12 @@ impl From<&ForeignPayment> for ForeignPaymentView {
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
-    query: Result<web::Query<ForeignPaymentsQuery>, actix_web::Error>,
+    query: Queried<ForeignPaymentsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
-    let (filter, after, limit) = query.into_inner().parse()?;
-    let (found, more) = foreign::list(&app, &caller, &filter, after, limit).await?;
-    let last = found.last().filter(|_| more);
+    let (filter, after, limit) = query.read()?.parse()?;
+    let page = foreign::list(&app, &caller, &filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(ForeignPaymentList {
-        data: found.iter().map(ForeignPaymentView::from).collect(),
-        next_cursor: last.map(|payment| cursor::encode(&payment.id.to_string())),
+        data: page.data.iter().map(ForeignPaymentView::from).collect(),
+        next_cursor: page::next_cursor(&page, |payment| payment.id),
     }))
 }

@@ -4,7 +4,6 @@ mod audit;
 mod changes;
 mod check;
 mod checkout;
-mod cursor;
 mod customers;
 mod disputes;
 mod events;
@@ -15,6 +14,7 @@ mod health;
 mod new_payment;
 mod openapi;
 mod outbox;
+mod page;
 mod payment_methods;
 mod payments;
 mod problem;
@@ -36,11 +36,11 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 use crate::app::App;
 
 pub use audit::AuditReport;
-pub use cursor::after as parse_cursor;
-pub use events::{EventCountsView, EventList, EventView, Replayed};
+pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
+pub use page::{Replayed, after as parse_cursor};
 pub use problem::Problem;
 
 /// The largest body taken, in bytes.

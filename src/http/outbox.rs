@@ -11,25 +11,18 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Problem;
 use super::check::parse_id;
-use super::events::Replayed;
-use super::extract::{EmptyBody, Json};
-use super::payments::query_problem;
+use super::extract::{EmptyBody, Json, Queried};
+use super::page::{self, Bounds, LISTED, REPLAYED, Replayed};
 use super::refusals::{Oversized, Unfound, Unscoped, Unserved, Untouchable};
-use super::{Problem, cursor};
-use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::messages::{self, MessageEntry, MessageFilter};
+use crate::app::{App, Page};
 use crate::domain::ids::OutboxMessageId;
 use crate::domain::outbox::OutboxState;
 use crate::domain::reason::Reason;
 use crate::domain::scope::Scope;
-
-/// How many messages a page holds, and a replay takes, where nothing is said, and at most.
-const PAGE: u16 = 20;
-const MOST: u16 = 100;
-const REPLAYED: u16 = 100;
-const REPLAYED_AT_MOST: u16 = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -50,14 +43,14 @@ pub(super) struct OutboxQuery {
 }
 
 impl OutboxQuery {
-    fn parse(self) -> Result<(MessageFilter, Option<OutboxMessageId>, u16), Problem> {
+    fn parse(self, bounds: Bounds) -> Result<(MessageFilter, Option<OutboxMessageId>, u16), Problem> {
         let filter = MessageFilter {
             state: self.state,
             payment: parse_id("payment", self.payment.as_deref())?,
             odoo_instance: parse_id("odoo_instance", self.odoo_instance.as_deref())?,
         };
-        let after = cursor::after(self.cursor.as_deref())?;
-        Ok((filter, after, cursor::limit(self.limit, PAGE, MOST)?))
+        let after = page::after(self.cursor.as_deref())?;
+        Ok((filter, after, bounds.limit(self.limit)?))
     }
 }
 
@@ -79,19 +72,15 @@ pub(super) struct ReplayMessagesBody {
     cursor: Option<String>,
 }
 
-impl ReplayMessagesBody {
-    fn parse(self) -> Result<(MessageFilter, Option<OutboxMessageId>, u16), Problem> {
-        let filter = MessageFilter {
-            state: Some(self.state),
-            payment: parse_id("payment", self.payment.as_deref())?,
-            odoo_instance: parse_id("odoo_instance", self.odoo_instance.as_deref())?,
-        };
-        let after = cursor::after(self.cursor.as_deref())?;
-        Ok((
-            filter,
-            after,
-            cursor::limit(self.limit, REPLAYED, REPLAYED_AT_MOST)?,
-        ))
+impl From<ReplayMessagesBody> for OutboxQuery {
+    fn from(body: ReplayMessagesBody) -> Self {
+        Self {
+            state: Some(body.state),
+            payment: body.payment,
+            odoo_instance: body.odoo_instance,
+            limit: body.limit,
+            cursor: body.cursor,
+        }
     }
 }
 
@@ -180,14 +169,11 @@ pub struct MessageList {
     next_cursor: Option<String>,
 }
 
-impl MessageList {
-    /// The page that holds these, with more to come or not.
-    #[must_use]
-    pub fn new(found: &[MessageEntry], more: bool) -> Self {
-        let last = found.last().filter(|_| more);
+impl From<&Page<MessageEntry>> for MessageList {
+    fn from(page: &Page<MessageEntry>) -> Self {
         Self {
-            data: found.iter().map(MessageView::from).collect(),
-            next_cursor: last.map(|message| cursor::encode(&message.id.to_string())),
+            data: page.data.iter().map(MessageView::from).collect(),
+            next_cursor: page::next_cursor(page, |message| message.id),
         }
     }
 }
@@ -209,13 +195,12 @@ fn message_id(text: &str) -> Result<OutboxMessageId, Problem> {
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
-    query: Result<web::Query<OutboxQuery>, actix_web::Error>,
+    query: Queried<OutboxQuery>,
 ) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::OutboxRead)?;
-    let query = query.map_err(|error| query_problem(&error))?;
-    let (filter, after, limit) = query.into_inner().parse()?;
-    let (found, more) = messages::list(&app, &operator, filter, after, limit).await?;
-    Ok(HttpResponse::Ok().json(MessageList::new(&found, more)))
+    let (filter, after, limit) = query.read()?.parse(LISTED)?;
+    let page = messages::list(&app, &operator, filter, after, limit).await?;
+    Ok(HttpResponse::Ok().json(MessageList::from(&page)))
 }
 
 /// One message for Odoo. Scope `outbox:read`.
@@ -274,7 +259,7 @@ pub(super) async fn replay_all(
     json: Json<ReplayMessagesBody>,
 ) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::OutboxWrite)?;
-    let (filter, after, limit) = json.body.parse()?;
+    let (filter, after, limit) = OutboxQuery::from(json.body).parse(REPLAYED)?;
     let (count, last) = messages::replay_all(&app, &operator, filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(Replayed::new(count, last.as_ref())))
 }

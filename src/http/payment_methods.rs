@@ -10,8 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::customers::customer_id;
-use super::extract::{EmptyBody, Json, RequiredKey};
-use super::payments::query_problem;
+use super::extract::{EmptyBody, Json, Queried, RequiredKey};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use crate::app::auth::Caller;
@@ -134,9 +133,9 @@ pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    query: Result<web::Query<RefreshQuery>, actix_web::Error>,
+    query: Queried<RefreshQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
+    let query = query.read()?;
     let found = payment_methods::list(&app, &caller, customer_id(&path)?, query.refresh).await?;
     Ok(HttpResponse::Ok().json(PaymentMethodList {
         data: found.iter().map(PaymentMethodView::from).collect(),
@@ -172,9 +171,9 @@ pub(super) async fn get_mandate(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    query: Result<web::Query<RefreshQuery>, actix_web::Error>,
+    query: Queried<RefreshQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
+    let query = query.read()?;
     let mandate = payment_methods::mandate(&app, &caller, method_id(&path)?, query.refresh).await?;
     Ok(HttpResponse::Ok().json(MandateView::from(&mandate)))
 }

@@ -1,5 +1,7 @@
 //! `/v1/payments`: ask, look, list.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -8,22 +10,19 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 
+use super::Problem;
 use super::check::{parse_id, parse_time};
-use super::extract::{Json, RequiredKey};
+use super::extract::{Json, Queried, RequiredKey};
 use super::new_payment::CreateBody;
+use super::page::{self, LISTED};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use super::view::{PaymentList, PaymentView, render};
-use super::{Problem, cursor};
 use crate::app::auth::Caller;
 use crate::app::payments::{After, List, PaymentFilter};
 use crate::app::{App, Key, Keyed, payments};
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::PaymentState;
-
-/// How many payments a page of a list holds where nothing is said, and at most.
-const PAGE: usize = 20;
-const MOST: usize = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -66,16 +65,9 @@ impl GetQuery {
 }
 
 impl ListQuery {
-    fn parse(self) -> Result<(List, Option<After>, usize), Problem> {
-        let limit = self.limit.unwrap_or(PAGE);
-        if !(1..=MOST).contains(&limit) {
-            return Err(Problem::invalid(
-                "limit",
-                "invalid_limit",
-                "must be from 1 to 100",
-            ));
-        }
-        let after = self.cursor.as_deref().map(parse_cursor).transpose()?;
+    fn parse(self) -> Result<(List, Option<After>, u16), Problem> {
+        let limit = LISTED.limit(self.limit)?;
+        let after = page::after(self.cursor.as_deref())?;
         let filter = PaymentFilter {
             reference: self.reference,
             state: self.state,
@@ -95,21 +87,31 @@ impl ListQuery {
     }
 }
 
-fn parse_cursor(text: &str) -> Result<After, Problem> {
-    let place = cursor::decode(text)?;
-    let after = place.split_once(' ').and_then(|(id, micros)| {
-        let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
-        Some(After {
-            id: id.parse().ok()?,
-            updated_at: OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?,
-        })
-    });
-    after.ok_or_else(cursor::invalid)
+/// Cursors are by our ids and whole microseconds, as Postgres keeps them.
+impl FromStr for After {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let read = |(id, micros): (&str, &str)| {
+            let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
+            Some(Self {
+                id: id.parse().ok()?,
+                updated_at: OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?,
+            })
+        };
+        text.split_once(' ').and_then(read).ok_or(())
+    }
 }
 
-fn write_cursor(after: After) -> String {
-    let micros = after.updated_at.unix_timestamp_nanos() / 1_000;
-    cursor::encode(&format!("{} {micros}", after.id))
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}",
+            self.id,
+            self.updated_at.unix_timestamp_nanos() / 1_000
+        )
+    }
 }
 
 /// Asks a customer for money.
@@ -151,9 +153,9 @@ pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    query: Result<web::Query<GetQuery>, actix_web::Error>,
+    query: Queried<GetQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
+    let query = query.read()?;
     let detail = payments::get(&app, &caller, payment_id(&path)?, query.refresh).await?;
     Ok(HttpResponse::Ok().json(PaymentView::from(&detail)))
 }
@@ -169,21 +171,15 @@ pub(super) async fn get(
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
-    query: Result<web::Query<ListQuery>, actix_web::Error>,
+    query: Queried<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
-    let (which, after, limit) = query.into_inner().parse()?;
-    let listed = payments::list(&app, &caller, &which, after, limit).await?;
-    let next = listed.next.map(write_cursor);
-    Ok(HttpResponse::Ok().json(PaymentList::new(&listed.payments, next)))
+    let (which, after, limit) = query.read()?.parse()?;
+    let page = payments::list(&app, &caller, &which, after, limit).await?;
+    Ok(HttpResponse::Ok().json(PaymentList::from(&page)))
 }
 
 /// What can be no payment's id is no payment's.
 pub(super) fn payment_id(text: &str) -> Result<PaymentId, Problem> {
     text.parse()
         .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such payment"))
-}
-
-pub(super) fn query_problem(error: &actix_web::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string())
 }

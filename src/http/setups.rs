@@ -11,9 +11,8 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::check::{check_text, check_token, check_url, parse_id, parse_time};
-use super::extract::{Json, RequiredKey};
+use super::extract::{Json, Queried, RequiredKey};
 use super::payment_methods::RefreshQuery;
-use super::payments::query_problem;
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use crate::app::auth::Caller;
@@ -231,9 +230,9 @@ pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    query: Result<web::Query<RefreshQuery>, actix_web::Error>,
+    query: Queried<RefreshQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| query_problem(&error))?;
+    let query = query.read()?;
     let detail = setups::get(&app, &caller, setup_id(&path)?, query.refresh).await?;
     Ok(HttpResponse::Ok().json(SetupView::from(&detail)))
 }

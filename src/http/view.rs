@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use super::new_payment::SettlesBody;
-use crate::app::Answer;
-use crate::app::payments::PaymentDetail;
+use super::page::next_cursor;
+use crate::app::payments::{After, PaymentDetail};
+use crate::app::{Answer, Page};
 use crate::domain::checkout::CheckoutState;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Reason};
 use crate::domain::outbox::OutboxState;
@@ -160,11 +161,14 @@ pub(super) struct PaymentList {
     next_cursor: Option<String>,
 }
 
-impl PaymentList {
-    pub(super) fn new(payments: &[PaymentDetail], next_cursor: Option<String>) -> Self {
+impl From<&Page<PaymentDetail>> for PaymentList {
+    fn from(page: &Page<PaymentDetail>) -> Self {
         Self {
-            data: payments.iter().map(PaymentView::from).collect(),
-            next_cursor,
+            data: page.data.iter().map(PaymentView::from).collect(),
+            next_cursor: next_cursor(page, |detail| After {
+                id: detail.payment.id,
+                updated_at: detail.payment.updated_at,
+            }),
         }
     }
 }

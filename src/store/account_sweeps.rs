@@ -59,13 +59,14 @@ pub async fn lease(
     limit: i64,
 ) -> Result<Vec<AccountSweep>, StoreError> {
     Ok(sqlx::query_as(
-        "update account_sweep s set fence = s.fence + 1, due_at = clock_timestamp() + $1,
-             began_at = coalesce(s.began_at, clock_timestamp())
-         from (
+        // Materialized, so that the limit holds whatever the plan.
+        "with due as materialized (
              select merchant_id, provider_account_id from account_sweep
              where due_at <= clock_timestamp() order by due_at limit $2 for update skip locked
-         ) due
-         where s.merchant_id = due.merchant_id and s.provider_account_id = due.provider_account_id
+         )
+         update account_sweep s set fence = s.fence + 1, due_at = clock_timestamp() + $1,
+             began_at = coalesce(s.began_at, clock_timestamp())
+         from due where s.merchant_id = due.merchant_id and s.provider_account_id = due.provider_account_id
          returning s.merchant_id, s.provider_account_id, s.swept_at, s.step, s.began_at, s.after_id, s.fence",
     )
     .bind(lease)

@@ -54,12 +54,13 @@ pub async fn lease(
     limit: i64,
 ) -> Result<Vec<EventCursor>, StoreError> {
     Ok(sqlx::query_as(
-        "update event_cursor c set fence = c.fence + 1, due_at = clock_timestamp() + $1
-         from (
+        // Materialized, so that the limit holds whatever the plan.
+        "with due as materialized (
              select merchant_id, provider_account_id from event_cursor
              where due_at <= clock_timestamp() order by due_at limit $2 for update skip locked
-         ) due
-         where c.merchant_id = due.merchant_id and c.provider_account_id = due.provider_account_id
+         )
+         update event_cursor c set fence = c.fence + 1, due_at = clock_timestamp() + $1
+         from due where c.merchant_id = due.merchant_id and c.provider_account_id = due.provider_account_id
          returning c.merchant_id, c.provider_account_id, c.read_until, c.caught_up_at, clock_timestamp() as now,
              c.walk_since, c.walk_began_at, c.walk_next, c.walk_newest, c.fence",
     )

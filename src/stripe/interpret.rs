@@ -96,18 +96,8 @@ pub(super) fn interpret(event: &[u8]) -> Interpretation {
 
 /// Whether an event says what it is about with an id that can be one.
 fn names_an_object(read: &Interpretation) -> bool {
-    match read {
-        Interpretation::Payment { reference, .. }
-        | Interpretation::Checkout { reference, .. }
-        | Interpretation::Setup { reference, .. }
-        | Interpretation::PaymentMethod { reference, .. }
-        | Interpretation::Mandate { reference, .. }
-        | Interpretation::Dispute { reference, .. }
-        | Interpretation::Charge { reference, .. }
-        | Interpretation::Payout { reference, .. } => (1..=LONGEST_ID).contains(&reference.len()),
-        Interpretation::Part(part) => (1..=LONGEST_ID).contains(&part.reference().len()),
-        Interpretation::Account(_) | Interpretation::Deauthorized | Interpretation::NotFollowed => true,
-    }
+    read.reference()
+        .is_none_or(|reference| (1..=LONGEST_ID).contains(&reference.len()))
 }
 
 /// An intent is in the event as it stood: what it says may be enough.

@@ -1,7 +1,7 @@
 //! The loops that work through what is on disk: events, messages to Odoo, operations without an outcome.
 //!
-//! Any number of workers may run: each takes up what no other holds. A bell in the same process wakes them early; nothing
-//! depends on it.
+//! Any number of workers may run: each takes up what no other holds. A bell in the same process wakes early what waits for
+//! events and messages; nothing depends on it. The rest waits for the time alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,42 +10,42 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError, endpoints, history, nightly, outbox, queue, reconciliation, sweep};
 
-/// How often old idempotency keys and events are looked for.
+/// How often old endpoints, idempotency keys and events are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
-/// How many polls pass between two looks for payments whose time is over.
-const EXPIRY_POLLS: u32 = 20;
+/// How many polls pass between two looks for what nobody waits for: payments whose time is over, accounts whose turn it is.
+const RARE_POLLS: u32 = 20;
 
 /// Works until `stop`, and returns once what was begun is ended. `poll` is the longest pause between two looks.
 pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
+    let rarely = poll * RARE_POLLS;
     let housekeeping = HOUSEKEEPING.max(poll);
-    let expiry = poll * EXPIRY_POLLS;
     tokio::join!(
         every(&app, "events", poll, &stop, async |app| queue::work(app).await),
         every(&app, "outbox", poll, &stop, async |app| outbox::work(app).await),
-        every(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
-        every(&app, "expiry", expiry, &stop, async |app| {
+        now_and_then(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
+        now_and_then(&app, "expiry", rarely, &stop, async |app| {
             sweep::end_expired(app).await.map(|()| 0)
         }),
-        now_and_then(&app, "history", expiry, &stop, async |app| history::work(app)
+        now_and_then(&app, "history", rarely, &stop, async |app| history::work(app)
             .await),
-        now_and_then(&app, "nightly", expiry, &stop, async |app| nightly::work(app)
+        now_and_then(&app, "nightly", rarely, &stop, async |app| nightly::work(app)
             .await),
         every(&app, "ledger", poll, &stop, async |app| {
             reconciliation::book_due(app).await
         }),
-        now_and_then(&app, "lines", expiry, &stop, async |app| {
+        now_and_then(&app, "lines", rarely, &stop, async |app| {
             reconciliation::pull(app).await
         }),
-        now_and_then(&app, "payouts", expiry, &stop, async |app| {
+        now_and_then(&app, "payouts", rarely, &stop, async |app| {
             reconciliation::read_due(app).await
         }),
-        every(&app, "endpoints", housekeeping, &stop, async |app| {
+        now_and_then(&app, "endpoints", housekeeping, &stop, async |app| {
             endpoints::retire_due(app).await
         }),
-        every(&app, "housekeeping", housekeeping, &stop, async |app| {
-            sweep::forget_old_keys(app).await?;
-            sweep::forget_old_events(app).await.map(|_| 0)
+        now_and_then(&app, "housekeeping", housekeeping, &stop, async |app| {
+            let forgotten = sweep::forget_old_keys(app).await? + sweep::forget_old_events(app).await?;
+            Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
         }),
     );
 }
@@ -71,7 +71,7 @@ async fn every(
     }
 }
 
-/// The same for what no bell rings for: it goes by the time alone.
+/// The same for what goes by the time alone: no bell rings for it.
 async fn now_and_then(
     app: &Arc<App>,
     name: &'static str,

@@ -1,10 +1,15 @@
 //! A secret is rolled without a gap: two endpoints overlap.
 
+use std::sync::Arc;
+
 use quittance::app::AppError;
 use quittance::app::endpoints::{self, OVERLAP};
+use quittance::startup::Role;
+use quittance::worker;
 use quittance_sandbox::faults::{Fault, Matcher};
 use quittance_sandbox::stripe::Options;
 use time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use super::{connect, end_overlap, paid_in_the_browser, references, rotate, unconnected, unconnected_with};
 use crate::support::{Wishes, eventually};
@@ -120,14 +125,21 @@ async fn an_account_that_was_never_connected_has_nothing_to_roll() {
 
 #[tokio::test]
 async fn a_worker_ends_an_overlap_by_itself() {
-    let test = unconnected().await;
-    connect(&test).await.unwrap();
-    let new = rotate(&test, Duration::milliseconds(1)).await;
-    // Whatever wakes a worker makes it look.
-    paid_in_the_browser(&test, "S1").await;
-    eventually(async || match references(&test) {
-        there if there == [new.provider_reference.clone()] => Ok(()),
-        others => Err(format!("{others:?}")),
+    let test = unconnected_with(Wishes {
+        role: Role::Serve,
+        ..Wishes::default()
     })
     .await;
+    connect(&test).await.unwrap();
+    let new = rotate(&test, Duration::milliseconds(1)).await;
+    let app = Arc::clone(test.application().app());
+    let (poll, stop) = (std::time::Duration::from_millis(20), CancellationToken::new());
+    tokio::join!(worker::run(app, poll, stop.clone()), async {
+        eventually(async || match references(&test) {
+            there if there == [new.provider_reference.clone()] => Ok(()),
+            others => Err(format!("{others:?}")),
+        })
+        .await;
+        stop.cancel();
+    });
 }

@@ -83,12 +83,11 @@ async fn a_dead_event_is_one_exception_of_its_payment_until_a_replay_applies_it(
     );
     assert!(replayed["replayed_by"].as_str().unwrap().starts_with("key_"));
     let paid = test.until(payment["id"].as_str().unwrap(), "captured").await;
-    let open = async || test.payment(payment["id"].as_str().unwrap()).await["exceptions"].clone();
-    eventually(async || match open().await {
-        none if none == json!([]) => Ok(()),
-        some => Err(some.to_string()),
-    })
-    .await;
+    assert_eq!(
+        paid["exceptions"],
+        json!([]),
+        "what it changed, it changed at once"
+    );
     assert_eq!(state(&test, &event).await, "applied");
     let closed = "exception where kind = 'event_dead' and closed_reason = 'replayed: applied' and closed_by like 'key_%'";
     assert_eq!(test.count(closed).await, 1);
@@ -152,6 +151,36 @@ async fn an_event_about_what_neither_the_provider_nor_we_have_is_ignored() {
         6
     );
     assert_eq!(test.count("exception").await, 0);
+}
+
+#[tokio::test]
+async fn an_event_is_not_applied_without_its_exception_being_closed() {
+    let test = TestApp::spawn_with(impatient()).await;
+    let operator = Operator::of(&test).await;
+    let (payment, event) = dead(&test, "S1").await;
+    test.stripe.faults().clear();
+    sqlx::raw_sql(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
+         create trigger refuse before update on exception for each row execute function refuse()",
+    )
+    .execute(&test.db)
+    .await
+    .unwrap();
+    let replay = format!("/v1/events/{}/replay", event["id"].as_str().unwrap());
+    operator.post(&replay, &json!({})).await.expect(StatusCode::OK);
+    settled(&test).await;
+    assert_eq!(state(&test, &event).await, "dead");
+    let shown = test.payment(payment["id"].as_str().unwrap()).await;
+    assert_eq!(shown["state"], payment["state"], "nothing of it counts");
+    assert_eq!(shown["exceptions"][0]["kind"], "event_dead");
+
+    sqlx::raw_sql("drop function refuse cascade")
+        .execute(&test.db)
+        .await
+        .unwrap();
+    operator.post(&replay, &json!({})).await.expect(StatusCode::OK);
+    let paid = test.until(payment["id"].as_str().unwrap(), "captured").await;
+    assert_eq!(paid["exceptions"], json!([]));
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{audit, balances, open, reconcile};
-use crate::support::{TestApp, Wishes, eventually};
+use crate::support::{TestApp, Wishes, eventually, now};
 
 fn held(account: &str, currency: &str, minor: i64) -> (String, String, i64) {
     (account.to_owned(), currency.to_owned(), minor)
 }
 
 fn an_hour_ago() -> OffsetDateTime {
-    OffsetDateTime::now_utc() - time::Duration::HOUR
+    now() - time::Duration::HOUR
 }
 
 async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde_json::Value {
@@ -225,8 +225,9 @@ async fn the_database_refuses_what_does_not_sum_to_zero_and_what_would_change_th
         let error = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
             .execute(&test.db)
             .await
-            .expect_err(&sql)
-            .to_string();
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
         assert!(error.contains(refused), "{sql}: {error}");
     }
     sqlx::query(sqlx::AssertSqlSafe(add([5, -5])))

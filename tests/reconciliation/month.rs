@@ -50,8 +50,7 @@ async fn ask(test: &TestApp, asked: Asked) -> anyhow::Result<String> {
             let refunds = test.stripe.refunds();
             let newest = refunds
                 .iter()
-                .filter(|refund| refund["payment_intent"] == id.as_str())
-                .next_back();
+                .rfind(|refund| refund["payment_intent"] == id.as_str());
             Ok(newest.unwrap()["id"].as_str().unwrap().to_owned())
         }
     }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::hear::{Heard, apply, refresh};
+use super::hear::{apply, refresh};
 use super::{facet, get_of_mode};
-use crate::app::apply::Applied;
+use crate::app::apply::{Applied, Heard};
 use crate::app::auth::Caller;
 use crate::app::{Answer, App, AppError, Key, Served, commit};
 use crate::domain::dispute::{Dispute, DisputeRuleBroken, DisputeSnapshot, Evidence};

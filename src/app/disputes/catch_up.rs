@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::facet;
-use super::hear::{Heard, apply, refresh};
-use crate::app::apply::Applied;
+use super::hear::{apply, refresh};
+use crate::app::apply::{Applied, Heard};
 use crate::app::{App, AppError, commit};
 use crate::provider::ProviderAccount;
 

@@ -5,30 +5,19 @@ use sqlx::PgConnection;
 use time::format_description::well_known::Rfc3339;
 
 use super::facet;
-use crate::app::apply::Applied;
+use crate::app::apply::{Applied, Heard, READS};
 use crate::app::news::tell;
+use crate::app::webhooks::{end, end_with};
 use crate::app::{App, AppError, commit};
 use crate::domain::dispute::{Dispute, DisputeSnapshot, DisputeState, decide};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
-use crate::domain::payment::{Authority, Decision, Payment};
+use crate::domain::payment::{Decision, Payment};
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderAccount;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
-
-/// How often a read that something overtook is made again before it is left to the next event.
-const READS: usize = 5;
-
-/// How a snapshot came.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Heard {
-    /// In an event, or as an answer that may be a replay: it was true at some moment.
-    Once,
-    /// By asking when the dispute was at this version, or not known yet.
-    AsOf(Option<i64>),
-}
 
 /// Takes in what an event says of a dispute, and ends the event in the same transaction.
 pub(in crate::app) async fn hear(
@@ -41,20 +30,15 @@ pub(in crate::app) async fn hear(
     if let Some(said) = said {
         let mut tx = app.begin().await?;
         if apply(app, &mut tx, (merchant, account), said, Heard::Once).await? == Applied::Done {
-            // Where the lease was lost, whoever holds it now applies the event.
-            return if store::webhook_events::end(&mut tx, event, Ended::Applied).await? {
-                commit(tx).await
-            } else {
-                Ok(())
-            };
+            return end_with(app, tx, event, Ended::Applied).await;
         }
     }
     let known = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let since = event.received_at;
         if store::disputes::read_since(&mut conn, merchant, account, reference, since).await? {
-            store::webhook_events::end(&mut conn, event, Ended::Applied).await?;
-            return Ok(());
+            drop(conn);
+            return end(app, event, Ended::Applied).await;
         }
         app.accounts.get(app, &mut conn, account).await?
     };
@@ -94,16 +78,12 @@ pub(in crate::app) async fn refresh(
         }
         let dispute = store::disputes::lock(&mut tx, place.0, place.1, reference).await?;
         store::disputes::note_read(&mut tx, place.0, dispute.id, began_at).await?;
-        if let Some(event) = event
-            && !store::webhook_events::end(&mut tx, event, Ended::Applied).await?
-        {
-            return Ok(());
-        }
-        return commit(tx).await;
+        return match event {
+            Some(event) => end_with(app, tx, event, Ended::Applied).await,
+            None => commit(tx).await,
+        };
     }
-    Err(AppError::InFlight {
-        retry_after: std::time::Duration::from_secs(1),
-    })
+    Err(AppError::in_flight())
 }
 
 /// Takes in what a provider says of a dispute. It is safe to repeat, in any order. Locks the payment first, then the dispute.
@@ -129,10 +109,8 @@ pub(super) async fn apply(
         return Ok(Applied::Done);
     }
     let mut dispute = store::disputes::lock(conn, merchant, account, &said.provider_reference).await?;
-    let authority = match heard {
-        Heard::Once => Authority::Hint,
-        Heard::AsOf(version) if version == Some(dispute.version) => Authority::Fresh,
-        Heard::AsOf(_) => return Ok(Applied::Ask),
+    let Some(authority) = heard.authority(dispute.version) else {
+        return Ok(Applied::Ask);
     };
     let orphaned = dispute.payment_id.is_none() && payment_id.is_some();
     match decide(&dispute, said, authority) {

@@ -10,7 +10,8 @@ use sqlx::PgConnection;
 
 use super::accounts::KnownAccount;
 use super::auth::Caller;
-use super::{App, AppError};
+use super::page::one_more;
+use super::{App, AppError, Page};
 use crate::domain::dispute::Dispute;
 use crate::domain::ids::DisputeId;
 use crate::provider::{Disputes, Provider, ProviderError};
@@ -37,21 +38,18 @@ pub async fn get(app: &App, caller: &Caller, id: DisputeId, fresh: bool) -> Resu
     Ok(store::disputes::get(&mut conn, caller.merchant_id, id).await?)
 }
 
-/// The disputes that fit, newest first, after `after`, `limit` at most; and whether there are more.
+/// The disputes that fit, newest first, after `after`, `limit` at most.
 pub async fn list(
     app: &App,
     caller: &Caller,
     filter: &DisputeFilter,
     after: Option<DisputeId>,
     limit: u16,
-) -> Result<(Vec<Dispute>, bool), AppError> {
+) -> Result<Page<Dispute>, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let one_more = i64::from(limit) + 1;
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let mut found = store::disputes::list(&mut conn, merchant, live, filter, after, one_more).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    Ok((found, more))
+    let found = store::disputes::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
+    Ok(Page::of(found, limit))
 }
 
 /// A dispute with the account it was opened at. Test keys see test disputes, live keys live ones.

@@ -27,7 +27,7 @@ pub use change::{Change, change};
 pub(super) use create::choose_account;
 pub use create::{NewPayment, create};
 pub use detail::PaymentDetail;
-pub use read::{After, List, Listed, get, list, refresh};
+pub use read::{After, List, get, list, refresh};
 
 /// Until when whoever asks now can wait for an answer.
 pub(in crate::app) fn deadline(app: &App) -> Instant {

@@ -4,9 +4,11 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::PaymentDetail;
-use crate::app::apply::{Applied, apply};
+use crate::app::apply::{Applied, READS, apply};
 use crate::app::auth::Caller;
-use crate::app::{App, AppError, commit};
+use crate::app::page::one_more;
+use crate::app::webhooks::end_with;
+use crate::app::{App, AppError, Page, commit};
 use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::payment::{Authority, Payment};
 use crate::provider::{ObjectRef, ProviderError};
@@ -14,9 +16,6 @@ use crate::store;
 use crate::store::StoreError;
 use crate::store::payments::PaymentFilter;
 use crate::store::webhook_events::{Ended, WebhookEvent};
-
-/// How often a read that something overtook is made again before it is left to the next event or sweep.
-const READS: usize = 5;
 
 /// One payment as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Result<PaymentDetail, AppError> {
@@ -68,28 +67,19 @@ pub struct After {
     pub updated_at: OffsetDateTime,
 }
 
-/// A page of a list.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The payments.
-    pub payments: Vec<PaymentDetail>,
-    /// Where the next page begins, where there may be one.
-    pub next: Option<After>,
-}
-
 /// A page of the caller's payments, after where the last one ended.
 pub async fn list(
     app: &App,
     caller: &Caller,
     list: &List,
     after: Option<After>,
-    limit: usize,
-) -> Result<Listed, AppError> {
+    limit: u16,
+) -> Result<Page<PaymentDetail>, AppError> {
     let (merchant, live) = (caller.merchant_id, caller.live);
-    let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let more = one_more(limit);
     let after_id = after.map(|after| after.id);
     let mut tx = app.begin_to_read().await?;
-    let mut found = match list {
+    let found = match list {
         List::Newest(filter) => {
             store::payments::list(&mut tx, &app.sealer, merchant, live, filter, after_id, more).await?
         }
@@ -98,15 +88,10 @@ pub async fn list(
             store::payments::list_updated(&mut tx, &app.sealer, merchant, live, since, after_id, more).await?
         }
     };
-    let is_last = found.len() <= limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| !is_last).map(|last| After {
-        id: last.id,
-        updated_at: last.updated_at,
-    });
-    let payments = PaymentDetail::load_all(&mut tx, app, merchant, found).await?;
+    let Page { data, has_more } = Page::of(found, limit);
+    let data = PaymentDetail::load_all(&mut tx, app, merchant, data).await?;
     commit(tx).await?;
-    Ok(Listed { payments, next })
+    Ok(Page { data, has_more })
 }
 
 /// Reads a payment from its provider and takes in what it says; with `event`, ends that event in the same transaction.
@@ -148,12 +133,10 @@ pub async fn refresh(
             continue;
         }
         store::payments::note_read(&mut tx, merchant, id, began_at).await?;
-        if let Some(event) = event
-            && !store::webhook_events::end(&mut tx, event, Ended::Applied).await?
-        {
-            return Ok(());
-        }
-        return commit(tx).await;
+        return match event {
+            Some(event) => end_with(app, tx, event, Ended::Applied).await,
+            None => commit(tx).await,
+        };
     }
     Err(AppError::in_flight())
 }

@@ -1,13 +1,15 @@
 //! Settings: from defaults, a TOML file and the environment, the later winning. Alone reads the environment.
 
-use std::fmt::Write as _;
+mod table;
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use figment::Figment;
 use figment::error::Kind;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::{Env, Format, Toml};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -17,115 +19,9 @@ use crate::crypto::Sealer;
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
+use table::{FILE, PREFIX, about, defaults, keys};
 
-const PREFIX: &str = "QUITTANCE_";
-const FILE: &str = "QUITTANCE_CONFIG";
-
-/// One setting, as documented.
-struct Setting {
-    key: &'static str,
-    default: Option<&'static str>,
-    about: &'static str,
-}
-
-/// Every setting. The README's table and the defaults are made of this.
-const SETTINGS: &[Setting] = &[
-    Setting {
-        key: "database_url",
-        default: None,
-        about: "Postgres, such as `postgres://quittance@db/quittance`",
-    },
-    Setting {
-        key: "sealing_key",
-        default: None,
-        about: "32 bytes in base64 that seal secrets; make one with `openssl rand -base64 32`",
-    },
-    Setting {
-        key: "listen",
-        default: Some("127.0.0.1:8080"),
-        about: "address and port to serve on",
-    },
-    Setting {
-        key: "log",
-        default: Some("info"),
-        about: "log filter, such as `info` or `quittance=debug,info`",
-    },
-    Setting {
-        key: "log_format",
-        default: Some("text"),
-        about: "`text` for people, `json` for machines",
-    },
-    Setting {
-        key: "database_connections",
-        default: Some("16"),
-        about: "most connections to Postgres",
-    },
-    Setting {
-        key: "http_workers",
-        default: Some("2"),
-        about: "threads that serve requests",
-    },
-    Setting {
-        key: "answer_within_ms",
-        default: Some("7500"),
-        about: "longest wait for a provider before a 202; Odoo gives up after 10000",
-    },
-    Setting {
-        key: "provider_timeout_ms",
-        default: Some("25000"),
-        about: "longest time for one operation at the provider, retries included",
-    },
-    Setting {
-        key: "provider_attempt_timeout_ms",
-        default: Some("10000"),
-        about: "longest time for one request to the provider",
-    },
-    Setting {
-        key: "stripe_requests_per_s_live",
-        default: Some("100"),
-        about: "most requests to Stripe in a second, for an account in which real money moves; per process: divide by the number of replicas",
-    },
-    Setting {
-        key: "stripe_requests_per_s_test",
-        default: Some("25"),
-        about: "the same for any other account; per process",
-    },
-    Setting {
-        key: "stripe_requests_per_s_endpoint",
-        default: Some("25"),
-        about: "the same to one endpoint, for one account; per process",
-    },
-    Setting {
-        key: "odoo_timeout_ms",
-        default: Some("30000"),
-        about: "longest time for one request to Odoo",
-    },
-    Setting {
-        key: "odoo_concurrency",
-        default: Some("4"),
-        about: "most messages on their way to one Odoo instance at once, over all replicas",
-    },
-    Setting {
-        key: "odoo_allowed_networks",
-        default: Some("none"),
-        about: "networks beside the public Internet in which Odoo may be, such as `10.0.0.0/8,fd00::/8`",
-    },
-    Setting {
-        key: "poll_ms",
-        default: Some("250"),
-        about: "longest pause of an idle worker",
-    },
-    Setting {
-        key: "shutdown_grace_s",
-        default: Some("25"),
-        about: "longest time to finish requests and work on SIGTERM",
-    },
-    Setting {
-        key: "retry_divisor",
-        default: Some("1"),
-        about: "divides every waiting time between attempts; for trials only",
-    },
-];
+pub use table::table;
 
 /// The service's settings, checked.
 #[derive(Clone, Debug)]
@@ -206,8 +102,7 @@ pub fn load() -> Result<Settings, ConfigError> {
         return Err(ConfigError(format!("{FILE} names {path}, which is no file")));
     }
     let file = file.map(Toml::file);
-    let keys: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
-    let environment = Env::prefixed(PREFIX).only(&keys);
+    let environment = Env::prefixed(PREFIX).only(&keys());
     let mut figment = defaults();
     if let Some(file) = file {
         figment = figment.merge(file);
@@ -248,18 +143,6 @@ fn variable_of(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn defaults() -> Figment {
-    SETTINGS
-        .iter()
-        .filter_map(|setting| Some((setting, setting.default?)))
-        .fold(Figment::new(), |figment, (setting, text)| {
-            match text.parse::<u64>() {
-                Ok(number) => figment.merge(Serialized::default(setting.key, number)),
-                Err(_) => figment.merge(Serialized::default(setting.key, text)),
-            }
-        })
-}
-
 fn explain(error: &figment::Error) -> ConfigError {
     let key = error.path.last().cloned().unwrap_or_default();
     let name = format!("{PREFIX}{}", key.to_uppercase());
@@ -271,13 +154,6 @@ fn explain(error: &figment::Error) -> ConfigError {
     }
     // What else can be wrong names no value, which might be a secret.
     ConfigError(format!("{name} cannot be read: {}", about(&key)))
-}
-
-fn about(key: &str) -> &'static str {
-    SETTINGS
-        .iter()
-        .find(|setting| setting.key == key)
-        .map_or("see the README's table", |setting| setting.about)
 }
 
 fn bounded(key: &str, value: u64, from: u64, to: u64) -> Result<Duration, ConfigError> {
@@ -365,94 +241,5 @@ fn check_database_url(url: &SecretString) -> Result<(), ConfigError> {
             "{PREFIX}DATABASE_URL is no Postgres URL: set it to {}",
             about("database_url")
         )))
-    }
-}
-
-/// The README's table of settings, in Markdown.
-#[must_use]
-pub fn table() -> String {
-    let mut table = String::from("| variable | default | what it is |\n|---|---|---|\n");
-    let _ = writeln!(
-        table,
-        "| `{FILE}` | | a TOML file with the settings below, in lower case and without the prefix; the environment wins |"
-    );
-    for setting in SETTINGS {
-        let default = setting
-            .default
-            .map_or_else(|| "**required**".to_owned(), |text| format!("`{text}`"));
-        let _ = writeln!(
-            table,
-            "| `{PREFIX}{}` | {default} | {} |",
-            setting.key.to_uppercase(),
-            setting.about
-        );
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-    use super::*;
-
-    fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let figment = pairs.iter().fold(defaults(), |figment, (key, value)| {
-            figment.merge(Serialized::default(key, value))
-        });
-        check(figment.extract().map_err(|error| explain(&error))?)
-    }
-
-    const GOOD: [(&str, &str); 2] = [
-        ("database_url", "postgres://localhost/q"),
-        ("sealing_key", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="),
-    ];
-
-    #[test]
-    fn the_defaults_and_the_two_required_settings_are_enough() {
-        let settings = with(&GOOD).unwrap();
-        assert_eq!(settings.listen.port(), 8080);
-        assert!(settings.timing.operation_lease > settings.provider_timeout);
-    }
-
-    #[test]
-    fn a_missing_or_wrong_value_is_named_in_one_line_that_says_what_to_set() {
-        let cases: &[(&[(&str, &str)], &str)] = &[
-            (&[], "QUITTANCE_DATABASE_URL is not set"),
-            (&GOOD[..1], "QUITTANCE_SEALING_KEY is not set"),
-            (
-                &[("database_url", "mysql://x"), GOOD[1]],
-                "QUITTANCE_DATABASE_URL is no Postgres URL",
-            ),
-            (
-                &[GOOD[0], ("sealing_key", "hunter2")],
-                "QUITTANCE_SEALING_KEY must be 32 bytes",
-            ),
-            (
-                &[GOOD[0], GOOD[1], ("listen", "nowhere")],
-                "QUITTANCE_LISTEN cannot be read",
-            ),
-            (
-                &[GOOD[0], GOOD[1], ("log_format", "xml")],
-                "QUITTANCE_LOG_FORMAT cannot be read",
-            ),
-            (
-                &[GOOD[0], GOOD[1], ("stripe_requests_per_s_live", "0")],
-                "QUITTANCE_STRIPE_REQUESTS_PER_S_LIVE cannot be read: set it to a nonzero",
-            ),
-            (
-                &[GOOD[0], GOOD[1], ("odoo_allowed_networks", "localhost")],
-                "QUITTANCE_ODOO_ALLOWED_NETWORKS must be",
-            ),
-            (
-                &[GOOD[0], GOOD[1], ("listn", "127.0.0.1:1")],
-                "listn is no setting",
-            ),
-        ];
-        for (pairs, wanted) in cases {
-            let line = with(pairs).unwrap_err().to_string();
-            assert!(line.starts_with(wanted), "{line}");
-            assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
-        }
     }
 }

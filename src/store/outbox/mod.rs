@@ -108,8 +108,8 @@ pub async fn lease(
         .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
         .unzip();
     let rows: Vec<Row> = sqlx::query_as(
-        "update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
-         from (
+        // Materialized, so that the limits hold whatever the plan.
+        "with taken as materialized (
              select head.merchant_id, head.id from odoo_instance i
              cross join lateral (
                  select case when i.failures > 0 then 1 else $6 end - count(*) as places from outbox_message l
@@ -126,8 +126,9 @@ pub async fn lease(
              ) head
              where (i.merchant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[]))
              order by head.due_at limit $5
-         ) taken
-         where m.merchant_id = taken.merchant_id and m.id = taken.id
+         )
+         update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
+         from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
          returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence",
     )
     .bind(merchants)
