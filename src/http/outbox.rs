@@ -93,7 +93,7 @@ pub(super) struct SkipBody {
     reason: String,
 }
 
-/// One posting on its way to Odoo.
+/// One message on its way to Odoo.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessageView {
     /// `msg_…`
@@ -105,7 +105,7 @@ pub struct MessageView {
     odoo_instance: String,
     /// Its place among the messages of its payment, which leave in this order.
     sequence: i64,
-    /// `customer_payment`, `charge_line`, `customer_refund` or `refund_line`.
+    /// `customer_payment`, `charge_line`, `customer_refund` or `refund_line`; `payment_updated` where Odoo has our addon.
     kind: &'static str,
     /// The provider's id of what happened.
     key: String,
@@ -144,7 +144,7 @@ impl From<&MessageEntry> for MessageView {
             odoo_instance: message.odoo_instance_id.to_string(),
             sequence: message.sequence,
             kind: message.posting.kind(),
-            key: message.posting.key().to_owned(),
+            key: message.posting.key(),
             attempts: message.attempts,
             last_error: message.last_error.clone(),
             due_at: message.due_at,

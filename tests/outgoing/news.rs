@@ -136,3 +136,19 @@ async fn the_outcome_of_an_operation_is_told_even_where_the_payment_stays_as_it_
         })
         .await;
 }
+
+#[tokio::test]
+async fn an_operator_sees_what_is_told_among_the_messages() {
+    let world = World::new().await;
+    let paid = world.pay("S1").await;
+    world.settled().await;
+    let list = world.test.get("/v1/outbox").await.expect(StatusCode::OK);
+    let messages = list["data"].as_array().unwrap();
+    assert!(messages.len() > 1, "{list}");
+    for message in messages {
+        assert_eq!(message["kind"], "payment_updated");
+        assert_eq!(message["payment"], paid["id"]);
+        let path = format!("/v1/outbox/{}", message["id"].as_str().unwrap());
+        assert_eq!(&world.test.get(&path).await.expect(StatusCode::OK), message);
+    }
+}

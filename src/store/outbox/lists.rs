@@ -5,8 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
-use crate::domain::outbox::OutboxState;
-use crate::domain::posting::Posting;
+use crate::domain::outbox::{Message, OutboxState};
 use crate::sink::Posted;
 use crate::store::StoreError;
 
@@ -21,8 +20,8 @@ pub struct MessageEntry {
     pub payment_id: PaymentId,
     /// Its place among the messages of its payment.
     pub sequence: i64,
-    /// What Odoo must record.
-    pub posting: Json<Posting>,
+    /// What it says.
+    pub posting: Json<Message>,
     /// Where it stands.
     pub state: OutboxState,
     /// How often it was refused.
