@@ -16,7 +16,7 @@ pub(crate) struct Reconcile {
     merchant: MerchantId,
     /// The account (`acc_…`).
     #[arg(long)]
-    account: ProviderAccountId,
+    provider_account: ProviderAccountId,
     /// From when on its ledger lines are read again, RFC 3339. What is known is left as it is.
     #[arg(long, value_parser = moment)]
     since: OffsetDateTime,
@@ -31,16 +31,8 @@ pub(crate) struct Audited {
 impl Reconcile {
     /// Reads, matches and books until nothing is left to do.
     pub(super) async fn run(self, app: &App) -> anyhow::Result<Value> {
-        reconciliation::rewind(app, self.merchant, self.account, self.since).await?;
-        let mut booked = 0;
-        loop {
-            let read = reconciliation::pull(app).await? + reconciliation::read_due(app).await?;
-            let now_booked = reconciliation::book_due(app).await?;
-            booked += now_booked;
-            if read + now_booked == 0 {
-                return Ok(json!({ "provider_account": self.account, "booked": booked }));
-            }
-        }
+        let booked = reconciliation::reconcile(app, self.merchant, self.provider_account, self.since).await?;
+        Ok(json!({ "provider_account": self.provider_account, "booked": booked }))
     }
 }
 

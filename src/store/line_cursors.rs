@@ -62,25 +62,27 @@ pub async fn lease(
     .await?)
 }
 
-/// Has an account read anew from a moment on, at once.
+/// Takes one account for as long as `lease`, whoever has it, to be read anew from a moment on.
 pub async fn rewind(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
     since: OffsetDateTime,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into line_cursor (merchant_id, provider_account_id, read_until, due_at)
-         values ($1, $2, $3, clock_timestamp())
+    lease: Duration,
+) -> Result<LineCursor, StoreError> {
+    Ok(sqlx::query_as(
+        "insert into line_cursor as c (merchant_id, provider_account_id, read_until, due_at, fence)
+         values ($1, $2, $3, clock_timestamp() + $4, 1)
          on conflict (merchant_id, provider_account_id) do update set read_until = $3, walk_since = null, walk_next = null,
-             walk_newest = null, due_at = clock_timestamp(), fence = line_cursor.fence + 1",
+             walk_newest = null, due_at = clock_timestamp() + $4, fence = c.fence + 1
+         returning merchant_id, provider_account_id, read_until, walk_since, walk_next, walk_newest, fence",
     )
     .bind(merchant)
     .bind(account)
     .bind(since)
-    .execute(conn)
-    .await?;
-    Ok(())
+    .bind(lease)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Notes where the walk stands. It stays leased. `false` where the lease was lost: then nothing of this transaction may count.

@@ -88,7 +88,8 @@ impl<'a> Senders<'a> {
             let request = client.post(url).header("Stripe-Signature", signature).body(body);
             match request.send().await.map(|response| response.status().as_u16()) {
                 Ok(200..=299) => return,
-                Ok(503) | Err(_) => {}
+                // 408: it was so busy that our own request came too slowly.
+                Ok(408 | 503) | Err(_) => {}
                 Ok(other) => panic!("Stripe would count {other} as a failure that nothing explains"),
             }
             self.refused.fetch_add(1, Ordering::Relaxed);

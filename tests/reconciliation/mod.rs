@@ -1,5 +1,6 @@
 //! From the provider's ledger lines to ours, and the proof that nothing is missing.
 
+mod commands;
 mod ledger;
 mod month;
 
@@ -26,12 +27,11 @@ async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
 /// Reads the account's lines from a moment on, and waits until all are booked and every payout's are read.
 async fn reconcile(test: &TestApp, since: OffsetDateTime) {
     let app = test.application().app();
-    reconciliation::rewind(app, test.merchant, test.account, since)
+    reconciliation::reconcile(app, test.merchant, test.account, since)
         .await
         .unwrap();
     eventually(async || {
         for left in [
-            "line_cursor where due_at <= now() + interval '1 minute'",
             "balance_transaction where book_at is not null",
             "payout_reading where read_at is null",
             "webhook_event where due_at is not null",

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::app::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
-use crate::provider::{Lines, ProviderError, Settlement};
+use crate::provider::{Lines, ProviderError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::line_cursors::LineCursor;
@@ -36,7 +36,12 @@ pub async fn pull(app: &App) -> Result<usize, AppError> {
     let found = cursors.len();
     for cursor in cursors {
         let account = cursor.provider_account_id;
-        if let Err(error) = walk(app, cursor).await {
+        let walked = match walk(app, cursor).await {
+            Ok(Some(rest)) => give_back(app, &rest, Duration::ZERO).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = walked {
             // Its lease runs out by itself, and then it is its turn again.
             tracing::error!(error = &error as &dyn std::error::Error, provider_account_id = %account, "ledger lines could not be read");
         }
@@ -44,19 +49,33 @@ pub async fn pull(app: &App) -> Result<usize, AppError> {
     Ok(found)
 }
 
-/// Has an account's lines read anew from a moment on: what is known is left as it is.
-pub async fn rewind(
+/// Reads an account's lines anew from a moment on, to the end; what is known is left as it is.
+///
+/// # Errors
+/// [`AppError::Provider`] where it cannot be read to the end: the workers go on with it.
+pub(super) async fn read_since(
     app: &App,
     merchant: MerchantId,
     account: ProviderAccountId,
     since: OffsetDateTime,
 ) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::line_cursors::rewind(&mut conn, merchant, account, since).await?)
+    let mut cursor = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let known = app.accounts.find(app, &mut conn, account).await?;
+        if known.is_none_or(|known| known.account.merchant_id != merchant) {
+            return Err(AppError::NotFound("provider account"));
+        }
+        store::line_cursors::rewind(&mut conn, merchant, account, since, app.timing.event_lease).await?
+    };
+    while let Some(rest) = walk(app, cursor).await? {
+        cursor = rest;
+    }
+    Ok(())
 }
 
+/// Goes on with a walk for a while. What is left of it, where something is.
 #[tracing::instrument(name = "app.reconciliation.walk", skip_all, fields(provider_account_id = %cursor.provider_account_id))]
-async fn walk(app: &App, mut cursor: LineCursor) -> Result<(), AppError> {
+async fn walk(app: &App, mut cursor: LineCursor) -> Result<Option<LineCursor>, AppError> {
     let known = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         app.accounts
@@ -65,9 +84,9 @@ async fn walk(app: &App, mut cursor: LineCursor) -> Result<(), AppError> {
     };
     let account = &known.account;
     let Some(settlement) = app.provider(&account.provider)?.settlement() else {
-        return give_back(app, &cursor, EVERY).await;
+        give_back(app, &cursor, EVERY).await?;
+        return Ok(None);
     };
-    let settlement: &dyn Settlement = settlement;
     let since = cursor.walk_since.unwrap_or(cursor.read_until - LATE);
     cursor.walk_since = Some(since);
     for _ in 0..PAGES {
@@ -76,7 +95,10 @@ async fn walk(app: &App, mut cursor: LineCursor) -> Result<(), AppError> {
             .await
         {
             Ok(page) => page,
-            Err(error) => return put_off(app, cursor, error).await,
+            Err(error) => {
+                put_off(app, cursor, &error).await?;
+                return Err(AppError::Provider(error));
+            }
         };
         let newest = page.lines.iter().map(|line| line.fact.created).max();
         cursor.walk_newest = cursor.walk_newest.max(newest);
@@ -91,21 +113,21 @@ async fn walk(app: &App, mut cursor: LineCursor) -> Result<(), AppError> {
             store::line_cursors::advance(&mut tx, &cursor, app.timing.event_lease).await?
         };
         if !held {
-            return Ok(());
+            return Ok(None);
         }
         commit(tx).await?;
         app.bell.notify_waiters();
         if is_last {
-            return Ok(());
+            return Ok(None);
         }
     }
-    give_back(app, &cursor, Duration::ZERO).await
+    Ok(Some(cursor))
 }
 
 /// Leaves the rest of a walk to the account's next turn.
-async fn put_off(app: &App, mut cursor: LineCursor, error: ProviderError) -> Result<(), AppError> {
+async fn put_off(app: &App, mut cursor: LineCursor, error: &ProviderError) -> Result<(), AppError> {
     let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
-    let wait = match &error {
+    let wait = match error {
         ProviderError::RateLimited { after } => rest.max(after.unwrap_or_default()),
         ProviderError::Invalid { .. }
         | ProviderError::Auth
@@ -117,10 +139,10 @@ async fn put_off(app: &App, mut cursor: LineCursor, error: ProviderError) -> Res
         (cursor.walk_since, cursor.walk_next, cursor.walk_newest) = (None, None, None);
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         store::line_cursors::advance(&mut conn, &cursor, wait).await?;
+        Ok(())
     } else {
-        give_back(app, &cursor, wait).await?;
+        give_back(app, &cursor, wait).await
     }
-    Err(AppError::Provider(error))
 }
 
 async fn give_back(app: &App, cursor: &LineCursor, wait: Duration) -> Result<(), AppError> {

@@ -9,6 +9,7 @@ mod payouts;
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
@@ -21,11 +22,34 @@ use crate::store;
 use crate::store::balance_transactions::Unbooked;
 use crate::store::ledger::NewTransaction;
 
-pub use lines::{pull, rewind};
+pub use lines::pull;
 pub use payouts::read_due;
 
 /// How many lines share a transaction.
 const BATCH: i64 = 500;
+
+/// Reads an account's ledger lines anew from a moment on, and books what is new until nothing is left to do. How many were
+/// booked.
+///
+/// # Errors
+/// [`AppError::NotFound`] where the merchant has no such account; [`AppError::Provider`] where it cannot be read to the end.
+pub async fn reconcile(
+    app: &App,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    since: OffsetDateTime,
+) -> Result<usize, AppError> {
+    lines::read_since(app, merchant, account, since).await?;
+    let mut booked = 0;
+    loop {
+        let read = read_due(app).await?;
+        let now_booked = book_due(app).await?;
+        booked += now_booked;
+        if read + now_booked == 0 {
+            return Ok(booked);
+        }
+    }
+}
 
 /// Books lines that wait for it. How many.
 pub async fn book_due(app: &App) -> Result<usize, AppError> {
