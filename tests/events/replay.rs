@@ -161,7 +161,8 @@ async fn an_event_is_not_applied_without_its_exception_being_closed() {
     test.stripe.faults().clear();
     sqlx::raw_sql(
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
-         create trigger refuse before update on exception for each row execute function refuse()",
+         create trigger refuse before update on exception for each row when (new.closed_at is not null)
+             execute function refuse()",
     )
     .execute(&test.db)
     .await

@@ -1,4 +1,4 @@
-//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`). Everything runs on
+//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `ledger`). Everything runs on
 //! this machine and shares its cores.
 //!
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
@@ -8,6 +8,7 @@ mod api;
 mod connection;
 mod events;
 mod floor;
+mod ledger;
 mod load;
 mod payments;
 mod report;
@@ -63,6 +64,9 @@ async fn main() -> Result<()> {
     }
     if wanted("events") {
         events::measure(&mut report, &cluster, &stripe).await?;
+    }
+    if wanted("ledger") {
+        ledger::measure(&mut report, &cluster).await?;
     }
     report.write(&target.join("bench.json"))
 }
