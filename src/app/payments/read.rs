@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::PaymentDetail;
 use crate::app::apply::{Applied, READS, apply};
 use crate::app::auth::Caller;
+use crate::app::error::no;
 use crate::app::page::one_more;
 use crate::app::webhooks::end_with;
 use crate::app::{App, AppError, Page, commit};
@@ -22,7 +23,7 @@ pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Resu
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let mut payment = store::payments::get(&mut conn, &app.sealer, caller.merchant_id, id)
         .await
-        .map_err(no_payment)?;
+        .map_err(no("payment"))?;
     check_mode(&mut conn, app, caller, &payment).await?;
     if fresh {
         drop(conn);
@@ -97,7 +98,7 @@ pub async fn refresh(
         let began_at = store::payments::read_begins(&mut conn).await?;
         let held = store::payments::get(&mut conn, &app.sealer, merchant, id)
             .await
-            .map_err(no_payment)?;
+            .map_err(no("payment"))?;
         let known = app.accounts.get(app, &mut conn, held.provider_account_id).await?;
         let object = object_of(app, &mut conn, &held).await?;
         drop(conn);
@@ -152,7 +153,7 @@ pub(super) async fn lock_of_mode(
 ) -> Result<Payment, AppError> {
     let payment = store::payments::lock(conn, &app.sealer, caller.merchant_id, id)
         .await
-        .map_err(no_payment)?;
+        .map_err(no("payment"))?;
     check_mode(conn, app, caller, &payment).await?;
     Ok(payment)
 }
@@ -169,13 +170,5 @@ async fn check_mode(
         Ok(())
     } else {
         Err(AppError::NotFound("payment"))
-    }
-}
-
-fn no_payment(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("payment")
-    } else {
-        error.into()
     }
 }
