@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::auth::Caller;
+use super::error::no;
 use super::payments::Change;
 use super::{App, AppError, Keyed, Served, payments};
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
@@ -42,11 +43,5 @@ pub async fn expire(
 async fn get(app: &App, caller: &Caller, id: CheckoutSessionId) -> Result<CheckoutSession, AppError> {
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let found = store::checkout_sessions::get(&mut conn, &app.sealer, caller.merchant_id, id).await;
-    found.map_err(|error| match error {
-        StoreError::NotFound => AppError::NotFound("checkout session"),
-        error @ (StoreError::Conflict { .. }
-        | StoreError::Database(_)
-        | StoreError::Crypto(_)
-        | StoreError::Corrupt { .. }) => error.into(),
-    })
+    found.map_err(no("checkout session"))
 }

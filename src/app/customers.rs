@@ -7,9 +7,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::auth::Caller;
+use super::error::no;
 use super::page::one_more;
 use super::payments::choose_account;
-use super::wallet::{WalletAccount, check_mode, no, timed};
+use super::wallet::{WalletAccount, check_mode, timed};
 use super::{Answer, App, AppError, Key, Page, Served, commit};
 use crate::domain::customer::{Customer, Partner, Person};
 use crate::domain::ids::{CustomerId, MerchantId, OperationId, ProviderAccountId};

@@ -115,6 +115,17 @@ impl AppError {
     }
 }
 
+/// Names what is not there.
+pub(super) fn no(what: &'static str) -> impl FnOnce(StoreError) -> AppError {
+    move |error| {
+        if matches!(error, StoreError::NotFound) {
+            AppError::NotFound(what)
+        } else {
+            error.into()
+        }
+    }
+}
+
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::NotFound) {

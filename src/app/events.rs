@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::auth::Operator;
+use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
@@ -43,7 +44,7 @@ pub async fn get(app: &App, operator: &Operator, id: WebhookEventId) -> Result<E
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     lists::get(&mut conn, operator.merchant_id, operator.live, id)
         .await
-        .map_err(no_event)
+        .map_err(no("event"))
 }
 
 /// The bytes of one event, as the provider signed them. Who looked is logged: they hold personal data.
@@ -55,7 +56,7 @@ pub async fn payload(
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let bytes = lists::open(&mut conn, &app.sealer, operator.merchant_id, operator.live, id)
         .await
-        .map_err(no_event)?;
+        .map_err(no("event"))?;
     tracing::info!(webhook_event_id = %id, by = operator.name, "the bytes of an event were shown");
     Ok(bytes)
 }
@@ -101,7 +102,9 @@ pub async fn replay(app: &App, operator: &Operator, id: WebhookEventId) -> Resul
     let (merchant, live) = (operator.merchant_id, operator.live);
     let mut tx = app.begin().await?;
     let replayed = lists::replay(&mut tx, merchant, live, id, &operator.name).await?;
-    let event = lists::get(&mut tx, merchant, live, id).await.map_err(no_event)?;
+    let event = lists::get(&mut tx, merchant, live, id)
+        .await
+        .map_err(no("event"))?;
     commit(tx).await?;
     if !replayed {
         return Err(AppError::EventLeased);
@@ -197,12 +200,4 @@ pub(super) async fn close_exception(
     }
     let now = app.clock.now();
     Ok(store::exceptions::close_of_event(conn, event.merchant_id, event.id, now).await?)
-}
-
-fn no_event(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("event")
-    } else {
-        error.into()
-    }
 }

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::auth::Operator;
+use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
 use crate::domain::exception::{Exception, ExceptionState};
@@ -84,7 +85,7 @@ async fn bring(
     let mut tx = app.begin().await?;
     let mut held = lists::lock(&mut tx, operator.merchant_id, operator.live, id)
         .await
-        .map_err(no_exception)?;
+        .map_err(no("exception"))?;
     let change = match to {
         ExceptionState::Resolved => held.resolve(reason, by, now)?,
         ExceptionState::Open => held.reopen(reason, by, now)?,
@@ -108,15 +109,7 @@ async fn detail(
     let merchant = operator.merchant_id;
     let exception = lists::get(conn, merchant, operator.live, id)
         .await
-        .map_err(no_exception)?;
+        .map_err(no("exception"))?;
     let history = lists::history(conn, merchant, id, HISTORY).await?;
     Ok(ExceptionDetail { exception, history })
-}
-
-fn no_exception(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("exception")
-    } else {
-        error.into()
-    }
 }

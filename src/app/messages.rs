@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::auth::Operator;
+use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
 use crate::domain::exception::ExceptionKind;
@@ -36,7 +37,7 @@ pub async fn get(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     lists::get(&mut conn, operator.merchant_id, operator.live, id)
         .await
-        .map_err(no_message)
+        .map_err(no("message"))
 }
 
 /// Sends a message again that is dead, or sooner one that waits for its next attempt, and closes its exception: those that wait
@@ -49,7 +50,7 @@ pub async fn replay(app: &App, operator: &Operator, id: OutboxMessageId) -> Resu
     let mut tx = app.begin().await?;
     let held = lists::lock(&mut tx, merchant, live, id)
         .await
-        .map_err(no_message)?;
+        .map_err(no("message"))?;
     match held.state {
         OutboxState::Dead | OutboxState::Pending => {}
         OutboxState::Sent | OutboxState::Skipped => return Err(AppError::MessageNotDead(held.state)),
@@ -123,7 +124,7 @@ pub async fn skip(
     let mut tx = app.begin().await?;
     let held = lists::lock(&mut tx, merchant, live, id)
         .await
-        .map_err(no_message)?;
+        .map_err(no("message"))?;
     match held.state {
         OutboxState::Dead => {}
         OutboxState::Skipped => return Ok(held),
@@ -154,12 +155,4 @@ async fn close_exceptions(
     };
     let kind = ExceptionKind::MessageDead;
     Ok(store::exceptions::close(conn, operator.merchant_id, kind, &subjects, closing).await?)
-}
-
-fn no_message(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("message")
-    } else {
-        error.into()
-    }
 }

@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 
 use super::auth::Caller;
 use super::customers::get_of_mode;
-use super::wallet::{WalletAccount, check_mode, no, patient, timed};
+use super::error::no;
+use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::{Answer, App, AppError, Key, Served, commit};
 use crate::domain::customer::Customer;
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, ProviderAccountId};

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
+use super::error::no;
 use super::{App, AppError, commit};
 use crate::crypto::random;
 use crate::domain::api_key::NewApiKey;
@@ -45,7 +46,7 @@ pub async fn add_provider_account(
     let mut tx = app.begin().await?;
     store::provider_accounts::insert(&mut tx, &app.sealer, account, now)
         .await
-        .map_err(no_merchant)?;
+        .map_err(no("merchant"))?;
     if let Some(secret) = webhook_secret {
         let (merchant, id) = (account.merchant_id, account.id);
         store::provider_accounts::insert_webhook_secret(&mut tx, &app.sealer, merchant, id, secret, now)
@@ -101,7 +102,7 @@ pub async fn add_odoo_instance(
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now())
         .await
-        .map_err(no_merchant)?;
+        .map_err(no("merchant"))?;
     Ok(instance.id)
 }
 
@@ -126,7 +127,7 @@ pub async fn add_addon_instance(
     let mut tx = app.begin().await?;
     store::odoo_instances::insert(&mut tx, &app.sealer, &instance, now)
         .await
-        .map_err(no_merchant)?;
+        .map_err(no("merchant"))?;
     store::signing_secrets::insert(&mut tx, &app.sealer, merchant, instance.id, &secret, now).await?;
     commit(tx).await?;
     Ok((instance.id, secret))
@@ -147,7 +148,7 @@ pub async fn rotate_signing_secret(
     let mut tx = app.begin().await?;
     let via = store::odoo_instances::get_via(&mut tx, merchant, instance)
         .await
-        .map_err(no_instance)?;
+        .map_err(no("odoo instance"))?;
     if via != Via::Addon {
         return Err(AppError::NotFound("odoo instance with the addon"));
     }
@@ -169,7 +170,7 @@ pub async fn enable_odoo_instance(
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::odoo_instances::enable(&mut conn, merchant, instance)
         .await
-        .map_err(no_instance)?;
+        .map_err(no("odoo instance"))?;
     app.bell.notify_waiters();
     Ok(())
 }
@@ -222,22 +223,6 @@ pub async fn create_api_key_with(
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now())
         .await
-        .map_err(no_merchant)?;
+        .map_err(no("merchant"))?;
     Ok((entry.id, key))
-}
-
-fn no_merchant(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("merchant")
-    } else {
-        error.into()
-    }
-}
-
-fn no_instance(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("odoo instance")
-    } else {
-        error.into()
-    }
 }

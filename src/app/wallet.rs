@@ -10,7 +10,6 @@ use super::auth::Caller;
 use super::{App, AppError};
 use crate::domain::ids::ProviderAccountId;
 use crate::provider::{Provider, ProviderAccount, ProviderError, Wallet};
-use crate::store::StoreError;
 
 /// An account whose provider keeps customers and their methods.
 pub(super) struct WalletAccount {
@@ -84,16 +83,5 @@ pub(super) async fn check_mode(
         Ok(())
     } else {
         Err(AppError::NotFound(what))
-    }
-}
-
-/// Names what is not there.
-pub(super) fn no(what: &'static str) -> impl FnOnce(StoreError) -> AppError {
-    move |error| {
-        if matches!(error, StoreError::NotFound) {
-            AppError::NotFound(what)
-        } else {
-            error.into()
-        }
     }
 }

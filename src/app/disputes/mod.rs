@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::accounts::KnownAccount;
 use super::auth::Caller;
+use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page};
 use crate::domain::dispute::Dispute;
@@ -72,10 +73,8 @@ async fn get_of_mode(
 }
 
 async fn find(conn: &mut PgConnection, caller: &Caller, id: DisputeId) -> Result<Dispute, AppError> {
-    match store::disputes::get(conn, caller.merchant_id, id).await {
-        Err(StoreError::NotFound) => Err(AppError::NotFound("dispute")),
-        found => Ok(found?),
-    }
+    let found = store::disputes::get(conn, caller.merchant_id, id).await;
+    found.map_err(no("dispute"))
 }
 
 /// The disputes of a provider, where it has any.

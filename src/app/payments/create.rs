@@ -12,6 +12,7 @@ use super::payer::{self, Payer};
 use super::{deadline, resume, serve};
 use crate::app::accounts::KnownAccount;
 use crate::app::auth::Caller;
+use crate::app::error::no;
 use crate::app::{App, AppError, Keyed, Served, commit};
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
 use crate::domain::ids::{CheckoutSessionId, CustomerId, OdooInstanceId, OperationId, ProviderAccountId};
@@ -21,7 +22,6 @@ use crate::domain::payment::{CaptureMethod, Payment, Reference, Terms};
 use crate::domain::posting::Settles;
 use crate::provider::Capability;
 use crate::store;
-use crate::store::StoreError;
 
 /// How often others may begin while an attempt at the same document is being ended, before a caller is told to come back.
 const ROUNDS: usize = 4;
@@ -267,11 +267,8 @@ async fn choose_instance(
     named: Option<OdooInstanceId>,
 ) -> Result<Option<OdooInstanceId>, AppError> {
     if let Some(id) = named {
-        return match store::odoo_instances::get(conn, &app.sealer, caller.merchant_id, id).await {
-            Ok(_) => Ok(Some(id)),
-            Err(StoreError::NotFound) => Err(AppError::NotFound("odoo instance")),
-            Err(error) => Err(error.into()),
-        };
+        let found = store::odoo_instances::get(conn, &app.sealer, caller.merchant_id, id).await;
+        return found.map(|_| Some(id)).map_err(no("odoo instance"));
     }
     match store::odoo_instances::list(conn, caller.merchant_id)
         .await?

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::PaymentDetail;
 use crate::app::apply::{Applied, READS, apply};
 use crate::app::auth::Caller;
+use crate::app::error::no;
 use crate::app::page::one_more;
 use crate::app::webhooks::end_with;
 use crate::app::{App, AppError, Page, commit};
@@ -44,7 +45,7 @@ async fn find_of_mode(
 ) -> Result<Payment, AppError> {
     let payment = store::payments::get(conn, &app.sealer, caller.merchant_id, id)
         .await
-        .map_err(no_payment)?;
+        .map_err(no("payment"))?;
     check_mode(conn, app, caller, &payment).await?;
     Ok(payment)
 }
@@ -110,7 +111,7 @@ pub async fn refresh(
         let began_at = store::payments::read_begins(&mut conn).await?;
         let held = store::payments::get(&mut conn, &app.sealer, merchant, id)
             .await
-            .map_err(no_payment)?;
+            .map_err(no("payment"))?;
         let known = app.accounts.get(app, &mut conn, held.provider_account_id).await?;
         let object = object_of(app, &mut conn, &held).await?;
         drop(conn);
@@ -165,7 +166,7 @@ pub(super) async fn lock_of_mode(
 ) -> Result<Payment, AppError> {
     let payment = store::payments::lock(conn, &app.sealer, caller.merchant_id, id)
         .await
-        .map_err(no_payment)?;
+        .map_err(no("payment"))?;
     check_mode(conn, app, caller, &payment).await?;
     Ok(payment)
 }
@@ -182,13 +183,5 @@ async fn check_mode(
         Ok(())
     } else {
         Err(AppError::NotFound("payment"))
-    }
-}
-
-fn no_payment(error: StoreError) -> AppError {
-    if matches!(error, StoreError::NotFound) {
-        AppError::NotFound("payment")
-    } else {
-        error.into()
     }
 }
