@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{ProviderAccount, ProviderError};
-use crate::domain::balance_transaction::Line;
+use crate::domain::balance_transaction::{BalanceTransaction, Line};
+use crate::domain::ledger::Classified;
 use crate::domain::money::Money;
 
 /// Which of an account's lines.
@@ -41,6 +42,9 @@ pub trait Settlement: Send + Sync {
         lines: Lines<'_>,
         next: Option<&str>,
     ) -> Result<LinePage, ProviderError>;
+
+    /// What a line is to a bookkeeper, by the company's own words for it.
+    fn classify(&self, line: &BalanceTransaction) -> Classified;
 
     /// Reads what the company holds for the account now, by currency: what can be paid out and what cannot yet, together.
     async fn fetch_balance(&self, account: &ProviderAccount) -> Result<Vec<Money>, ProviderError>;

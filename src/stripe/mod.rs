@@ -10,6 +10,7 @@ mod endpoints;
 mod execute;
 mod find;
 mod interpret;
+mod ledger;
 mod judgement;
 mod money;
 mod nul;

@@ -8,11 +8,13 @@ use stripe_types::{RangeBoundsTs, RangeQueryTs};
 
 use super::Stripe;
 use super::compose::checked;
+use super::ledger::classify;
 use super::money::StripeAmount;
 use super::objects::{BalanceTransaction, Expandable, Identified, Metadata, Page};
 use super::request::{Reads, Request};
 use super::snapshots::{Fields, Unreadable};
 use crate::domain::balance_transaction::{About, BalanceTransaction as Fact, Line};
+use crate::domain::ledger::Classified;
 use crate::domain::money::Money;
 use crate::provider::{LinePage, Lines, ProviderAccount, ProviderError, Settlement};
 
@@ -127,6 +129,10 @@ impl Settlement for Stripe {
             lines: lines.collect::<Result<_, _>>().map_err(unreadable)?,
             next: last.filter(|_| page.has_more),
         })
+    }
+
+    fn classify(&self, line: &Fact) -> Classified {
+        classify(line)
     }
 
     async fn fetch_balance(&self, account: &ProviderAccount) -> Result<Vec<Money>, ProviderError> {

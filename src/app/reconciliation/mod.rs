@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
-use crate::domain::ledger::{self, Unexplained};
+use crate::domain::ledger::{self, Classified, Unexplained};
 use crate::domain::money::Money;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::snapshot::Said;
@@ -74,12 +74,16 @@ async fn book(
     (merchant, account): (MerchantId, ProviderAccountId),
     lines: &[Unbooked],
 ) -> Result<(), AppError> {
+    let known = app.accounts.get(app, conn, account).await?;
+    let settlement = app.provider(&known.account.provider)?.settlement();
     let mut transactions = Vec::with_capacity(lines.len());
     let mut booked: Vec<(&str, Option<PaymentId>)> = Vec::with_capacity(lines.len());
     for unbooked in lines {
         let fact = &unbooked.line.fact;
         let presented = presented(unbooked);
-        let Ok(booking) = ledger::book(fact, presented) else {
+        let classified =
+            settlement.map_or_else(Classified::of_a_payment, |settlement| settlement.classify(fact));
+        let Ok(booking) = ledger::book(fact, &classified, presented) else {
             // The table refuses such a line, so that there is none.
             tracing::error!(balance_transaction = fact.id, "a line contradicts itself");
             continue;

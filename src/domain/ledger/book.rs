@@ -1,7 +1,6 @@
 //! From facts to entries.
 
-use super::mapping::fee_account;
-use super::{Counterpart, Entries, LedgerAccount, Unbalanced, counterpart};
+use super::{Classified, Counterpart, Entries, LedgerAccount, Unbalanced};
 use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::money::Money;
 
@@ -31,12 +30,16 @@ pub enum Unexplained {
 ///
 /// # Errors
 /// [`Unbalanced`] where the line contradicts itself: its net is not its gross without its fee.
-pub fn book(line: &BalanceTransaction, presented: Option<Money>) -> Result<Booking, Unbalanced> {
+pub fn book(
+    line: &BalanceTransaction,
+    classified: &Classified,
+    presented: Option<Money>,
+) -> Result<Booking, Unbalanced> {
     let money = |minor: i64| Money::new(minor, line.amount.currency);
-    let met = counterpart(&line.kind, line.reporting_category.as_deref());
+    let met = classified.counterpart;
     let mut unexplained = None;
     let mut entries = vec![(LedgerAccount::ProviderBalance, money(line.net_minor))];
-    entries.extend(fees(line, met, &mut unexplained));
+    entries.extend(fees(line, classified, &mut unexplained));
     let gross = -line.amount;
     match (met, presented) {
         (Some(Counterpart::Customer), Some(presented)) if presented.currency == gross.currency => {
@@ -66,31 +69,37 @@ pub fn book(line: &BalanceTransaction, presented: Option<Money>) -> Result<Booki
 /// What a line's fee is made of. Parts that are not all of it are none: then it is booked whole.
 fn fees(
     line: &BalanceTransaction,
-    met: Option<Counterpart>,
+    classified: &Classified,
     unexplained: &mut Option<Unexplained>,
 ) -> Vec<(LedgerAccount, Money)> {
     let money = |minor: i64| Money::new(minor, line.amount.currency);
-    let of_a_dispute = met == Some(Counterpart::Account(LedgerAccount::Disputes));
+    let of_a_dispute = classified.counterpart == Some(Counterpart::Account(LedgerAccount::Disputes));
+    let of_its_own = |account| {
+        if of_a_dispute && account == LedgerAccount::Fees {
+            LedgerAccount::DisputeFees
+        } else {
+            account
+        }
+    };
     let told: i128 = line
         .fee_details
         .iter()
         .map(|part| i128::from(part.amount_minor))
         .sum();
-    if told != i128::from(line.fee_minor) {
-        let account = if of_a_dispute {
-            LedgerAccount::DisputeFees
-        } else {
-            LedgerAccount::Fees
-        };
+    if told != i128::from(line.fee_minor) || classified.fees.len() != line.fee_details.len() {
+        let account = of_its_own(LedgerAccount::Fees);
         return vec![(account, money(line.fee_minor))];
     }
-    let parts = line.fee_details.iter();
+    let parts = line.fee_details.iter().zip(&classified.fees);
     parts
-        .map(|part| {
-            let account = fee_account(&part.kind, of_a_dispute).unwrap_or_else(|| {
-                *unexplained = Some(Unexplained::Unmapped);
-                LedgerAccount::Suspense
-            });
+        .map(|(part, account)| {
+            let account = account.map_or_else(
+                || {
+                    *unexplained = Some(Unexplained::Unmapped);
+                    LedgerAccount::Suspense
+                },
+                of_its_own,
+            );
             (account, money(part.amount_minor))
         })
         .collect()

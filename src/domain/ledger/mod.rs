@@ -4,7 +4,6 @@
 //! the database refuses what was made elsewhere.
 
 mod book;
-mod mapping;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +12,6 @@ use std::collections::BTreeMap;
 use super::money::{Currency, Money};
 
 pub use book::{Booking, Unexplained, book, book_paid_out, book_returned};
-pub use mapping::{Counterpart, counterpart};
 
 /// An account of the ledger; each is kept per merchant, provider account and currency. Debits are positive.
 #[derive(
@@ -54,6 +52,35 @@ pub enum LedgerAccount {
     Opening,
     /// What nobody has explained yet.
     Suspense,
+}
+
+/// What a line's gross is booked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counterpart {
+    /// A customer's money: Receivable clearing where it is matched with a payment of ours, else Suspense.
+    Customer,
+    /// Always the same account.
+    Account(LedgerAccount),
+}
+
+/// What a line is to a bookkeeper, as its provider's words say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classified {
+    /// What its gross is booked against; none where nobody has said yet.
+    pub counterpart: Option<Counterpart>,
+    /// The account of each part of its fee, in their order; none where nobody has said yet.
+    pub fees: Vec<Option<LedgerAccount>>,
+}
+
+impl Classified {
+    /// A line that came with a payment, of a provider whose ledger is not read: it can be nothing but the customer's money.
+    #[must_use]
+    pub const fn of_a_payment() -> Self {
+        Self {
+            counterpart: Some(Counterpart::Customer),
+            fees: Vec::new(),
+        }
+    }
 }
 
 /// One side of a booking.

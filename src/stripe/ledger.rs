@@ -1,22 +1,25 @@
-//! What each type of ledger line is booked against: the whole table, in one place.
+//! What each of Stripe's types of ledger line is booked against: the whole table, in one place.
 
-use super::LedgerAccount;
+use crate::domain::balance_transaction::BalanceTransaction;
+use crate::domain::ledger::{Classified, Counterpart, LedgerAccount};
 
-/// What a line's gross is booked against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counterpart {
-    /// A customer's money: Receivable clearing where it is matched with a payment of ours, else Suspense.
-    Customer,
-    /// Always the same account.
-    Account(LedgerAccount),
+/// What a line is to a bookkeeper.
+pub(super) fn classify(line: &BalanceTransaction) -> Classified {
+    Classified {
+        counterpart: counterpart(&line.kind, line.reporting_category.as_deref()),
+        fees: line
+            .fee_details
+            .iter()
+            .map(|part| fee_account(&part.kind))
+            .collect(),
+    }
 }
 
 /// What a line of this type and reporting category is booked against; none where nobody has said yet.
 ///
 /// Types: <https://docs.stripe.com/reports/balance-transaction-types>; categories:
 /// <https://docs.stripe.com/reports/reporting-categories>. An `adjustment` says by its category alone what it adjusts.
-#[must_use]
-pub fn counterpart(kind: &str, category: Option<&str>) -> Option<Counterpart> {
+fn counterpart(kind: &str, category: Option<&str>) -> Option<Counterpart> {
     use LedgerAccount::{
         Bank, Contributions, Disputes, FeeTax, Fees, Financing, InTransit, Issuing, Reserve, Transfers,
     };
@@ -78,13 +81,13 @@ pub fn counterpart(kind: &str, category: Option<&str>) -> Option<Counterpart> {
 }
 
 /// The account of one part of a fee; none where nobody has said yet.
-pub(super) fn fee_account(part: &str, of_a_dispute: bool) -> Option<LedgerAccount> {
-    Some(match part {
-        "tax" | "withheld_tax" => LedgerAccount::FeeTax,
-        "stripe_fee" | "application_fee" | "payment_method_passthrough_fee" if of_a_dispute => {
-            LedgerAccount::DisputeFees
-        }
-        "stripe_fee" | "application_fee" | "payment_method_passthrough_fee" => LedgerAccount::Fees,
-        _ => return None,
-    })
+fn fee_account(part: &str) -> Option<LedgerAccount> {
+    match part {
+        "stripe_fee" | "application_fee" | "payment_method_passthrough_fee" => Some(LedgerAccount::Fees),
+        "tax" | "withheld_tax" => Some(LedgerAccount::FeeTax),
+        _ => None,
+    }
 }
+
+#[cfg(test)]
+mod tests;
