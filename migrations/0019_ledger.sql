@@ -28,7 +28,7 @@ create table ledger_transaction (
     -- What happened: `txn_…` of a line, `paid:po_…` of a payout. It is booked once.
     source              text        not null check (length(source) between 1 and 255),
     payment_id          uuid,
-    -- By the provider's clock.
+    -- Of a line, by the provider's clock; of a payout, when we heard of it.
     occurred_at         timestamptz not null,
     booked_at           timestamptz not null default clock_timestamp(),
     primary key (merchant_id, provider_account_id, id),

@@ -17,6 +17,7 @@ mod outbox;
 mod page;
 mod payment_methods;
 mod payments;
+mod payouts;
 mod problem;
 mod refusals;
 mod request_id;
@@ -114,6 +115,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(outbox::replay_all)
         .service(outbox::skip)
         .service(audit::get)
+        .service(payouts::list)
+        .service(payouts::get)
+        .service(payouts::reconciliation)
         .service(exceptions::list)
         .service(exceptions::get)
         .service(exceptions::resolve)

@@ -227,6 +227,27 @@ pub async fn note_booked(
     Ok(())
 }
 
+/// Has lines of an account wait for a while.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    ids: &[&str],
+    wait: time::Duration,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update balance_transaction set book_at = clock_timestamp() + $4
+         where merchant_id = $1 and provider_account_id = $2 and id = any($3)",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(ids)
+    .bind(wait)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What waits to be booked of an account, by currency: how many lines, and the sum of their nets in minor units.
 pub async fn sum_unbooked(
     conn: &mut PgConnection,

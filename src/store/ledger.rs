@@ -15,7 +15,7 @@ pub struct NewTransaction {
     pub source: String,
     /// The payment that it belongs to, where it does.
     pub payment_id: Option<PaymentId>,
-    /// When it happened, by the provider's clock.
+    /// When it happened: of a line, by the provider's clock; of a payout, when we heard of it.
     pub occurred_at: OffsetDateTime,
     /// Where it goes.
     pub entries: Entries,

@@ -23,6 +23,7 @@ pub mod operations;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+pub mod payout_lines;
 pub mod payout_readings;
 pub mod payouts;
 pub mod provider_accounts;

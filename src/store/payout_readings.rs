@@ -132,20 +132,20 @@ pub async fn give_back(
     Ok(())
 }
 
-/// When a payout's lines were all read, where they were.
-pub async fn find_read_at(
+/// How far the lines of a payout were read: when all were, where they were, how many beside its own, and the sum of their nets.
+pub async fn find(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
     payout: &str,
-) -> Result<Option<OffsetDateTime>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "select read_at from payout_reading where merchant_id = $1 and provider_account_id = $2 and payout = $3",
+) -> Result<Option<(Option<OffsetDateTime>, i64, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select read_at, line_count, net_minor from payout_reading
+         where merchant_id = $1 and provider_account_id = $2 and payout = $3",
     )
     .bind(merchant)
     .bind(account)
     .bind(payout)
     .fetch_optional(conn)
-    .await?
-    .flatten())
+    .await?)
 }

@@ -218,3 +218,47 @@ pub async fn read_since(
     .fetch_one(conn)
     .await?)
 }
+
+/// One payout of a merchant's and mode.
+pub async fn get(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: bool,
+    id: PayoutId,
+) -> Result<Payout, StoreError> {
+    let row: Option<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1 and id = $3
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)"
+    ))
+    .bind(merchant)
+    .bind(live)
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    row.ok_or(StoreError::NotFound)?.try_into()
+}
+
+/// A page of a merchant's payouts of one mode, newest first, after `after`, `limit` at most; of one state, where it is said.
+pub async fn list(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: bool,
+    state: Option<PayoutState>,
+    after: Option<PayoutId>,
+    limit: i64,
+) -> Result<Vec<Payout>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "where merchant_id = $1
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+             and ($3::text is null or state = $3) and ($4::uuid is null or id < $4)
+         order by id desc limit $5"
+    ))
+    .bind(merchant)
+    .bind(live)
+    .bind(state.map(PayoutState::word))
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Payout::try_from).collect()
+}

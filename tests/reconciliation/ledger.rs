@@ -161,6 +161,62 @@ async fn a_payout_is_explained_line_by_line_and_followed_to_the_bank_and_back() 
 }
 
 #[tokio::test]
+async fn a_payout_is_shown_with_its_sums_and_its_lines_page_by_page() {
+    let test = TestApp::spawn().await;
+    for number in 0..3 {
+        paid(&test, &format!("S{number}"), json!({})).await;
+    }
+    let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
+    test.stripe.land_payout(&payout).unwrap();
+    reconcile(&test, an_hour_ago()).await;
+    let net: i64 = sqlx::query_scalar("select amount_minor from payout")
+        .fetch_one(&test.db)
+        .await
+        .unwrap();
+    let listed = test.get("/v1/payouts?state=paid").await.expect(StatusCode::OK);
+    assert_eq!(listed["data"][0]["provider_reference"], payout.as_str());
+    let path = format!("/v1/payouts/{}", listed["data"][0]["id"].as_str().unwrap());
+    assert_eq!(test.get(&path).await.expect(StatusCode::OK), listed["data"][0]);
+    let mut lines = Vec::new();
+    let mut query = "?limit=3".to_owned();
+    let report = loop {
+        let report = test
+            .get(&format!("{path}/reconciliation{query}"))
+            .await
+            .expect(StatusCode::OK);
+        lines.extend(report["lines"].as_array().unwrap().clone());
+        let Some(cursor) = report["next_cursor"].as_str() else {
+            break report;
+        };
+        query = format!("?limit=3&cursor={cursor}");
+    };
+    assert_eq!(
+        (
+            &report["explained"],
+            &report["net_minor"],
+            &report["difference_minor"]
+        ),
+        (&json!(true), &json!(net), &json!(0)),
+        "{report:#}"
+    );
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.iter().filter(|line| line["payment"].is_string()).count(), 3);
+    assert_eq!(report["sums"][0]["count"], 3);
+    assert_eq!(report["sums"][1]["net_minor"], -net);
+    for (path, code) in [
+        ("/v1/payouts?state=lost", "invalid_state"),
+        ("/v1/payouts?cursor=x", "invalid_cursor"),
+        ("/v1/payouts/pyt_1", "not_found"),
+        (
+            "/v1/payouts/pyt_01h455vb4pex5vsknk084sn02q/reconciliation",
+            "not_found",
+        ),
+    ] {
+        assert_eq!(test.get(path).await.json()["code"], code, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_payout_whose_lines_are_not_its_amount_is_told_of_with_the_difference() {
     let test = TestApp::spawn().await;
     paid(&test, "S1", json!({})).await;
@@ -234,4 +290,30 @@ async fn the_database_refuses_what_does_not_sum_to_zero_and_what_would_change_th
         .execute(&test.db)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn an_account_whose_lines_cannot_be_booked_holds_up_no_other() {
+    let test = TestApp::spawn().await;
+    for sql in [
+        "insert into provider_account select (jsonb_populate_record(a,
+             jsonb_build_object('id', gen_random_uuid(), 'live', true, 'provider', 'nobody'))).* from provider_account a",
+        "insert into balance_transaction (merchant_id, provider_account_id, id, kind, amount_minor, fee_minor, net_minor,
+             currency, created_at)
+         select merchant_id, id, 'txn_0', 'charge', 1, 0, 1, 'EUR', now() from provider_account where provider = 'nobody'",
+    ] {
+        sqlx::query(sql).execute(&test.db).await.unwrap();
+    }
+    paid(&test, "S1", json!({})).await;
+    eventually(async || match balances(&test.db).await {
+        booked if booked.len() == 3 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let waits = "balance_transaction where id = 'txn_0' and book_at > now()";
+    eventually(async || match test.count(waits).await {
+        1 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
 }

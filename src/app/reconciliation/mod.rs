@@ -5,10 +5,11 @@
 
 mod lines;
 mod payouts;
+pub mod report;
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
+use sqlx::{Acquire, PgConnection};
 use time::OffsetDateTime;
 
 use super::{App, AppError, commit};
@@ -19,6 +20,7 @@ use crate::domain::money::Money;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::snapshot::Said;
 use crate::store;
+use crate::store::StoreError;
 use crate::store::balance_transactions::Unbooked;
 use crate::store::ledger::NewTransaction;
 
@@ -27,6 +29,9 @@ pub use payouts::read_due;
 
 /// How many lines share a transaction.
 const BATCH: i64 = 500;
+
+/// How long lines wait that could not be booked.
+const AFTER_FAILURE: time::Duration = time::Duration::minutes(1);
 
 /// Reads an account's ledger lines anew from a moment on, and books what is new until nothing is left to do. How many were
 /// booked.
@@ -55,17 +60,34 @@ pub async fn reconcile(
 pub async fn book_due(app: &App) -> Result<usize, AppError> {
     let mut tx = app.begin().await?;
     let lines = store::balance_transactions::lock_unbooked(&mut tx, BATCH).await?;
-    let found = lines.len();
     let mut by_account: HashMap<(MerchantId, ProviderAccountId), Vec<Unbooked>> = HashMap::new();
     for line in lines {
         let place = (line.merchant_id, line.provider_account_id);
         by_account.entry(place).or_default().push(line);
     }
+    let mut booked = 0;
     for (place, lines) in by_account {
-        book(app, &mut tx, place, &lines).await?;
+        let mut part = tx.begin().await.map_err(StoreError::from)?;
+        match book(app, &mut part, place, &lines).await {
+            Ok(()) => {
+                part.commit().await.map_err(StoreError::from)?;
+                booked += lines.len();
+            }
+            // One account must not hold up the others.
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, provider_account_id = %place.1, "ledger lines could not be booked");
+                part.rollback().await.map_err(StoreError::from)?;
+                let ids: Vec<&str> = lines
+                    .iter()
+                    .map(|unbooked| unbooked.line.fact.id.as_str())
+                    .collect();
+                let wait = app.timing.scaled(AFTER_FAILURE);
+                store::balance_transactions::postpone(&mut tx, place.0, place.1, &ids, wait).await?;
+            }
+        }
     }
     commit(tx).await?;
-    Ok(found)
+    Ok(booked)
 }
 
 async fn book(
@@ -83,11 +105,8 @@ async fn book(
         let presented = presented(unbooked);
         let classified =
             settlement.map_or_else(Classified::of_a_payment, |settlement| settlement.classify(fact));
-        let Ok(booking) = ledger::book(fact, &classified, presented) else {
-            // The table refuses such a line, so that there is none.
-            tracing::error!(balance_transaction = fact.id, "a line contradicts itself");
-            continue;
-        };
+        let booking = ledger::book(fact, &classified, presented)
+            .map_err(|error| StoreError::corrupt("balance_transaction", &error))?;
         let payment = unbooked.payment.as_ref().map(|matched| matched.id);
         if let Some(why) = booking.unexplained {
             explain(app, conn, unbooked, why).await?;
