@@ -59,7 +59,6 @@ impl OutboxQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayMessagesBody {
     /// Where they stand: `dead`, or `pending` for those that wait for their next attempt.
-    #[schema(inline)]
     state: OutboxState,
     /// The payment that they tell of: `pay_…`.
     payment: Option<String>,

@@ -258,3 +258,37 @@ async fn events_are_kept_for_ninety_days_and_then_forgotten_unless_they_are_not_
         .unwrap();
     assert_eq!(kept, ["evt_dead", "evt_due", "evt_late", "evt_young"]);
 }
+
+#[tokio::test]
+async fn no_event_is_ended_whose_effects_are_not_kept_with_it() {
+    let test = by_hand().await;
+    let (telling, asked) = (payment(&test, "S1").await, payment(&test, "S2").await);
+    test.pay(&asked, "pm_card_visa").await;
+    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(&test.db).await.unwrap();
+    run(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
+         create trigger refuse before update on payment for each row execute function refuse()",
+    )
+    .await;
+    // One is applied together with others of its account, one by itself after a read.
+    deliver(&test, &succeeded("evt_1", &telling)).await;
+    deliver(&test, &charge_updated("evt_2", &asked)).await;
+    let app = test.application().app();
+    let work_until = async |condition: &str| {
+        eventually(async || {
+            queue::work(app).await.unwrap();
+            match test.count(condition).await {
+                2 => Ok(()),
+                other => Err(format!("{other} of 2: {condition}")),
+            }
+        })
+        .await;
+    };
+    work_until("webhook_event where attempts > 0 and ended_at is null").await;
+    assert_eq!(test.count("payment where state <> 'created'").await, 0);
+
+    run("drop function refuse cascade; update webhook_event set due_at = now() where state = 'received'")
+        .await;
+    work_until("webhook_event where state = 'applied'").await;
+    assert_eq!(test.count("payment where state = 'captured'").await, 2);
+}

@@ -64,7 +64,6 @@ pub(super) struct CountsQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayEventsBody {
     /// Where they stand: any but `leased`, which a worker has.
-    #[schema(inline)]
     state: EventState,
     /// The provider's word for what happened, such as `charge.updated`.
     #[serde(rename = "type")]
