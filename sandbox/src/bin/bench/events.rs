@@ -88,7 +88,7 @@ impl House {
         let intents = intents(
             address(&stripe.url())?,
             stripe.secret_key(),
-            BACKLOG / READ_ONE_IN,
+            2 * BACKLOG / READ_ONE_IN,
         )
         .await?;
         Ok(Self {
