@@ -31,7 +31,7 @@ struct BalanceView {
     unbooked_minor: i64,
     /// What the provider holds more than is known here; none of what moved meanwhile counts.
     difference_minor: i64,
-    /// What nobody has explained yet, debits positive: each part of it is an open exception.
+    /// What nobody has explained yet, debits positive: each part of it has an exception.
     suspense_minor: i64,
 }
 

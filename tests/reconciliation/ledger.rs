@@ -25,6 +25,20 @@ async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde
     test.until(payment["id"].as_str().unwrap(), "captured").await
 }
 
+/// So many payments, each with its ledger line: Stripe writes that a moment after the payment.
+async fn paid_with_lines(test: &TestApp, count: i64) {
+    for number in 0..count {
+        paid(test, &format!("S{number}"), json!({})).await;
+    }
+    eventually(
+        async || match test.count("balance_transaction where kind = 'charge'").await {
+            lines if lines == count => Ok(()),
+            other => Err(format!("{other} lines")),
+        },
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_payment_is_booked_once_wherever_its_line_was_read_and_the_audit_says_so() {
     let test = TestApp::spawn().await;
@@ -121,9 +135,7 @@ async fn what_nobody_knows_waits_in_suspense_under_its_name() {
 #[tokio::test]
 async fn a_payout_is_explained_line_by_line_and_followed_to_the_bank_and_back() {
     let test = TestApp::spawn().await;
-    for number in 0..3 {
-        paid(&test, &format!("S{number}"), json!({})).await;
-    }
+    paid_with_lines(&test, 3).await;
     let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
     test.stripe.land_payout(&payout).unwrap();
     reconcile(&test, an_hour_ago()).await;
@@ -163,9 +175,7 @@ async fn a_payout_is_explained_line_by_line_and_followed_to_the_bank_and_back() 
 #[tokio::test]
 async fn a_payout_is_shown_with_its_sums_and_its_lines_page_by_page() {
     let test = TestApp::spawn().await;
-    for number in 0..3 {
-        paid(&test, &format!("S{number}"), json!({})).await;
-    }
+    paid_with_lines(&test, 3).await;
     let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
     test.stripe.land_payout(&payout).unwrap();
     reconcile(&test, an_hour_ago()).await;
@@ -217,10 +227,31 @@ async fn a_payout_is_shown_with_its_sums_and_its_lines_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_payout_stays_open_while_one_of_its_lines_is_not_explained() {
+    let test = TestApp::spawn().await;
+    let line = test.stripe.write_line(Extra::SolarFlare, 700, "eur");
+    reconcile(&test, an_hour_ago()).await;
+    let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
+    test.stripe.land_payout(&payout).unwrap();
+    reconcile(&test, an_hour_ago()).await;
+    let listed = test.get("/v1/payouts").await.expect(StatusCode::OK);
+    let path = format!(
+        "/v1/payouts/{}/reconciliation",
+        listed["data"][0]["id"].as_str().unwrap()
+    );
+    let report = test.get(&path).await.expect(StatusCode::OK);
+    assert_eq!(
+        (&report["explained"], &report["difference_minor"]),
+        (&json!(false), &json!(0))
+    );
+    assert_eq!(report["open"][0]["kind"], "unmapped_line", "{report:#}");
+    assert_eq!(report["open"][0]["subject"], line.as_str());
+}
+
+#[tokio::test]
 async fn a_payout_whose_lines_are_not_its_amount_is_told_of_with_the_difference() {
     let test = TestApp::spawn().await;
-    paid(&test, "S1", json!({})).await;
-    reconcile(&test, an_hour_ago()).await;
+    paid_with_lines(&test, 1).await;
     let payout = test.stripe.pay_out_all("eur", PayoutKind::Automatic).unwrap();
     test.stripe.land_payout(&payout).unwrap();
     reconcile(&test, an_hour_ago()).await;

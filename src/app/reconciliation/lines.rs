@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::rest_after;
 use crate::app::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::{Lines, ProviderError};
@@ -22,9 +23,6 @@ const EVERY: Duration = Duration::from_hours(1);
 
 /// How late a line may be listed: so far back every walk reads again.
 const LATE: time::Duration = time::Duration::hours(1);
-
-/// How long an account rests whose provider turned us away.
-const TURNED_AWAY: time::Duration = time::Duration::minutes(10);
 
 /// Reads the lines of the accounts whose turn it is. How many there were.
 pub async fn pull(app: &App) -> Result<usize, AppError> {
@@ -126,14 +124,7 @@ async fn walk(app: &App, mut cursor: LineCursor) -> Result<Option<LineCursor>, A
 
 /// Leaves the rest of a walk to the account's next turn.
 async fn put_off(app: &App, mut cursor: LineCursor, error: &ProviderError) -> Result<(), AppError> {
-    let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
-    let wait = match error {
-        ProviderError::RateLimited { after } => rest.max(after.unwrap_or_default()),
-        ProviderError::Invalid { .. }
-        | ProviderError::Auth
-        | ProviderError::Unavailable { .. }
-        | ProviderError::Ambiguous { .. } => rest,
-    };
+    let wait = rest_after(app, error);
     if matches!(error, ProviderError::Invalid { .. }) && cursor.walk_next.is_some() {
         // The provider may have forgotten the line at which the walk stands: another walk begins.
         (cursor.walk_since, cursor.walk_next, cursor.walk_newest) = (None, None, None);

@@ -8,6 +8,7 @@ mod payouts;
 pub mod report;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use sqlx::{Acquire, PgConnection};
 use time::OffsetDateTime;
@@ -19,6 +20,7 @@ use crate::domain::ledger::{self, Classified, Unexplained};
 use crate::domain::money::Money;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::snapshot::Said;
+use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::balance_transactions::Unbooked;
@@ -29,6 +31,9 @@ pub use payouts::read_due;
 
 /// How many lines share a transaction.
 const BATCH: i64 = 500;
+
+/// How long what is read rests whose provider turned us away.
+const TURNED_AWAY: time::Duration = time::Duration::minutes(10);
 
 /// How long lines wait that could not be booked.
 const AFTER_FAILURE: time::Duration = time::Duration::minutes(1);
@@ -206,4 +211,14 @@ pub(super) async fn follow(conn: &mut PgConnection, payout: &Payout) -> Result<(
         store::payout_readings::enroll(conn, merchant, account, reference).await?;
     }
     Ok(())
+}
+
+/// How long what is read rests after an error of its provider's.
+fn rest_after(app: &App, error: &ProviderError) -> Duration {
+    let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
+    if let ProviderError::RateLimited { after } = error {
+        rest.max(after.unwrap_or_default())
+    } else {
+        rest
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rest_after;
 use crate::app::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::money::Money;
@@ -16,9 +17,6 @@ const AT_ONCE: i64 = 4;
 
 /// How many pages one turn of a payout has.
 const PAGES: usize = 50;
-
-/// How long a payout rests whose provider turned us away.
-const TURNED_AWAY: time::Duration = time::Duration::minutes(10);
 
 /// Reads the lines of payouts whose turn it is. How many there were.
 pub async fn read_due(app: &App) -> Result<usize, AppError> {
@@ -129,14 +127,7 @@ async fn compare(
 
 /// Leaves a payout to its next turn.
 async fn put_off(app: &App, reading: PayoutReading, error: ProviderError) -> Result<(), AppError> {
-    let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
-    let wait = match &error {
-        ProviderError::RateLimited { after } => rest.max(after.unwrap_or_default()),
-        ProviderError::Invalid { .. }
-        | ProviderError::Auth
-        | ProviderError::Unavailable { .. }
-        | ProviderError::Ambiguous { .. } => rest,
-    };
+    let wait = rest_after(app, &error);
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::payout_readings::give_back(&mut conn, &reading, wait).await?;
     Err(AppError::Provider(error))

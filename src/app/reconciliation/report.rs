@@ -6,13 +6,13 @@ use crate::app::auth::Caller;
 use crate::app::error::no;
 use crate::app::page::one_more;
 use crate::app::{App, AppError, Page};
-use crate::domain::exception::{Exception, ExceptionState};
+use crate::domain::exception::Exception;
 use crate::domain::ids::PayoutId;
 use crate::domain::money::Money;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::store;
 use crate::store::StoreError;
-use crate::store::exceptions::lists::{self, ExceptionFilter};
+use crate::store::exceptions::lists;
 
 pub use crate::store::payout_lines::{KindSum, PayoutLine};
 
@@ -91,12 +91,7 @@ pub async fn report(
     let sums = store::payout_lines::sum(&mut tx, merchant, account, reference).await?;
     let lines =
         store::payout_lines::list(&mut tx, merchant, account, reference, after, one_more(limit)).await?;
-    let filter = ExceptionFilter {
-        state: Some(ExceptionState::Open),
-        payout: Some(reference.clone()),
-        ..ExceptionFilter::default()
-    };
-    let open = lists::list(&mut tx, merchant, live, &filter, None, NAMED).await?;
+    let open = lists::list_of_payout(&mut tx, merchant, account, reference, NAMED).await?;
     Ok(Report {
         net: Money::new(net_minor, payout.told.amount.currency),
         read_at,

@@ -156,6 +156,29 @@ pub async fn list(
     rows.into_iter().map(Exception::try_from).collect()
 }
 
+/// What holds a payout open, newest first, `limit` at most: what is about it, and what is about one of its lines.
+pub async fn list_of_payout(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    payout: &str,
+    limit: i64,
+) -> Result<Vec<Exception>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "x.merchant_id = $1 and x.provider_account_id = $2 and x.closed_at is null
+             and (x.payout = $3 or x.subject in (select balance_transaction from payout_line
+                 where merchant_id = $1 and provider_account_id = $2 and payout = $3))
+         order by x.id desc limit $4"
+    ))
+    .bind(merchant)
+    .bind(account)
+    .bind(payout)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Exception::try_from).collect()
+}
+
 /// One exception.
 pub async fn get(
     conn: &mut PgConnection,
