@@ -1,5 +1,6 @@
 //! The port to Odoo: where messages go.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
-use crate::domain::ids::{MerchantId, OdooInstanceId};
+use crate::domain::ids::{MerchantId, OdooInstanceId, ProviderAccountId};
+use crate::domain::ledger::LedgerAccount;
+use crate::domain::money::Currency;
 use crate::domain::outbox::OutboxMessage;
 use crate::domain::signing_secret::SigningSecret;
 
@@ -44,8 +47,70 @@ pub struct RpcAccess {
     pub database: String,
     /// The key we call it with.
     pub api_key: SecretString,
-    /// Which journal and accounts we write to.
-    pub books: Books,
+    /// Which journals and accounts we write to.
+    pub journals: Journals,
+}
+
+/// The journals that stand for what providers hold, one for each account and settlement currency.
+#[derive(Clone, Debug, Default)]
+pub struct Journals {
+    mapped: BTreeMap<(ProviderAccountId, String), Books>,
+    /// The one that the instance was added with, for accounts and currencies that none is mapped for.
+    whole: Option<Books>,
+}
+
+impl Journals {
+    /// The journals of an instance: those that set-up mapped, and the one it was added with.
+    #[must_use]
+    pub fn new(
+        mapped: impl IntoIterator<Item = ((ProviderAccountId, String), Books)>,
+        whole: Option<Books>,
+    ) -> Self {
+        Self {
+            mapped: mapped.into_iter().collect(),
+            whole,
+        }
+    }
+
+    /// The journal of what an account holds in a currency.
+    ///
+    /// # Errors
+    /// [`SinkError::Refused`] where none is mapped.
+    pub fn of(&self, account: ProviderAccountId, currency: Currency) -> Result<&Books, SinkError> {
+        self.mapped
+            .get(&(account, currency.code().to_owned()))
+            .or_else(|| {
+                self.whole
+                    .as_ref()
+                    .filter(|books| books.currency == currency.code())
+            })
+            .ok_or_else(|| SinkError::Refused {
+                message: format!(
+                    "no journal holds {currency} of {account}: `quittance odoo setup` finds or makes one"
+                ),
+            })
+    }
+
+    /// The journal in which an account's payments of a currency are registered: that currency's own, or else the first.
+    ///
+    /// # Errors
+    /// [`SinkError::Refused`] where the account has none.
+    pub fn for_payments(&self, account: ProviderAccountId, currency: Currency) -> Result<&Books, SinkError> {
+        self.of(account, currency).or_else(|none| {
+            self.mapped
+                .iter()
+                .find(|((of, _), _)| *of == account)
+                .map(|(_, books)| books)
+                .or(self.whole.as_ref())
+                .ok_or(none)
+        })
+    }
+
+    /// The journal that the instance was added with.
+    #[must_use]
+    pub const fn whole(&self) -> Option<&Books> {
+        self.whole.as_ref()
+    }
 }
 
 /// A secret and how long it signs.
@@ -88,6 +153,41 @@ pub struct Books {
     pub company_id: i64,
     /// The journal's own currency, ISO 4217.
     pub currency: String,
+    /// The company's currency, ISO 4217; the journal's own where it is not said.
+    #[serde(default)]
+    pub company_currency: Option<String>,
+    /// Where each other account of the ledger is kept in Odoo.
+    #[serde(default)]
+    pub accounts: BTreeMap<LedgerAccount, i64>,
+    /// The journal of entries that move nothing at the provider, such as a dispute's loss.
+    #[serde(default)]
+    pub general_journal_id: Option<i64>,
+    /// The bank's own journal, where we write the bank's side of payouts: none where the bank's feed does.
+    #[serde(default)]
+    pub bank: Option<BankJournal>,
+    /// What becomes of the invoice of a lost dispute.
+    #[serde(default)]
+    pub lost_disputes: LostDisputes,
+}
+
+/// The journal of the merchant's bank.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BankJournal {
+    /// The journal.
+    pub journal_id: i64,
+    /// That journal's own account.
+    pub account_id: i64,
+}
+
+/// What becomes of the invoice of a lost dispute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostDisputes {
+    /// The customer owes it again.
+    #[default]
+    Reopen,
+    /// It stays paid: the loss is an expense.
+    WriteOff,
 }
 
 /// What an operator names when adding an instance; [`Sink::set_up`] turns it into [`Books`].

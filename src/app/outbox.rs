@@ -93,7 +93,7 @@ async fn carry(
 }
 
 #[tracing::instrument(name = "app.outbox.send", skip_all,
-    fields(payment_id = %message.payment_id, message_id = %message.id, kind = message.posting.kind()))]
+    fields(payment_id = message.payment_id.map(tracing::field::display), message_id = %message.id, kind = message.posting.kind()))]
 async fn send(app: &App, merchant: MerchantId, message: &OutboxMessage) -> Result<(), AppError> {
     let instance = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;

@@ -12,7 +12,7 @@ use crate::domain::ids::{ApiKeyId, MerchantId, OdooInstanceId, ProviderAccountId
 use crate::domain::scope::Scope;
 use crate::domain::signing_secret::SigningSecret;
 use crate::provider::ProviderAccount;
-use crate::sink::{Access, BooksRequest, OdooInstance, RpcAccess, SinkError, Via};
+use crate::sink::{Access, BooksRequest, Journals, OdooInstance, RpcAccess, SinkError, Via};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::api_keys::ApiKey;
@@ -96,7 +96,7 @@ pub async fn add_odoo_instance(
         access: Access::Rpc(RpcAccess {
             database,
             api_key,
-            books,
+            journals: Journals::new([], Some(books)),
         }),
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;

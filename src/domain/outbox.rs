@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::ids::{OdooInstanceId, OutboxMessageId, PaymentId};
+use super::ids::{OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use super::news::News;
 use super::posting::Posting;
 
@@ -79,8 +79,10 @@ pub struct OutboxMessage {
     pub id: OutboxMessageId,
     /// Where it goes.
     pub odoo_instance_id: OdooInstanceId,
-    /// The payment it tells of.
-    pub payment_id: PaymentId,
+    /// The account at the provider that it tells of.
+    pub provider_account_id: ProviderAccountId,
+    /// The payment it tells of, where it does.
+    pub payment_id: Option<PaymentId>,
     /// Its place among the payment's messages.
     pub sequence: i64,
     /// What it says.

@@ -1,9 +1,11 @@
 //! Set-up: which journal and accounts to write to, and whether they can balance.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::sink::{Books, BooksRequest, SinkError};
+use crate::sink::{Books, BooksRequest, LostDisputes, SinkError};
 
 use super::client::Database;
 use super::error::{refused, unreachable};
@@ -78,6 +80,11 @@ pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<
         fee_account_id: fee_account(odoo, &request.fee_account_code).await?,
         company_id,
         currency: currency(odoo, &journal, company_id).await?,
+        company_currency: None,
+        accounts: BTreeMap::new(),
+        general_journal_id: None,
+        bank: None,
+        lost_disputes: LostDisputes::default(),
     })
 }
 

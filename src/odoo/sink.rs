@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use url::Url;
 
+use crate::domain::ids::ProviderAccountId;
 use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
 use crate::sink::{Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
@@ -75,7 +76,8 @@ impl Sink for OdooSink {
                 addon::send(&self.http, &instance.url, secrets, message, now).await
             }
             (Access::Rpc(access), Message::Posting(posting)) => {
-                self.post(&instance.url, access, posting).await
+                self.post(&instance.url, access, message.provider_account_id, posting)
+                    .await
             }
             (Access::Rpc(_), Message::News(_)) => Err(refused("stock Odoo takes postings only")),
         }
@@ -84,8 +86,24 @@ impl Sink for OdooSink {
 
 impl OdooSink {
     /// Records one posting in stock Odoo and reads it back.
-    async fn post(&self, url: &Url, access: &RpcAccess, posting: &Posting) -> Result<Posted, SinkError> {
-        let books = &access.books;
+    async fn post(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        account: ProviderAccountId,
+        posting: &Posting,
+    ) -> Result<Posted, SinkError> {
+        let books = match posting {
+            Posting::CustomerPayment { amount, .. } | Posting::CustomerRefund { amount, .. } => {
+                access.journals.for_payments(account, amount.currency)?
+            }
+            Posting::ChargeLine {
+                balance_transaction, ..
+            }
+            | Posting::RefundLine {
+                balance_transaction, ..
+            } => access.journals.of(account, balance_transaction.amount.currency)?,
+        };
         let odoo = &Database {
             company_id: Some(books.company_id),
             ..self.database(url, &access.database, &access.api_key)

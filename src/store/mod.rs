@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod line_cursors;
 pub mod merchants;
 pub mod odoo_instances;
+pub mod odoo_journals;
 pub mod operations;
 pub mod outbox;
 pub mod payment_methods;

@@ -5,10 +5,10 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::{StoreError, signing_secrets};
+use super::{StoreError, odoo_journals, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
-use crate::sink::{Access, Books, OdooInstance, RpcAccess, Via};
+use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
 
 const TABLE: &str = "odoo_instance";
 
@@ -44,7 +44,7 @@ pub async fn insert(
     .bind(via)
     .bind(rpc.map(|rpc| &rpc.database))
     .bind(rpc.map(seal).transpose()?)
-    .bind(rpc.map(|rpc| Json(&rpc.books)))
+    .bind(rpc.and_then(|rpc| rpc.journals.whole()).map(Json))
     .bind(now)
     .execute(conn)
     .await?;
@@ -81,7 +81,10 @@ pub async fn get(
             Access::Rpc(RpcAccess {
                 database: row.database.ok_or_else(missing)?,
                 api_key: sealer.open_text(key_place(merchant, id), &key)?,
-                books: row.books.ok_or_else(missing)?.0,
+                journals: Journals::new(
+                    odoo_journals::list(conn, merchant, id).await?,
+                    row.books.map(|books| books.0),
+                ),
             })
         }
         Via::Addon => Access::Addon {

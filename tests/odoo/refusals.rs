@@ -120,7 +120,7 @@ async fn a_charge_line_before_its_payment_is_refused_and_leaves_no_row() {
 async fn a_date_that_a_lock_moves_is_told() {
     let odoo = Odoo::open().await;
     let sale = odoo.sale().await;
-    let lock = |date: serde_json::Value| json!({ "ids": [odoo.access().books.company_id], "vals": { "fiscalyear_lock_date": date } });
+    let lock = |date: serde_json::Value| json!({ "ids": [odoo.books().company_id], "vals": { "fiscalyear_lock_date": date } });
 
     odoo.call("res.company/write", lock(json!("2019-12-31"))).await;
     let answer = odoo.send(&sale.payment_of(12_100, date!(2019 - 12 - 15))).await;

@@ -56,7 +56,7 @@ async fn the_same_books_are_found_again() {
 
     let books = set_up(&odoo, "STRP", "621000").await.unwrap();
 
-    assert_eq!(books, odoo.access().books);
+    assert_eq!(&books, odoo.books());
     assert_eq!(books.currency, "EUR");
 }
 

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quittance::domain::balance_transaction::BalanceTransaction;
-use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
+use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use quittance::domain::money::Money;
 use quittance::domain::outbox::OutboxMessage;
 use quittance::domain::posting::{Posting, Settles};
 use quittance::odoo::OdooSink;
-use quittance::sink::{Access, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
+use quittance::sink::{
+    Access, Books, BooksRequest, Journals, OdooInstance, Posted, RpcAccess, Sink, SinkError,
+};
 use quittance_sandbox::odoo::{Options, PretendOdoo};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -113,7 +115,8 @@ pub(super) async fn send(
     let message = OutboxMessage {
         id: OutboxMessageId::generate(),
         odoo_instance_id: instance.id,
-        payment_id: PaymentId::generate(),
+        provider_account_id: ProviderAccountId::generate(),
+        payment_id: Some(PaymentId::generate()),
         sequence: 1,
         posting: posting.clone().into(),
         attempts: 0,
@@ -161,7 +164,7 @@ impl Odoo {
             access: Access::Rpc(RpcAccess {
                 database,
                 api_key,
-                books,
+                journals: Journals::new([], Some(books)),
             }),
         };
         Self {
@@ -175,6 +178,11 @@ impl Odoo {
     /// How the instance is reached.
     pub(super) fn access(&self) -> &RpcAccess {
         access(&self.instance)
+    }
+
+    /// Where postings go.
+    pub(super) fn books(&self) -> &Books {
+        self.access().journals.whole().unwrap()
     }
 
     /// Calls a method of Odoo itself, which must succeed.
@@ -259,7 +267,7 @@ impl Odoo {
             };
         }
         let on = |account: i64| by_account.get(&account).copied().unwrap_or_default();
-        let books = &self.access().books;
+        let books = self.books();
         let journal = self
             .search(
                 "account.journal",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quittance::app::{AppError, setup};
-use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
+use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use quittance::domain::money::Amount;
 use quittance::domain::news::{News, PaymentNews};
 use quittance::domain::outbox::{Message, OutboxMessage};
@@ -59,7 +59,8 @@ fn message() -> OutboxMessage {
     OutboxMessage {
         id: OutboxMessageId::generate(),
         odoo_instance_id: OdooInstanceId::generate(),
-        payment_id: PaymentId::generate(),
+        provider_account_id: ProviderAccountId::generate(),
+        payment_id: Some(PaymentId::generate()),
         sequence: 1,
         posting: Message::News(News::PaymentUpdated {
             payment: Box::new(PaymentNews::of(&payment, &[], &[])),

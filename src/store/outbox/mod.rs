@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{StoreError, uuids};
-use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId};
+use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
 use crate::sink::Posted;
 
@@ -56,7 +56,8 @@ struct Row {
     merchant_id: MerchantId,
     id: OutboxMessageId,
     odoo_instance_id: OdooInstanceId,
-    payment_id: PaymentId,
+    provider_account_id: ProviderAccountId,
+    payment_id: Option<PaymentId>,
     sequence: i64,
     posting: serde_json::Value,
     attempts: i32,
@@ -72,6 +73,7 @@ impl Row {
         let message = OutboxMessage {
             id: self.id,
             odoo_instance_id: self.odoo_instance_id,
+            provider_account_id: self.provider_account_id,
             payment_id: self.payment_id,
             sequence: self.sequence,
             posting,
@@ -129,7 +131,9 @@ pub async fn lease(
          )
          update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
          from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
-         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence",
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence,
+             coalesce(m.provider_account_id, (select p.provider_account_id from payment p
+                 where p.merchant_id = m.merchant_id and p.id = m.payment_id)) as provider_account_id",
     )
     .bind(merchants)
     .bind(ids)
