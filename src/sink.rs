@@ -231,7 +231,7 @@ pub struct OdooRecord {
 }
 
 /// Why Odoo does not have it, sorted by what to do next. Never holds a key, a body or Odoo's traceback.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SinkError {
     /// Odoo looked at it and said no: it will again until something there changes.
     #[error("odoo refused: {message}")]
@@ -304,4 +304,12 @@ pub trait Sink: Send + Sync {
         message: &OutboxMessage,
         now: OffsetDateTime,
     ) -> Result<Posted, SinkError>;
+
+    /// Hands over bookings of one journal together, as [`send`](Self::send) would one by one, and learns what became of each,
+    /// in their order. One that is refused holds up none of the others.
+    async fn send_all(
+        &self,
+        instance: &OdooInstance,
+        bookings: &[OutboxMessage],
+    ) -> Vec<Result<Posted, SinkError>>;
 }

@@ -135,7 +135,7 @@ pub async fn skip(
     close_exceptions(&mut tx, operator, &[id], &format!("skipped: {reason}"), now).await?;
     let message = lists::get(&mut tx, merchant, live, id).await?;
     commit(tx).await?;
-    tracing::warn!(message_id = %id, payment_id = %message.payment_id, by = operator.name, "a message was skipped");
+    tracing::warn!(message_id = %id, payment_id = message.payment_id.map(tracing::field::display), by = operator.name, "a message was skipped");
     app.bell.notify_waiters();
     Ok(message)
 }

@@ -19,7 +19,7 @@ use crate::store;
 pub(super) struct Ways(RwLock<HashMap<OdooInstanceId, Via>>);
 
 impl Ways {
-    async fn get(
+    pub(super) async fn get(
         &self,
         conn: &mut PgConnection,
         merchant: MerchantId,

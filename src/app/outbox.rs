@@ -5,20 +5,29 @@
 
 use std::sync::Arc;
 
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::news::Ways;
 use super::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
-use crate::domain::ids::MerchantId;
+use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::outbox::{
-    LONGEST_REST, MAX_ATTEMPTS, OutboxMessage, delay_after_refusal, rest_after_failure,
+    LONGEST_REST, MAX_ATTEMPTS, Message, OutboxMessage, delay_after_refusal, rest_after_failure,
 };
-use crate::sink::{Posted, SinkError};
+use crate::domain::posting::Posting;
+use crate::sink::{OdooInstance, Posted, SinkError};
 use crate::store;
 use crate::store::StoreError;
-use crate::store::outbox::Room;
+use crate::store::exceptions::Closing;
+use crate::store::outbox::{Room, Told};
+
+/// How often Odoo may refuse a message before a person is told: something it needs may be on its way.
+const PATIENCE: i32 = 5;
+
+/// How long a booking waits until it is looked again whether Odoo was told of what it meets.
+const UNTIL_TOLD: Duration = Duration::seconds(10);
 
 /// How many messages this process has in hand at once, for all instances together.
 const AT_ONCE: usize = 64;
@@ -52,17 +61,18 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     if room.total == 0 {
         return Ok(0);
     }
-    let messages = lease(app, room).await?;
-    let taken = messages.len();
-    for (merchant, message) in messages {
+    let leased = lease(app, room).await?;
+    let taken = leased.len();
+    for (merchant, messages) in leased {
         // Only this loop takes permits, and no more than it saw.
         let permit = Arc::clone(&app.outgoing.permits).acquire_owned().await.ok();
-        app.spawn(carry(Arc::clone(app), merchant, message, permit));
+        app.spawn(carry(Arc::clone(app), merchant, messages, permit));
     }
     Ok(taken)
 }
 
-async fn lease(app: &App, room: Room) -> Result<Vec<(MerchantId, OutboxMessage)>, AppError> {
+/// What is sent as one: a message, or bookings of one journal.
+async fn lease(app: &App, room: Room) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, AppError> {
     let mut tx = app.begin().await?;
     let now = store::outbox::now(&mut tx).await?;
     let instances = store::odoo_instances::lock_due(&mut tx, now).await?;
@@ -71,17 +81,25 @@ async fn lease(app: &App, room: Room) -> Result<Vec<(MerchantId, OutboxMessage)>
     }
     let until = now + app.timing.message_lease;
     let messages = store::outbox::lease(&mut tx, &instances, now, until, room).await?;
+    let left = Room {
+        total: room.total - i64::try_from(messages.len()).unwrap_or(room.total),
+        ..room
+    };
+    let bookings = store::outbox::lease_bookings(&mut tx, &instances, now, until, left).await?;
     commit(tx).await?;
-    Ok(messages)
+    let alone = messages
+        .into_iter()
+        .map(|(merchant, message)| (merchant, vec![message]));
+    Ok(alone.chain(bookings).collect())
 }
 
 async fn carry(
     app: Arc<App>,
     merchant: MerchantId,
-    message: OutboxMessage,
+    messages: Vec<OutboxMessage>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
-    if let Err(error) = send(&app, merchant, &message).await {
+    if let Err(error) = send(&app, merchant, messages).await {
         // The lease runs out by itself, and then it is sent again.
         tracing::error!(
             error = &error as &dyn std::error::Error,
@@ -93,62 +111,208 @@ async fn carry(
 }
 
 #[tracing::instrument(name = "app.outbox.send", skip_all,
-    fields(payment_id = message.payment_id.map(tracing::field::display), message_id = %message.id, kind = message.posting.kind()))]
-async fn send(app: &App, merchant: MerchantId, message: &OutboxMessage) -> Result<(), AppError> {
-    let instance = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::odoo_instances::get(&mut conn, &app.sealer, merchant, message.odoo_instance_id).await?
+    fields(payment_id, message_id, count = messages.len(), kind))]
+async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> Result<(), AppError> {
+    let Some(first) = messages.first() else {
+        return Ok(());
     };
-    // Ended before the lease is, so that two workers rarely send the same; the sink stands it if they do.
-    let sending = app.sink.send(&instance, message, app.clock.now());
-    let sent = tokio::time::timeout(app.timing.message_lease, sending)
-        .await
-        .unwrap_or_else(|_| {
-            Err(SinkError::Unreachable {
-                message: "it did not answer in time".to_owned(),
-                retry_after: None,
-            })
-        });
-    match sent {
-        Ok(posted) => acknowledge(app, merchant, message, &posted).await,
-        Err(error) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                attempts = message.attempts,
-                "odoo does not have a message yet"
-            );
-            let why = error.to_string();
-            match error {
-                SinkError::Unreachable { retry_after, .. } => {
-                    let asked = retry_after.map_or(Duration::ZERO, |asked| {
-                        Duration::try_from(asked)
-                            .unwrap_or(LONGEST_REST)
-                            .min(LONGEST_REST)
-                    });
-                    rest(app, merchant, message, asked, &why).await
-                }
-                SinkError::Unauthorized { .. } | SinkError::NotAllowed { .. } => {
-                    rest(app, merchant, message, Duration::ZERO, &why).await
-                }
-                SinkError::Gone => disable(app, merchant, message, &why).await,
-                SinkError::Refused { .. } | SinkError::Differs { .. } => {
-                    back_off(app, merchant, message, &why).await
-                }
+    let span = tracing::Span::current();
+    span.record("payment_id", first.payment_id.map(tracing::field::display));
+    span.record("message_id", tracing::field::display(first.id));
+    span.record("kind", first.posting.kind());
+    let id = first.odoo_instance_id;
+    let (instance, messages) = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let (messages, waiting) = find_met(&mut conn, merchant, messages).await?;
+        let again = store::outbox::now(&mut conn).await? + app.timing.scaled(UNTIL_TOLD);
+        for message in &waiting {
+            let why = "odoo was not told yet of what it meets";
+            store::outbox::put_back(&mut conn, merchant, message, message.attempts, Some(again), why).await?;
+        }
+        let instance = store::odoo_instances::get(&mut conn, &app.sealer, merchant, id).await?;
+        (instance, messages)
+    };
+    let mut sent = Vec::new();
+    for (message, answer) in messages.iter().zip(hand_over(app, &instance, &messages).await) {
+        match answer {
+            Ok(posted) => sent.push((message, posted)),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    message_id = %message.id,
+                    attempts = message.attempts,
+                    "odoo does not have a message yet"
+                );
+                put_back(app, merchant, message, error).await?;
             }
         }
     }
+    acknowledge(app, merchant, &sent).await
+}
+
+/// Ended before the lease is, so that two workers rarely send the same; the sink stands it if they do.
+async fn hand_over(
+    app: &App,
+    instance: &OdooInstance,
+    messages: &[OutboxMessage],
+) -> Vec<Result<Posted, SinkError>> {
+    let sending = async {
+        match messages {
+            [message] => vec![app.sink.send(instance, message, app.clock.now()).await],
+            bookings => app.sink.send_all(instance, bookings).await,
+        }
+    };
+    tokio::time::timeout(app.timing.message_lease, sending)
+        .await
+        .unwrap_or_else(|_| {
+            let message = "it did not answer in time".to_owned();
+            let late = SinkError::Unreachable {
+                message,
+                retry_after: None,
+            };
+            messages.iter().map(|_| Err(late.clone())).collect()
+        })
+}
+
+/// Parts bookings that can go from those whose customer's payment or refund Odoo was not told of yet.
+///
+/// Of a payment that was captured several times, says which of the customer's payments each meets: the first that reaches as
+/// far as its line does. A refund that failed before it was told of is met by nothing: its lines make up for each other.
+async fn find_met(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    messages: Vec<OutboxMessage>,
+) -> Result<(Vec<OutboxMessage>, Vec<OutboxMessage>), AppError> {
+    let is_booking = |message: &&OutboxMessage| message.sequence.is_none();
+    let payments: Vec<PaymentId> = messages
+        .iter()
+        .filter(is_booking)
+        .filter_map(|message| message.payment_id)
+        .collect();
+    if payments.is_empty() {
+        return Ok((messages, Vec::new()));
+    }
+    let told = store::outbox::list_told(conn, merchant, &payments).await?;
+    let (mut ready, mut waiting) = (Vec::with_capacity(messages.len()), Vec::new());
+    for mut message in messages {
+        let (Some(payment), Message::Posting(Posting::Booking { source, meets, .. })) =
+            (message.payment_id, &mut message.posting)
+        else {
+            ready.push(message);
+            continue;
+        };
+        let Some(name) = meets.clone() else {
+            ready.push(message);
+            continue;
+        };
+        let of_payment: Vec<&Told> = told.iter().filter(|told| told.payment_id == payment).collect();
+        let paid: Vec<(&Told, i64)> = of_payment
+            .iter()
+            .filter_map(|told| Some((*told, told.reached_minor?)))
+            .collect();
+        if paid.len() > 1 && paid.iter().any(|(told, _)| told.key == name) {
+            let line_minor =
+                store::balance_transactions::sum_paid_until(conn, merchant, payment, source).await?;
+            let met = paid
+                .iter()
+                .find(|(_, reached_minor)| *reached_minor >= line_minor);
+            *meets = met.or(paid.last()).map(|(told, _)| told.key.clone());
+        } else if !of_payment.iter().any(|told| told.key == name) {
+            if !store::refunds::is_over(conn, merchant, message.provider_account_id, &name).await? {
+                waiting.push(message);
+                continue;
+            }
+            *meets = None;
+        }
+        ready.push(message);
+    }
+    Ok((ready, waiting))
+}
+
+async fn put_back(
+    app: &App,
+    merchant: MerchantId,
+    message: &OutboxMessage,
+    error: SinkError,
+) -> Result<(), AppError> {
+    let why = error.to_string();
+    match error {
+        SinkError::Unreachable { retry_after, .. } => {
+            let asked = retry_after.map_or(Duration::ZERO, |asked| {
+                Duration::try_from(asked)
+                    .unwrap_or(LONGEST_REST)
+                    .min(LONGEST_REST)
+            });
+            rest(app, merchant, message, asked, &why).await
+        }
+        SinkError::Unauthorized { .. } | SinkError::NotAllowed { .. } => {
+            rest(app, merchant, message, Duration::ZERO, &why).await
+        }
+        SinkError::Gone => disable(app, merchant, message, &why).await,
+        SinkError::Differs { .. } => {
+            tell_a_person(app, merchant, message, &why).await?;
+            back_off(app, merchant, message, &why).await
+        }
+        SinkError::Refused { .. } => {
+            if message.attempts >= PATIENCE {
+                tell_a_person(app, merchant, message, &why).await?;
+            }
+            back_off(app, merchant, message, &why).await
+        }
+    }
+}
+
+/// Opens an exception where Odoo holds something else than it was given, or will not take it. It ends once Odoo has it.
+async fn tell_a_person(
+    app: &App,
+    merchant: MerchantId,
+    message: &OutboxMessage,
+    error: &str,
+) -> Result<(), AppError> {
+    let key = message.posting.key();
+    let detail = format!("{} {key}: {error}", message.posting.kind());
+    let new = NewException::new(merchant, ExceptionKind::PostingDiffers, &key, &detail)
+        .of(message.payment_id)
+        .at(message.provider_account_id);
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    if store::exceptions::open(&mut conn, &new, app.clock.now()).await? {
+        tracing::warn!(key, "odoo's books differ");
+    }
+    Ok(())
 }
 
 async fn acknowledge(
     app: &App,
     merchant: MerchantId,
-    message: &OutboxMessage,
-    posted: &Posted,
+    sent: &[(&OutboxMessage, Posted)],
 ) -> Result<(), AppError> {
+    let Some((first, _)) = sent.first() else {
+        return Ok(());
+    };
+    let now = app.clock.now();
     let mut tx = app.begin().await?;
     // The instance before the message, as everywhere.
-    store::odoo_instances::resume(&mut tx, merchant, message.odoo_instance_id).await?;
-    store::outbox::ack(&mut tx, merchant, message, posted, app.clock.now()).await?;
+    store::odoo_instances::resume(&mut tx, merchant, first.odoo_instance_id).await?;
+    for (message, posted) in sent {
+        store::outbox::ack(&mut tx, merchant, message, posted, now).await?;
+    }
+    let tried_before = sent.iter().filter(|(message, _)| message.attempts > 0);
+    let subjects: Vec<String> = tried_before.map(|(message, _)| message.posting.key()).collect();
+    if !subjects.is_empty() {
+        let closing = Closing {
+            reason: "odoo has it now",
+            by: "quittance",
+            at: now,
+        };
+        store::exceptions::close(
+            &mut tx,
+            merchant,
+            ExceptionKind::PostingDiffers,
+            &subjects,
+            closing,
+        )
+        .await?;
+    }
     commit(tx).await?;
     tracing::info!("odoo has a message");
     Ok(())
@@ -218,6 +382,20 @@ async fn back_off(
     store::odoo_instances::resume(&mut tx, merchant, message.odoo_instance_id).await?;
     let held = store::outbox::put_back(&mut tx, merchant, message, attempts, again, error).await?;
     if held && again.is_none() {
+        let subjects = [message.posting.key()];
+        let closing = Closing {
+            reason: "out of attempts: the message is dead",
+            by: "quittance",
+            at: now,
+        };
+        store::exceptions::close(
+            &mut tx,
+            merchant,
+            ExceptionKind::PostingDiffers,
+            &subjects,
+            closing,
+        )
+        .await?;
         open_exception(&mut tx, merchant, message, error, now).await?;
     }
     commit(tx).await
@@ -232,7 +410,9 @@ async fn open_exception(
 ) -> Result<(), AppError> {
     let (kind, subject) = (ExceptionKind::MessageDead, message.id.to_string());
     let detail = format!("{} {}: {error}", message.posting.kind(), message.posting.key());
-    let new = NewException::new(merchant, kind, &subject, &detail).of(message.payment_id);
+    let new = NewException::new(merchant, kind, &subject, &detail)
+        .of(message.payment_id)
+        .at(message.provider_account_id);
     store::exceptions::open(conn, &new, now).await?;
     tracing::error!("a message is dead");
     Ok(())

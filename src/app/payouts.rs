@@ -92,7 +92,7 @@ async fn apply(
     }
     let new = Payout::new(merchant, account, said.clone(), now);
     if store::payouts::insert(conn, &new).await? {
-        follow(conn, &new).await?;
+        follow(app, conn, &new).await?;
         tell_a_person(app, conn, &new).await?;
         return Ok(Applied::Done);
     }
@@ -104,7 +104,7 @@ async fn apply(
         Decision::Apply => {
             payout.take_in(said, now);
             store::payouts::update(conn, &payout).await?;
-            follow(conn, &payout).await?;
+            follow(app, conn, &payout).await?;
             tell_a_person(app, conn, &payout).await?;
         }
         Decision::AlreadySo | Decision::Stale => {}

@@ -51,7 +51,7 @@ impl Message {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::Posting(posting) => posting.key().to_owned(),
+            Self::Posting(posting) => posting.key(),
             Self::News(news) => news.key(),
         }
     }
@@ -72,7 +72,7 @@ impl From<Posting> for Message {
     }
 }
 
-/// One message on its way to Odoo. Those of one payment leave in the order of `sequence`.
+/// One message on its way to Odoo. Those of one payment leave in the order of `sequence`, and its bookings after them.
 #[derive(Clone, Debug)]
 pub struct OutboxMessage {
     /// Its id.
@@ -83,8 +83,8 @@ pub struct OutboxMessage {
     pub provider_account_id: ProviderAccountId,
     /// The payment it tells of, where it does.
     pub payment_id: Option<PaymentId>,
-    /// Its place among the payment's messages.
-    pub sequence: i64,
+    /// Its place among the payment's messages; a booking has none.
+    pub sequence: Option<i64>,
     /// What it says.
     pub posting: Message,
     /// How often it was refused.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::Date;
 
-use super::balance_transaction::BalanceTransaction;
-use super::money::Money;
+use super::ledger::{Entries, LedgerAccount};
+use super::money::{Currency, Money};
 
 /// A document of Odoo that a payment settles, as the caller named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,13 +39,6 @@ pub enum Posting {
         /// What it settles.
         settles: Vec<Settles>,
     },
-    /// The charge arrived at the provider: gross against Outstanding, the provider's fee against Fees.
-    ChargeLine {
-        /// The charge whose customer payment it meets in Outstanding.
-        charge: String,
-        /// The provider's ledger line (`txn_…`): the key.
-        balance_transaction: Box<BalanceTransaction>,
-    },
     /// A customer got money back: the receivable against Outstanding.
     CustomerRefund {
         /// The provider's refund (`re_…`): the key.
@@ -61,28 +54,101 @@ pub enum Posting {
         /// What the refunded payment had settled.
         settles: Vec<Settles>,
     },
-    /// The refund left the provider: its amount against Outstanding.
-    RefundLine {
-        /// The refund whose customer refund it meets in Outstanding.
+    /// A refund that Odoo recorded came back: the customer's money is the merchant's again, and the refund's open item met.
+    RefundReturned {
+        /// The provider's refund (`re_…`): the key, with `_returned` behind it.
         refund: String,
-        /// The provider's ledger line (`txn_…`): the key.
-        balance_transaction: Box<BalanceTransaction>,
+        /// Odoo's own reference of the transaction that was refunded.
+        reference: String,
+        /// What came back, positive, in the currency the customer paid in.
+        amount: Money,
+        /// The day on which we heard of it, in UTC.
+        date: Date,
     },
+    /// A transaction of the ledger. With a part on the provider's balance it is a line of the journal that stands for it; with
+    /// one on the bank, of the bank's; else an entry that moves nothing at either.
+    Booking {
+        /// What happened (`txn_…`, `paid:po_…`): the key.
+        source: String,
+        /// The day on which it happened, in UTC.
+        date: Date,
+        /// What people read beside it.
+        label: String,
+        /// Where it goes: in the currency of the journal they sum to zero.
+        parts: Vec<Part>,
+        /// What its part on Outstanding meets: the key of a customer's payment or refund. Of another booking, its source.
+        meets: Option<String>,
+    },
+}
+
+/// One side of a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Where.
+    pub account: LedgerAccount,
+    /// How much: debits are positive.
+    pub amount: Money,
+    /// What that is in the journal's currency, in minor units.
+    pub value_minor: i64,
+}
+
+/// The sides of a ledger transaction as a bookkeeper writes them. What went through Fx is what the side in another currency
+/// is worth.
+#[must_use]
+pub fn parts(entries: &Entries) -> Vec<Part> {
+    let of_entries = entries.iter().map(|entry| (entry.account, entry.amount.currency));
+    let Some(currency) = home(of_entries) else {
+        return Vec::new();
+    };
+    let exchanged: i64 = entries
+        .iter()
+        .filter(|entry| entry.account == LedgerAccount::Fx && entry.amount.currency == currency)
+        .map(|entry| entry.amount.minor)
+        .sum();
+    let parts = entries
+        .iter()
+        .filter(|entry| entry.account != LedgerAccount::Fx)
+        .map(|entry| Part {
+            account: entry.account,
+            amount: entry.amount,
+            value_minor: if entry.amount.currency == currency {
+                entry.amount.minor
+            } else {
+                exchanged
+            },
+        });
+    parts.collect()
+}
+
+/// The currency of the journal: that of the provider's balance or of the bank where either has a side, else of the first.
+fn home(mut sides: impl Iterator<Item = (LedgerAccount, Currency)> + Clone) -> Option<Currency> {
+    let is_home = |account| matches!(account, LedgerAccount::ProviderBalance | LedgerAccount::Bank);
+    let found = sides.clone().find(|(account, _)| is_home(*account));
+    found.or_else(|| sides.next()).map(|(_, currency)| currency)
 }
 
 impl Posting {
     /// What makes it one and the same: at most one posting per key exists for an Odoo instance.
     #[must_use]
-    pub fn key(&self) -> &str {
+    pub fn key(&self) -> String {
         match self {
-            Self::CustomerPayment { charge, .. } => charge,
-            Self::CustomerRefund { refund, .. } => refund,
-            Self::ChargeLine {
-                balance_transaction, ..
+            Self::CustomerPayment { charge, .. } => charge.clone(),
+            Self::CustomerRefund { refund, .. } => refund.clone(),
+            Self::RefundReturned { refund, .. } => returned(refund),
+            Self::Booking { source, .. } => source.clone(),
+        }
+    }
+
+    /// The currency of the journal that it goes to; none where it books nothing.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        match self {
+            Self::CustomerPayment { amount, .. }
+            | Self::CustomerRefund { amount, .. }
+            | Self::RefundReturned { amount, .. } => Some(amount.currency),
+            Self::Booking { parts, .. } => {
+                home(parts.iter().map(|part| (part.account, part.amount.currency)))
             }
-            | Self::RefundLine {
-                balance_transaction, ..
-            } => &balance_transaction.id,
         }
     }
 
@@ -91,9 +157,15 @@ impl Posting {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::CustomerPayment { .. } => "customer_payment",
-            Self::ChargeLine { .. } => "charge_line",
             Self::CustomerRefund { .. } => "customer_refund",
-            Self::RefundLine { .. } => "refund_line",
+            Self::RefundReturned { .. } => "refund_returned",
+            Self::Booking { .. } => "booking",
         }
     }
+}
+
+/// The key under which Odoo is told that a refund came back.
+#[must_use]
+pub fn returned(refund: &str) -> String {
+    format!("{refund}_returned")
 }

@@ -98,13 +98,13 @@ pub struct MessageView {
     /// `msg_…`
     id: String,
     state: OutboxState,
-    /// `pay_…`
-    payment: String,
+    /// `pay_…`; null of a booking that belongs to none.
+    payment: Option<String>,
     /// `odo_…`
     odoo_instance: String,
-    /// Its place among the messages of its payment, which leave in this order.
-    sequence: i64,
-    /// `customer_payment`, `charge_line`, `customer_refund` or `refund_line`; `payment_updated` where Odoo has our addon.
+    /// Its place among the messages of its payment, which leave in this order; null of a booking, which leaves after them.
+    sequence: Option<i64>,
+    /// `customer_payment`, `customer_refund`, `refund_returned` or `booking`; `payment_updated` where Odoo has our addon.
     kind: &'static str,
     /// The provider's id of what happened.
     key: String,
@@ -139,7 +139,7 @@ impl From<&MessageEntry> for MessageView {
         Self {
             id: message.id.to_string(),
             state: message.state,
-            payment: message.payment_id.to_string(),
+            payment: message.payment_id.map(|id| id.to_string()),
             odoo_instance: message.odoo_instance_id.to_string(),
             sequence: message.sequence,
             kind: message.posting.kind(),

@@ -123,7 +123,7 @@ struct RefundView {
 struct PostingView {
     /// `msg_…`
     id: String,
-    /// `customer_payment`, `charge_line`, `customer_refund` or `refund_line`; `payment_updated` where Odoo has our addon.
+    /// `customer_payment`, `customer_refund`, `refund_returned` or `booking`; `payment_updated` where Odoo has our addon.
     kind: &'static str,
     /// The provider's id of what happened.
     key: String,

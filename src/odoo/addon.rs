@@ -70,7 +70,7 @@ pub(super) async fn send(
         messages: [Item {
             id: message.id,
             r#type: "payment.updated",
-            sequence: message.sequence,
+            sequence: message.sequence.unwrap_or_default(),
             payment,
         }],
     };

@@ -70,6 +70,12 @@ pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<
     let (outbound_method_line_id, outstanding_payments_id) = method(&lines, "outbound", &journal, request)?;
     can_wait(odoo, outstanding_receipts_id).await?;
     can_wait(odoo, outstanding_payments_id).await?;
+    let company_currency = company_currency(odoo, company_id).await?;
+    // A journal without a currency of its own is in its company's.
+    let currency = match journal.currency_id.id() {
+        Some(_) => journal.currency_id.name().to_owned(),
+        None => company_currency.clone(),
+    };
     Ok(Books {
         journal_id: journal.id,
         journal_account_id: own_account(&journal)?,
@@ -79,8 +85,8 @@ pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<
         outbound_method_line_id,
         fee_account_id: fee_account(odoo, &request.fee_account_code).await?,
         company_id,
-        currency: currency(odoo, &journal, company_id).await?,
-        company_currency: None,
+        currency,
+        company_currency: Some(company_currency),
         accounts: BTreeMap::new(),
         general_journal_id: None,
         bank: None,
@@ -174,11 +180,7 @@ async fn accounts(odoo: &Database<'_>, domain: serde_json::Value) -> Result<Vec<
         .await
 }
 
-/// The journal's own currency, or its company's where it has none.
-async fn currency(odoo: &Database<'_>, journal: &Journal, company_id: i64) -> Result<String, SinkError> {
-    if journal.currency_id.id().is_some() {
-        return Ok(journal.currency_id.name().to_owned());
-    }
+async fn company_currency(odoo: &Database<'_>, company_id: i64) -> Result<String, SinkError> {
     let companies: Vec<Company> = odoo
         .search("res.company", json!([["id", "=", company_id]]), &["currency_id"])
         .await?;

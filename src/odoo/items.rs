@@ -10,10 +10,13 @@ use crate::sink::SinkError;
 
 use super::client::Database;
 use super::error::{differs, refused};
-use super::wire::{Decimal, Link};
+use super::wire::{Decimal, Link, Text};
 
-const MODEL: &str = "account.move.line";
-const FIELDS: [&str; 10] = [
+/// A journal item.
+pub(super) const MODEL: &str = "account.move.line";
+const FIELDS: [&str; 12] = [
+    "name",
+    "payment_id",
     "move_id",
     "account_id",
     "account_type",
@@ -27,9 +30,11 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// One line of a journal entry, as Odoo holds it now.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Item {
     pub(super) id: i64,
+    pub(super) name: Text,
+    pub(super) payment_id: Link,
     pub(super) move_id: Link,
     pub(super) account_id: Link,
     pub(super) account_type: String,
@@ -60,7 +65,7 @@ impl Item {
                 self.date
             )));
         }
-        if self.money(amount.currency) != Some(amount) {
+        if !self.amounts_to(amount) {
             let currency = self.currency_id.name();
             return Err(differs(format!(
                 "{name} has {currency} {} and not {amount}",
@@ -68,6 +73,11 @@ impl Item {
             )));
         }
         Ok(())
+    }
+
+    /// Whether it is of this amount, to the minor unit.
+    pub(super) fn amounts_to(&self, amount: Money) -> bool {
+        self.money(amount.currency) == Some(amount)
     }
 
     fn money(&self, currency: Currency) -> Option<Money> {
@@ -128,7 +138,8 @@ struct Partial {
     debit_amount_currency: Decimal,
 }
 
-async fn met(
+/// How much of debits and credits met.
+pub(super) async fn met(
     odoo: &Database<'_>,
     debits: &[&Item],
     credits: &[&Item],

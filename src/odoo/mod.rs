@@ -9,16 +9,22 @@
 
 mod addon;
 mod address;
+mod booking;
 mod books;
 mod client;
+mod draft;
 mod error;
 mod http;
 mod items;
 mod load;
+mod meeting;
 mod payment;
+mod rates;
 mod sink;
-mod statement;
 mod wire;
 
 pub use address::{AllowedNetworks, NetworksError};
 pub use sink::OdooSink;
+
+#[cfg(test)]
+mod tests;

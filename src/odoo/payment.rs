@@ -31,11 +31,11 @@ const FIELDS: [&str; 12] = [
 ];
 
 /// Money between a customer and us, to be recorded once.
-pub(super) struct Order<'a> {
+pub(super) struct Order {
     /// What makes it one and the same in Odoo.
     pub(super) external_id: String,
     /// The provider's id, by which its statement line finds it.
-    pub(super) source: &'a str,
+    pub(super) source: String,
     /// What people read.
     pub(super) memo: String,
     /// Positive, whichever way it goes.
@@ -48,7 +48,7 @@ pub(super) struct Order<'a> {
 pub(super) async fn receive(
     odoo: &Database<'_>,
     books: &Books,
-    order: &Order<'_>,
+    order: &Order,
     settles: &[Settles],
 ) -> Result<Vec<OdooRecord>, SinkError> {
     same_currency(books, order.amount)?;
@@ -81,11 +81,11 @@ pub(super) async fn receive(
 pub(super) async fn give_back(
     odoo: &Database<'_>,
     books: &Books,
-    order: &Order<'_>,
+    order: &Order,
     charge: &str,
 ) -> Result<Vec<OdooRecord>, SinkError> {
     same_currency(books, order.amount)?;
-    let paid = of_source(odoo, books, charge).await?;
+    let paid = of_source(odoo, charge).await?;
     let way = Way {
         payment_type: "outbound",
         method_line_id: books.outbound_method_line_id,
@@ -100,27 +100,34 @@ pub(super) async fn give_back(
     }])
 }
 
-/// The item on Outstanding in which a payment or refund waits for its statement line.
-pub(super) async fn waiting_item(
+/// Records that a refund came back: the customer has the money no more, and what was open of the refund is met.
+pub(super) async fn take_back(
     odoo: &Database<'_>,
     books: &Books,
-    source: &str,
-    outstanding_id: i64,
-) -> Result<Item, SinkError> {
-    of_source(odoo, books, source)
-        .await?
-        .into_iter()
-        .find(|item| item.account_id.id() == Some(outstanding_id))
-        .ok_or_else(|| {
-            refused(format!(
-                "the payment of {source} does not wait on the outstanding account"
-            ))
-        })
+    order: &Order,
+    refund: &str,
+) -> Result<Vec<OdooRecord>, SinkError> {
+    let refunded = of_source(odoo, refund).await?;
+    let open = refunded.iter().find(|item| item.is_receivable());
+    let way = Way {
+        payment_type: "inbound",
+        method_line_id: books.inbound_method_line_id,
+        outstanding_id: books.outstanding_receipts_id,
+        outstanding: order.amount,
+    };
+    let (id, receivable) = record(odoo, books, order, &way, open).await?;
+    if let Some(open) = open {
+        items::reconcile(odoo, &[open], &[&receivable], order.amount).await?;
+    }
+    Ok(vec![OdooRecord {
+        model: MODEL.to_owned(),
+        id,
+    }])
 }
 
-/// One journal holds one currency: an amount in another one cannot balance there.
-pub(super) fn same_currency(books: &Books, amount: Money) -> Result<(), SinkError> {
-    if amount.currency.code() == books.currency {
+/// One journal holds one currency: what another one is worth in it is known only where the company's currency is.
+fn same_currency(books: &Books, amount: Money) -> Result<(), SinkError> {
+    if amount.currency.code() == books.currency || books.company_currency.is_some() {
         return Ok(());
     }
     Err(refused(format!(
@@ -142,7 +149,7 @@ struct Way {
 async fn record(
     odoo: &Database<'_>,
     books: &Books,
-    order: &Order<'_>,
+    order: &Order,
     way: &Way,
     customer: Option<&Item>,
 ) -> Result<(i64, Item), SinkError> {
@@ -162,7 +169,7 @@ async fn record(
         books.journal_id.to_string(),
         way.method_line_id.to_string(),
         order.memo.clone(),
-        order.source.to_owned(),
+        order.source.clone(),
         receivable_id.to_string(),
     ];
     let ids = load(odoo, MODEL, &FIELDS, &[row]).await?;
@@ -237,10 +244,9 @@ async fn owed(odoo: &Database<'_>, settles: &[Settles], amount: Money) -> Result
 }
 
 /// The items of the payment that was recorded for a charge or a refund.
-async fn of_source(odoo: &Database<'_>, books: &Books, source: &str) -> Result<Vec<Item>, SinkError> {
+async fn of_source(odoo: &Database<'_>, source: &str) -> Result<Vec<Item>, SinkError> {
     let domain = json!([
         ["payment_id.payment_reference", "=", source],
-        ["journal_id", "=", books.journal_id],
         ["parent_state", "=", "posted"],
     ]);
     let found = items::find(odoo, domain).await?;

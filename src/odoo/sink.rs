@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use url::Url;
 
 use crate::domain::ids::ProviderAccountId;
+use crate::domain::money::{Currency, Money};
 use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
 use crate::sink::{Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
 
 use super::address::AllowedNetworks;
+use super::booking::Booking;
 use super::client::Database;
 use super::error::refused;
 use super::http::Http;
 use super::load::external_id;
 use super::payment::Order;
-use super::{addon, books, payment, statement};
+use super::{addon, booking, books, payment};
 
 /// Messages into Odoo, each instance in its own way.
 #[derive(Clone, Debug)]
@@ -82,9 +84,51 @@ impl Sink for OdooSink {
             (Access::Rpc(_), Message::News(_)) => Err(refused("stock Odoo takes postings only")),
         }
     }
+
+    async fn send_all(
+        &self,
+        instance: &OdooInstance,
+        bookings: &[OutboxMessage],
+    ) -> Vec<Result<Posted, SinkError>> {
+        let all = |error: SinkError| bookings.iter().map(|_| Err(error.clone())).collect();
+        let Access::Rpc(access) = &instance.access else {
+            return all(refused("bookings are for stock Odoo"));
+        };
+        let found: Option<Vec<(Booking<'_>, Currency)>> = bookings
+            .iter()
+            .map(|message| match &message.posting {
+                Message::Posting(posting) => Booking::of(posting).zip(posting.currency()),
+                Message::News(_) => None,
+            })
+            .collect();
+        let (Some(found), Some(first)) = (found, bookings.first()) else {
+            return all(refused("not all of it is bookings"));
+        };
+        let Some((_, currency)) = found.first() else {
+            return Vec::new();
+        };
+        let books = match access.journals.of(first.provider_account_id, *currency) {
+            Ok(books) => books,
+            Err(error) => return all(error),
+        };
+        let found: Vec<Booking<'_>> = found.into_iter().map(|(booking, _)| booking).collect();
+        booking::post(&self.open(&instance.url, access, books), books, &found)
+            .await
+            .into_iter()
+            .map(|became| became.map(|records| Posted { records, taken: None }))
+            .collect()
+    }
 }
 
 impl OdooSink {
+    /// The company that a journal belongs to.
+    fn open<'a>(&'a self, url: &'a Url, access: &'a RpcAccess, books: &Books) -> Database<'a> {
+        Database {
+            company_id: Some(books.company_id),
+            ..self.database(url, &access.database, &access.api_key)
+        }
+    }
+
     /// Records one posting in stock Odoo and reads it back.
     async fn post(
         &self,
@@ -93,22 +137,24 @@ impl OdooSink {
         account: ProviderAccountId,
         posting: &Posting,
     ) -> Result<Posted, SinkError> {
-        let books = match posting {
-            Posting::CustomerPayment { amount, .. } | Posting::CustomerRefund { amount, .. } => {
-                access.journals.for_payments(account, amount.currency)?
-            }
-            Posting::ChargeLine {
-                balance_transaction, ..
-            }
-            | Posting::RefundLine {
-                balance_transaction, ..
-            } => access.journals.of(account, balance_transaction.amount.currency)?,
+        let currency = posting
+            .currency()
+            .ok_or_else(|| refused("the posting books nothing"))?;
+        let books = if let Posting::Booking { .. } = posting {
+            access.journals.of(account, currency)?
+        } else {
+            access.journals.for_payments(account, currency)?
         };
-        let odoo = &Database {
-            company_id: Some(books.company_id),
-            ..self.database(url, &access.database, &access.api_key)
+        let odoo = &self.open(url, access, books);
+        let order = |source, memo, amount: &Money, date: &Date| -> Result<Order, SinkError> {
+            Ok(Order {
+                external_id: external_id(posting.kind(), &posting.key())?,
+                source,
+                memo,
+                amount: *amount,
+                date: *date,
+            })
         };
-        let external_id = || external_id(posting.kind(), posting.key());
         let records = match posting {
             Posting::CustomerPayment {
                 charge,
@@ -118,13 +164,8 @@ impl OdooSink {
                 date,
                 settles,
             } => {
-                let order = Order {
-                    external_id: external_id()?,
-                    source: charge,
-                    memo: format!("{reference} ({provider_reference})"),
-                    amount: *amount,
-                    date: *date,
-                };
+                let memo = format!("{reference} ({provider_reference})");
+                let order = order(charge.clone(), memo, amount, date)?;
                 payment::receive(odoo, books, &order, settles).await?
             }
             Posting::CustomerRefund {
@@ -135,23 +176,25 @@ impl OdooSink {
                 date,
                 settles: _,
             } => {
-                let order = Order {
-                    external_id: external_id()?,
-                    source: refund,
-                    memo: format!("refund of {reference} ({charge})"),
-                    amount: *amount,
-                    date: *date,
-                };
+                let memo = format!("refund of {reference} ({charge})");
+                let order = order(refund.clone(), memo, amount, date)?;
                 payment::give_back(odoo, books, &order, charge).await?
             }
-            Posting::ChargeLine {
-                charge,
-                balance_transaction,
-            } => statement::charge_line(odoo, books, charge, balance_transaction).await?,
-            Posting::RefundLine {
+            Posting::RefundReturned {
                 refund,
-                balance_transaction,
-            } => statement::refund_line(odoo, books, refund, balance_transaction).await?,
+                reference,
+                amount,
+                date,
+            } => {
+                let memo = format!("refund of {reference} came back ({refund})");
+                let order = order(posting.key(), memo, amount, date)?;
+                payment::take_back(odoo, books, &order, refund).await?
+            }
+            Posting::Booking { .. } => {
+                let booking = Booking::of(posting).into_iter().collect::<Vec<_>>();
+                let mut became = booking::post(odoo, books, &booking).await;
+                became.pop().unwrap_or_else(|| Ok(Vec::new()))?
+            }
         };
         Ok(Posted { records, taken: None })
     }

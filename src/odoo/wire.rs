@@ -7,8 +7,28 @@ use serde_json::value::RawValue;
 
 use crate::domain::money::{Currency, Money};
 
+/// A text, or `false` where there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Text {
+    /// The text.
+    Written(String),
+    /// `false`.
+    Empty(bool),
+}
+
+impl Text {
+    /// The text; empty where there is none.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Written(text) => text,
+            Self::Empty(_) => "",
+        }
+    }
+}
+
 /// A number exactly as Odoo wrote it. It is never turned into a float.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Decimal(Box<RawValue>);
 

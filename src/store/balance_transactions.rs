@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::domain::balance_transaction::{About, BalanceTransaction, FeePart, Line};
-use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::money::Money;
 
 /// Keeps facts of an account, many in one statement: one that is known is left as it is. Each waits to be booked.
@@ -92,6 +92,8 @@ pub struct Unbooked {
     pub line: Line,
     /// The payment that it belongs to, where it does.
     pub payment: Option<Matched>,
+    /// Whether its source is a refund that is known here.
+    pub is_of_refund: bool,
 }
 
 /// A payment that a line belongs to.
@@ -101,6 +103,8 @@ pub struct Matched {
     pub id: PaymentId,
     /// What the customer pays in, ISO 4217.
     pub currency: String,
+    /// The Odoo that is told of it.
+    pub odoo_instance: Option<OdooInstanceId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -126,6 +130,8 @@ struct Row {
     payment_reference: Option<String>,
     matched: Option<PaymentId>,
     matched_currency: Option<String>,
+    matched_instance: Option<OdooInstanceId>,
+    is_of_refund: bool,
 }
 
 impl TryFrom<Row> for Unbooked {
@@ -143,10 +149,15 @@ impl TryFrom<Row> for Unbooked {
         Ok(Self {
             merchant_id: row.merchant_id,
             provider_account_id: row.provider_account_id,
+            is_of_refund: row.is_of_refund,
             payment: row
                 .matched
                 .zip(row.matched_currency)
-                .map(|(id, currency)| Matched { id, currency }),
+                .map(|(id, currency)| Matched {
+                    id,
+                    currency,
+                    odoo_instance: row.matched_instance,
+                }),
             line: Line {
                 fact: BalanceTransaction {
                     id: row.id,
@@ -181,9 +192,11 @@ pub async fn lock_unbooked(conn: &mut PgConnection, limit: i64) -> Result<Vec<Un
              select * from balance_transaction where book_at <= clock_timestamp() order by book_at limit $1
              for update skip locked
          )
-         select due.*, p.id as matched, p.currency as matched_currency
+         select due.*, p.id as matched, p.currency as matched_currency, p.odoo_instance_id as matched_instance,
+             exists (select from refund r where r.merchant_id = due.merchant_id
+                 and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source) as is_of_refund
          from due left join lateral (
-             select id, currency from payment p
+             select id, currency, odoo_instance_id from payment p
              where p.merchant_id = due.merchant_id and p.provider_account_id = due.provider_account_id and p.id = coalesce(
                  due.payment_id,
                  (select q.id from payment q where q.merchant_id = due.merchant_id and q.id = due.named_payment),
@@ -199,6 +212,28 @@ pub async fn lock_unbooked(conn: &mut PgConnection, limit: i64) -> Result<Vec<Un
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Unbooked::try_from).collect()
+}
+
+/// How far a payment's charges reach with one of its lines, in the order in which the provider wrote them: what the customer
+/// paid, in minor units.
+pub async fn sum_paid_until(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payment: PaymentId,
+    line: &str,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select coalesce(sum(coalesce(b.presented_minor, b.amount_minor)), 0)::bigint
+         from balance_transaction b join balance_transaction until
+             on until.merchant_id = $1 and until.payment_id = $2 and until.id = $3
+         where b.merchant_id = $1 and b.payment_id = $2 and b.amount_minor > 0 and b.source is not distinct from until.source
+           and (b.created_at, b.id) <= (until.created_at, until.id)",
+    )
+    .bind(merchant)
+    .bind(payment)
+    .bind(line)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Notes that lines of an account are booked, and whose they turned out to be.

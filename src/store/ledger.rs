@@ -130,3 +130,32 @@ pub async fn list_balances(
     .fetch_all(conn)
     .await?)
 }
+
+/// How often at most a dispute can be lost: each time its bank gave the money back and took it again.
+const LOSSES: i32 = 32;
+
+/// What is left on Disputes of a dispute, by currency in minor units, and how often some of it was booked as lost.
+pub async fn list_disputed(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    dispute: &str,
+) -> Result<Vec<(String, i64, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select e.currency, sum(e.amount_minor)::bigint, count(*) filter (where starts_with(t.source, 'lost:'))
+         from ledger_transaction t
+         join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
+             and e.transaction_id = t.id and e.account = 'disputes'
+         where t.merchant_id = $1 and t.provider_account_id = $2 and (
+             t.source in (select id from balance_transaction
+                 where merchant_id = $1 and provider_account_id = $2 and source = $3)
+             or t.source in (select 'lost:' || $3 || ':' || number from generate_series(1, $4) number))
+         group by e.currency",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(dispute)
+    .bind(LOSSES)
+    .fetch_all(conn)
+    .await?)
+}

@@ -1,5 +1,7 @@
 //! Which journal and accounts of stock Odoo stand for an account at the provider, by settlement currency.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -57,20 +59,18 @@ pub async fn list(
         .collect())
 }
 
-/// Which instance keeps the books of what an account holds in a currency, where one does: only one can.
-pub async fn find_instance(
+/// Which instance keeps the books of an account, by settlement currency: for each only one can.
+pub async fn list_instances(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
-    currency: Currency,
-) -> Result<Option<OdooInstanceId>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "select odoo_instance_id from odoo_journal
-         where merchant_id = $1 and provider_account_id = $2 and currency = $3",
+) -> Result<HashMap<String, OdooInstanceId>, StoreError> {
+    let rows: Vec<(String, OdooInstanceId)> = sqlx::query_as(
+        "select currency, odoo_instance_id from odoo_journal where merchant_id = $1 and provider_account_id = $2",
     )
     .bind(merchant)
     .bind(account)
-    .bind(currency.code())
-    .fetch_optional(conn)
-    .await?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().collect())
 }

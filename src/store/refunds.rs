@@ -99,3 +99,21 @@ impl From<Row> for Refund {
         }
     }
 }
+
+/// Whether a refund came to nothing.
+pub async fn is_over(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    reference: &str,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from refund where merchant_id = $1 and provider_account_id = $2
+             and provider_reference = $3 and state in ('failed', 'canceled'))",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(reference)
+    .fetch_one(conn)
+    .await?)
+}

@@ -60,7 +60,7 @@ async fn a_dead_message_parks_the_later_ones_and_a_replay_sends_them_in_order() 
     odoo(&test).refuse(Some("The period is closed."));
     let payment = paid(&test, "S1").await;
     let parked = until(&test, &payment, &["dead", "pending"]).await;
-    assert_eq!(each(&parked, "kind"), ["customer_payment", "charge_line"]);
+    assert_eq!(each(&parked, "kind"), ["customer_payment", "booking"]);
     assert_eq!(parked["data"][0]["attempts"], 22);
     assert_eq!(exceptions(&test, &payment).await.as_array().unwrap().len(), 1);
 
@@ -158,7 +158,7 @@ async fn a_skip_needs_a_reason_and_lets_the_later_ones_go() {
     let open = exceptions(&test, &payment).await;
     assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
     assert!(
-        open[0]["detail"].as_str().unwrap().starts_with("charge_line"),
+        open[0]["detail"].as_str().unwrap().starts_with("booking"),
         "{open}"
     );
 

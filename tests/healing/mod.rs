@@ -84,5 +84,5 @@ async fn posted_once(test: &TestApp, payment: &Value) {
     })
     .await;
     let kinds: Vec<&Value> = postings.iter().map(|posting| &posting["kind"]).collect();
-    assert_eq!(kinds, [&json!("customer_payment"), &json!("charge_line")]);
+    assert_eq!(kinds, [&json!("customer_payment"), &json!("booking")]);
 }

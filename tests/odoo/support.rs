@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quittance::domain::balance_transaction::BalanceTransaction;
 use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
+use quittance::domain::ledger::LedgerAccount;
 use quittance::domain::money::Money;
 use quittance::domain::outbox::OutboxMessage;
-use quittance::domain::posting::{Posting, Settles};
+use quittance::domain::posting::{Part, Posting, Settles};
 use quittance::odoo::OdooSink;
 use quittance::sink::{
     Access, Books, BooksRequest, Journals, OdooInstance, Posted, RpcAccess, Sink, SinkError,
@@ -117,7 +117,7 @@ pub(super) async fn send(
         odoo_instance_id: instance.id,
         provider_account_id: ProviderAccountId::generate(),
         payment_id: Some(PaymentId::generate()),
-        sequence: 1,
+        sequence: Some(1),
         posting: posting.clone().into(),
         attempts: 0,
         fence: 1,
@@ -345,10 +345,7 @@ impl Sale {
 
     /// The charge of 121.00 arrived, less a fee of 2.07.
     pub(super) fn charge_line(&self) -> Posting {
-        Posting::ChargeLine {
-            charge: self.source("ch"),
-            balance_transaction: Box::new(self.ledger_line("charge", &self.source("ch"), 12_100, 207)),
-        }
+        self.line("charge", self.source("ch"), 12_100, 207)
     }
 
     /// The customer gets 121.00 back.
@@ -369,10 +366,7 @@ impl Sale {
 
     /// The refund of 121.00 left.
     pub(super) fn refund_line(&self) -> Posting {
-        Posting::RefundLine {
-            refund: self.source("re"),
-            balance_transaction: Box::new(self.ledger_line("refund", &self.source("re"), -12_100, 0)),
-        }
+        self.line("refund", self.source("re"), -12_100, 0)
     }
 
     /// Everything that a sale which was paid and refunded brings about, in order.
@@ -385,14 +379,35 @@ impl Sale {
         ]
     }
 
-    fn ledger_line(&self, kind: &str, source: &str, minor: i64, fee_minor: i64) -> BalanceTransaction {
-        BalanceTransaction::plain(
-            self.transaction(kind),
-            kind.to_owned(),
-            Some(source.to_owned()),
-            (eur(minor), fee_minor),
-            NOW,
+    /// A line of the provider's ledger, which meets what it is about.
+    fn line(&self, kind: &str, source: String, minor: i64, fee_minor: i64) -> Posting {
+        booking(
+            &self.transaction(kind),
+            &[
+                (LedgerAccount::ProviderBalance, minor - fee_minor),
+                (LedgerAccount::Fees, fee_minor),
+                (LedgerAccount::ReceivableClearing, -minor),
+            ],
+            Some(source),
         )
+    }
+}
+
+/// A booking of some parts in euros.
+pub(super) fn booking(source: &str, parts: &[(LedgerAccount, i64)], meets: Option<String>) -> Posting {
+    let parts = parts.iter().filter(|(_, minor)| *minor != 0);
+    Posting::Booking {
+        source: source.to_owned(),
+        date: DAY,
+        label: meets.clone().unwrap_or_else(|| source.to_owned()),
+        parts: parts
+            .map(|(account, minor)| Part {
+                account: *account,
+                amount: eur(*minor),
+                value_minor: *minor,
+            })
+            .collect(),
+        meets,
     }
 }
 

@@ -61,7 +61,7 @@ fn message() -> OutboxMessage {
         odoo_instance_id: OdooInstanceId::generate(),
         provider_account_id: ProviderAccountId::generate(),
         payment_id: Some(PaymentId::generate()),
-        sequence: 1,
+        sequence: Some(1),
         posting: Message::News(News::PaymentUpdated {
             payment: Box::new(PaymentNews::of(&payment, &[], &[])),
         }),

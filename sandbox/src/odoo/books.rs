@@ -73,6 +73,7 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Invoice,
+    General,
     Payment(i64),
     StatementLine(i64),
 }
@@ -113,7 +114,7 @@ pub(super) struct StatementLine {
     pub(super) entry: i64,
 }
 
-/// What a debit and a credit have in common (`account.partial.reconcile`).
+/// What a debit and a credit have in common (`account.partial.reconcile`): nothing once they were parted.
 #[derive(Debug)]
 pub(super) struct Partial {
     pub(super) debit: i64,
@@ -178,6 +179,7 @@ impl Books {
         let stripe = account("101410", "Stripe", "asset_cash", false);
         let bank = account("101401", "Bank", "asset_cash", false);
         self.add_journal("Customer Invoices", "INV", "sale", None, None);
+        self.add_journal("Miscellaneous Operations", "MISC", "general", None, None);
         self.add_journal("Bank", "BNK1", "bank", Some(bank), None);
         self.add_journal("Stripe", "STRP", "bank", Some(stripe), Some(outstanding));
     }

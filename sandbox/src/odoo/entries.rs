@@ -26,6 +26,25 @@ pub(super) struct NewLine {
     pub(super) sides: Vec<Side>,
 }
 
+/// An entry of a general journal that is about to be written, as a draft.
+#[derive(Clone, Debug)]
+pub(super) struct NewEntry {
+    pub(super) journal: i64,
+    pub(super) date: Date,
+    pub(super) reference: String,
+    pub(super) sides: Vec<Side>,
+}
+
+impl NewEntry {
+    /// What Odoo checks before it keeps one.
+    pub(super) fn check(&self) -> Result<(), OdooError> {
+        if self.sides.iter().map(|side| side.minor).sum::<i64>() != 0 {
+            return Err(OdooError::user("The entry is not balanced."));
+        }
+        Ok(())
+    }
+}
+
 impl NewLine {
     /// What Odoo checks before it keeps one.
     pub(super) fn check(&self, books: &Books) -> Result<(), OdooError> {
@@ -73,7 +92,7 @@ impl Books {
         Ok(entry)
     }
 
-    /// Posts an invoice.
+    /// Posts an invoice or an entry of a general journal.
     pub(super) fn post_invoice(&mut self, entry: i64) -> Result<(), OdooError> {
         if let Some(name) = self.entries.get(entry).and_then(|found| found.name.as_ref()) {
             return Err(OdooError::user(format!(
@@ -153,6 +172,13 @@ impl Books {
             minor: line.minor,
             entry,
         })
+    }
+
+    /// Writes a draft of a general journal that was checked.
+    pub(super) fn add_general(&mut self, new: NewEntry) -> i64 {
+        let entry = self.add_entry(new.journal, new.date, Some(new.reference), None, Source::General);
+        self.add_items(entry, new.sides);
+        entry
     }
 
     fn add_entry(

@@ -16,7 +16,10 @@ impl Books {
             Model::Item => self.items.iter().map(|(id, _)| id).collect(),
             Model::Journal => self.journals.iter().map(|(id, _)| id).collect(),
             Model::MethodLine => self.method_lines.iter().map(|(id, _)| id).collect(),
-            Model::Partial => self.partials.iter().map(|(id, _)| id).collect(),
+            Model::Partial => {
+                let met = self.partials.iter().filter(|(_, partial)| partial.minor != 0);
+                met.map(|(id, _)| id).collect()
+            }
             Model::Partner => self.partners.iter().map(|(id, _)| id).collect(),
             Model::Payment => self.payments.iter().map(|(id, _)| id).collect(),
             Model::StatementLine => self.lines.iter().map(|(id, _)| id).collect(),

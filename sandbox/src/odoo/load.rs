@@ -10,7 +10,7 @@ use time::Date;
 use time::macros::format_description;
 
 use super::books::{Books, ExternalId, Payment};
-use super::entries::{NewLine, Side};
+use super::entries::{NewEntry, NewLine, Side};
 use super::error::{OdooError, load_message};
 use super::model::Model;
 
@@ -28,7 +28,7 @@ const PAYMENT: [&str; 12] = [
     "payment_reference",
     "destination_account_id/.id",
 ];
-const LINE: [&str; 12] = [
+const LINE: [&str; 15] = [
     "id",
     "journal_id/.id",
     "date",
@@ -41,6 +41,22 @@ const LINE: [&str; 12] = [
     "line_ids/amount_currency",
     "line_ids/currency_id",
     "line_ids/partner_id/.id",
+    "foreign_currency_id",
+    "amount_currency",
+    "line_ids/balance",
+];
+const ENTRY: [&str; 11] = [
+    "id",
+    "journal_id/.id",
+    "date",
+    "ref",
+    "move_type",
+    "line_ids/account_id/.id",
+    "line_ids/name",
+    "line_ids/amount_currency",
+    "line_ids/currency_id",
+    "line_ids/partner_id/.id",
+    "line_ids/balance",
 ];
 
 /// One import, as it was called.
@@ -58,6 +74,7 @@ pub(super) struct Import<'a> {
 enum New {
     Payment(Payment),
     Line(NewLine),
+    Entry(NewEntry),
 }
 
 /// The cells of one row by their field.
@@ -66,10 +83,10 @@ struct Row<'a>(HashMap<&'a str, &'a str>);
 impl Import<'_> {
     /// Makes the records or finds them; all or none.
     pub(super) fn run(&self, books: &mut Books) -> Result<Value, OdooError> {
-        let known = if self.model == Model::Payment {
-            &PAYMENT
-        } else {
-            &LINE
+        let known: &[&str] = match self.model {
+            Model::Payment => &PAYMENT,
+            Model::Entry => &ENTRY,
+            _ => &LINE,
         };
         if let Some(field) = self.fields.iter().find(|field| !known.contains(&field.as_str())) {
             return Err(OdooError::value(format!("Invalid field name '{field}'")));
@@ -145,6 +162,14 @@ impl Import<'_> {
         if self.model == Model::Payment {
             return row.payment(books).map(New::Payment);
         }
+        if self.model == Model::Entry {
+            let mut entry = row.entry(books)?;
+            for index in from..=to {
+                entry.sides.push(self.row(index).side(books)?);
+            }
+            entry.check()?;
+            return Ok(New::Entry(entry));
+        }
         let mut line = row.line(books)?;
         for index in from..=to {
             line.sides.push(self.row(index).side(books)?);
@@ -157,6 +182,7 @@ impl Import<'_> {
         let id = match new {
             New::Payment(payment) => books.payments.add(payment),
             New::Line(line) => books.add_line(line),
+            New::Entry(entry) => books.add_general(entry),
         };
         books.generation += 1;
         let noupdate = self.context["noupdate"] == true;
@@ -222,8 +248,26 @@ impl Row<'_> {
         })
     }
 
+    fn entry(&self, books: &Books) -> Result<NewEntry, OdooError> {
+        if self.text("move_type") != "entry" {
+            return Err(OdooError::value("the pretend Odoo imports plain entries only"));
+        }
+        Ok(NewEntry {
+            journal: self.link(books, "journal_id/.id")?.unwrap_or_default(),
+            date: self.date("date")?,
+            reference: self.text("ref").to_owned(),
+            sides: Vec::new(),
+        })
+    }
+
     fn side(&self, books: &Books) -> Result<Side, OdooError> {
         self.currency(books, "line_ids/currency_id")?;
+        let value = self.text("line_ids/balance");
+        if !value.is_empty() && books.minor(value) != books.minor(self.text("line_ids/amount_currency")) {
+            return Err(OdooError::user(
+                "The pretend Odoo has one currency: an item is worth what it is.",
+            ));
+        }
         Ok(Side {
             account: self.link(books, "line_ids/account_id/.id")?.unwrap_or_default(),
             partner: self.link(books, "line_ids/partner_id/.id")?,

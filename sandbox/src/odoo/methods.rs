@@ -53,7 +53,7 @@ impl Call {
             (_, "read") => self.read(books),
             (_, "has_access") => Ok(json!(self.may_write())),
             (Model::Partner, "default_get") => self.partner_defaults(books),
-            (Model::Payment | Model::StatementLine, "load") => self.load(books),
+            (Model::Payment | Model::StatementLine | Model::Entry, "load") => self.load(books),
             (Model::Partner | Model::Journal | Model::Entry, "create") => self.create(books),
             (Model::Company | Model::MethodLine, "write") => self.write(books),
             (Model::Payment, "action_post") => {
@@ -69,6 +69,11 @@ impl Call {
                 Ok(json!(false))
             }
             (Model::Item, "reconcile") => books.reconcile(&self.existing(books)?).map(|()| Value::Null),
+            (Model::Item, "remove_move_reconcile") => {
+                let ids = self.existing(books)?;
+                books.part(&ids);
+                Ok(json!(true))
+            }
             _ => unknown(),
         }
     }

@@ -44,6 +44,30 @@ impl Books {
         Ok(())
     }
 
+    /// Parts items from all that they met (`account.move.line/remove_move_reconcile`).
+    pub(super) fn part(&mut self, ids: &[i64]) {
+        let met: Vec<i64> = self
+            .partials
+            .iter()
+            .filter(|(_, partial)| ids.contains(&partial.debit) || ids.contains(&partial.credit))
+            .map(|(id, _)| id)
+            .collect();
+        for id in met {
+            let Some(partial) = self.partials.get_mut(id) else {
+                continue;
+            };
+            let (debit, credit) = (partial.debit, partial.credit);
+            let minor = std::mem::take(&mut partial.minor);
+            if let Some(item) = self.items.get_mut(debit) {
+                item.residual_minor += minor;
+            }
+            if let Some(item) = self.items.get_mut(credit) {
+                item.residual_minor -= minor;
+            }
+            self.generation += 1;
+        }
+    }
+
     /// Whether nothing is left of an item on an account that can be reconciled.
     pub(super) fn is_reconciled(&self, id: i64) -> bool {
         self.items.get(id).is_some_and(|item| {
@@ -149,7 +173,7 @@ impl Books {
     pub(super) fn payment_of(&self, entry: i64) -> Option<i64> {
         match self.entries.get(entry)?.source {
             Source::Payment(id) => Some(id),
-            Source::Invoice | Source::StatementLine(_) => None,
+            Source::Invoice | Source::General | Source::StatementLine(_) => None,
         }
     }
 
@@ -157,7 +181,7 @@ impl Books {
     pub(super) fn line_of(&self, entry: i64) -> Option<i64> {
         match self.entries.get(entry)?.source {
             Source::StatementLine(id) => Some(id),
-            Source::Invoice | Source::Payment(_) => None,
+            Source::Invoice | Source::General | Source::Payment(_) => None,
         }
     }
 }

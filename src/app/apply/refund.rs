@@ -82,6 +82,13 @@ pub(super) async fn apply_refund(
             &detail,
         )
         .await?;
+        let back = Posting::RefundReturned {
+            refund: said.provider_reference.clone(),
+            reference: payment.reference.as_str().to_owned(),
+            amount: payment.money(refund.amount_minor),
+            date: app.clock.now().date(),
+        };
+        post(app, conn, payment, back).await?;
     }
     post_refund(app, conn, payment, &refund, said).await
 }
@@ -108,10 +115,6 @@ async fn post_refund(
     let Some(line) = &said.balance_transaction else {
         return Ok(());
     };
-    let posting = Posting::RefundLine {
-        refund: said.provider_reference.clone(),
-        balance_transaction: Box::new(line.clone()),
-    };
     let presented = Some(-payment.money(refund.amount_minor));
-    keep_line(app, conn, payment, line, presented, posting).await
+    keep_line(conn, payment, line, presented).await
 }

@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::facet;
 use crate::app::apply::{Applied, Heard, READS};
 use crate::app::news::tell;
+use crate::app::reconciliation::losses;
 use crate::app::webhooks::{end, end_with};
 use crate::app::{App, AppError, commit};
 use crate::domain::dispute::{Dispute, DisputeSnapshot, DisputeState, decide};
@@ -105,6 +106,7 @@ pub(super) async fn apply(
     if store::disputes::insert(conn, &new).await? {
         tracing::info!(dispute_id = %new.id, reference = said.provider_reference, "a dispute was opened");
         tell_a_person(app, conn, &new, None).await?;
+        losses::book(app, conn, &new).await?;
         count_on_payment(app, conn, payment).await?;
         return Ok(Applied::Done);
     }
@@ -120,6 +122,7 @@ pub(super) async fn apply(
             dispute.payment_id = dispute.payment_id.or(payment_id);
             store::disputes::update(conn, &dispute).await?;
             tell_a_person(app, conn, &dispute, Some(&before)).await?;
+            losses::book(app, conn, &dispute).await?;
         }
         Decision::AlreadySo | Decision::Stale if orphaned => {
             dispute.payment_id = payment_id;

@@ -4,6 +4,7 @@
 //! [`book_due`] is the one way from there into the ledger.
 
 mod lines;
+pub(super) mod losses;
 mod payouts;
 pub mod report;
 
@@ -13,12 +14,15 @@ use std::time::Duration;
 use sqlx::{Acquire, PgConnection};
 use time::OffsetDateTime;
 
+use super::postings::{self, Booked};
 use super::{App, AppError, commit};
+use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
-use crate::domain::ledger::{self, Classified, Unexplained};
+use crate::domain::ledger::{self, Classified, Counterpart, LedgerAccount, Unexplained};
 use crate::domain::money::Money;
 use crate::domain::payout::{Payout, PayoutState};
+use crate::domain::posting;
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderError;
 use crate::store;
@@ -104,6 +108,8 @@ async fn book(
     let known = app.accounts.get(app, conn, account).await?;
     let settlement = app.provider(&known.account.provider)?.settlement();
     let mut transactions = Vec::with_capacity(lines.len());
+    let mut told = Vec::with_capacity(lines.len());
+    let mut disputes = Vec::new();
     let mut booked: Vec<(&str, Option<PaymentId>)> = Vec::with_capacity(lines.len());
     for unbooked in lines {
         let fact = &unbooked.line.fact;
@@ -116,6 +122,11 @@ async fn book(
         if let Some(why) = booking.unexplained {
             explain(app, conn, unbooked, why).await?;
         }
+        if classified.counterpart == Some(Counterpart::Account(LedgerAccount::Disputes)) {
+            disputes.extend(fact.source.as_deref());
+        }
+        let is_customers = presented.is_some() && classified.counterpart == Some(Counterpart::Customer);
+        told.push((label(fact), is_customers.then(|| meets(unbooked)).flatten()));
         booked.push((&fact.id, payment));
         transactions.push(NewTransaction {
             source: fact.id.clone(),
@@ -125,7 +136,41 @@ async fn book(
         });
     }
     store::ledger::insert(conn, merchant, account, &transactions).await?;
+    let to_post =
+        transactions
+            .iter()
+            .zip(told)
+            .zip(lines)
+            .map(|((transaction, (label, meets)), unbooked)| {
+                let payment = unbooked.payment.as_ref();
+                Booked {
+                    transaction,
+                    label,
+                    meets,
+                    payment: payment.and_then(|matched| Some((matched.id, matched.odoo_instance?))),
+                }
+            });
+    postings::queue(app, conn, (merchant, account), to_post.collect()).await?;
+    losses::book_of(app, conn, (merchant, account), disputes).await?;
     Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked).await?)
+}
+
+/// What people read beside a line: what it is about, or what the provider says of it.
+fn label(fact: &BalanceTransaction) -> String {
+    fact.source
+        .as_ref()
+        .or(fact.description.as_ref())
+        .unwrap_or(&fact.kind)
+        .clone()
+}
+
+/// What a customer's line meets in Odoo: the payment of its charge, its refund, or that the refund came back.
+fn meets(unbooked: &Unbooked) -> Option<String> {
+    let source = unbooked.line.fact.source.as_ref()?;
+    if unbooked.is_of_refund && unbooked.line.fact.amount.minor > 0 {
+        return Some(posting::returned(source));
+    }
+    Some(source.clone())
 }
 
 /// What the customer paid or got back for a line, where it belongs to a payment of ours and is in the payment's currency.
@@ -182,7 +227,7 @@ async fn explain(
 }
 
 /// Books where a payout stands, and has its lines read once all of them can be told.
-pub(super) async fn follow(conn: &mut PgConnection, payout: &Payout) -> Result<(), AppError> {
+pub(super) async fn follow(app: &App, conn: &mut PgConnection, payout: &Payout) -> Result<(), AppError> {
     let (merchant, account, told) = (payout.merchant_id, payout.provider_account_id, &payout.told);
     let reference = &told.provider_reference;
     let (paid, returned) = (format!("paid:{reference}"), format!("returned:{reference}"));
@@ -205,7 +250,14 @@ pub(super) async fn follow(conn: &mut PgConnection, payout: &Payout) -> Result<(
             occurred_at: payout.updated_at,
             entries,
         };
-        store::ledger::insert(conn, merchant, account, &[transaction]).await?;
+        store::ledger::insert(conn, merchant, account, std::slice::from_ref(&transaction)).await?;
+        let to_post = Booked {
+            transaction: &transaction,
+            label: reference.clone(),
+            meets: Some(reference.clone()),
+            payment: None,
+        };
+        postings::queue(app, conn, (merchant, account), vec![to_post]).await?;
     }
     if told.is_automatic && told.is_reconciled() {
         store::payout_readings::enroll(conn, merchant, account, reference).await?;

@@ -113,6 +113,17 @@ pub fn book_paid_out(amount: Money) -> Result<Entries, Unbalanced> {
     Entries::balanced([(LedgerAccount::Bank, amount), (LedgerAccount::InTransit, -amount)])
 }
 
+/// Books that what a dispute took, and did not bring back, is gone for good.
+///
+/// # Errors
+/// Never: two sides of one amount.
+pub fn book_lost(amount: Money) -> Result<Entries, Unbalanced> {
+    Entries::balanced([
+        (LedgerAccount::DisputeLosses, amount),
+        (LedgerAccount::Disputes, -amount),
+    ])
+}
+
 /// Books that a payout that had reached the bank came back.
 ///
 /// # Errors

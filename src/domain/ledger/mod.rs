@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::money::{Currency, Money};
 
-pub use book::{Booking, Unexplained, book, book_paid_out, book_returned};
+pub use book::{Booking, Unexplained, book, book_lost, book_paid_out, book_returned};
 
 /// An account of the ledger; each is kept per merchant, provider account and currency. Debits are positive.
 #[derive(
@@ -43,6 +43,8 @@ pub enum LedgerAccount {
     Disputes,
     /// What the provider charges for a dispute.
     DisputeFees,
+    /// What disputes that were lost took for good.
+    DisputeLosses,
     /// Where one currency becomes another: what is left of both sides is gain or loss.
     Fx,
     /// Payouts on their way.
@@ -63,6 +65,32 @@ pub enum LedgerAccount {
     Opening,
     /// What nobody has explained yet.
     Suspense,
+}
+
+impl LedgerAccount {
+    /// Its name, as stored and shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ProviderBalance => "provider_balance",
+            Self::ReceivableClearing => "receivable_clearing",
+            Self::Fees => "fees",
+            Self::FeeTax => "fee_tax",
+            Self::Disputes => "disputes",
+            Self::DisputeFees => "dispute_fees",
+            Self::DisputeLosses => "dispute_losses",
+            Self::Fx => "fx",
+            Self::InTransit => "in_transit",
+            Self::Bank => "bank",
+            Self::Reserve => "reserve",
+            Self::Transfers => "transfers",
+            Self::Financing => "financing",
+            Self::Contributions => "contributions",
+            Self::Issuing => "issuing",
+            Self::Opening => "opening",
+            Self::Suspense => "suspense",
+        }
+    }
 }
 
 /// What a line's gross is booked against.
@@ -135,7 +163,7 @@ impl Entries {
     }
 
     /// Each of them, in the order of its line.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
         self.0.iter()
     }
 }

@@ -16,10 +16,10 @@ pub struct MessageEntry {
     pub id: OutboxMessageId,
     /// Where it goes.
     pub odoo_instance_id: OdooInstanceId,
-    /// The payment it tells of.
-    pub payment_id: PaymentId,
-    /// Its place among the messages of its payment.
-    pub sequence: i64,
+    /// The payment it tells of, where it does.
+    pub payment_id: Option<PaymentId>,
+    /// Its place among the messages of its payment; a booking has none.
+    pub sequence: Option<i64>,
     /// What it says.
     pub posting: Json<Message>,
     /// Where it stands.
@@ -63,8 +63,9 @@ macro_rules! select {
             "select m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.state, m.attempts, m.last_error,
                  m.due_at, m.result, m.created_at, m.sent_at, m.skip_reason, m.skipped_by, m.skipped_at
              from outbox_message m
-             join payment p on p.merchant_id = m.merchant_id and p.id = m.payment_id
-             join provider_account a on a.merchant_id = p.merchant_id and a.id = p.provider_account_id
+             left join payment p on p.merchant_id = m.merchant_id and p.id = m.payment_id
+             join provider_account a on a.merchant_id = m.merchant_id
+                 and a.id = coalesce(m.provider_account_id, p.provider_account_id)
              where m.merchant_id = $1 and a.live = $2 and ",
             $rest
         )

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::{StoreError, uuids};
 use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
+use crate::domain::money::Currency;
 use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
+use crate::domain::posting::Posting;
 use crate::sink::Posted;
 
 /// The time, by the clock that messages are leased by: the database's, which all workers share.
@@ -58,7 +60,7 @@ struct Row {
     odoo_instance_id: OdooInstanceId,
     provider_account_id: ProviderAccountId,
     payment_id: Option<PaymentId>,
-    sequence: i64,
+    sequence: Option<i64>,
     posting: serde_json::Value,
     attempts: i32,
     fence: i64,
@@ -82,6 +84,60 @@ impl Row {
         };
         Some((self.merchant_id, message))
     }
+}
+
+/// A booking to be queued.
+#[derive(Debug)]
+pub struct NewBooking {
+    /// Where it goes.
+    pub odoo_instance_id: OdooInstanceId,
+    /// The payment that must be told first, where there is one.
+    pub payment_id: Option<PaymentId>,
+    /// The currency of its journal.
+    pub currency: Currency,
+    /// What it says.
+    pub posting: Posting,
+}
+
+/// Queues bookings of an account, many in one statement. One that has the same key is left as it is.
+pub async fn push_bookings(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    bookings: Vec<NewBooking>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    if bookings.is_empty() {
+        return Ok(());
+    }
+    let (mut ids, mut instances, mut payments) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut currencies, mut keys, mut postings) = (Vec::new(), Vec::new(), Vec::new());
+    for booking in bookings {
+        ids.push(OutboxMessageId::generate().uuid());
+        instances.push(booking.odoo_instance_id.uuid());
+        payments.push(booking.payment_id.map(PaymentId::uuid));
+        currencies.push(booking.currency.code());
+        keys.push(booking.posting.key());
+        postings.push(Json(Message::Posting(booking.posting)));
+    }
+    sqlx::query(
+        "insert into outbox_message (merchant_id, provider_account_id, due_at, created_at, id, odoo_instance_id, payment_id,
+             journal_currency, posting_key, posting)
+         select $1, $2, clock_timestamp(), $3, * from unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[])
+         on conflict do nothing",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(now)
+    .bind(ids)
+    .bind(instances)
+    .bind(payments)
+    .bind(currencies)
+    .bind(keys)
+    .bind(postings)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// How many messages may be taken up.
@@ -114,12 +170,14 @@ pub async fn lease(
         "with taken as materialized (
              select head.merchant_id, head.id from odoo_instance i
              cross join lateral (
-                 select case when i.failures > 0 then 1 else $6 end - count(*) as places from outbox_message l
+                 select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
+                 from outbox_message l
                  where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
              ) room
              cross join lateral (
                  select o.merchant_id, o.id, o.due_at from outbox_message o
                  where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id and o.due_at <= $3
+                   and o.sequence is not null
                    and not exists (
                        select from outbox_message earlier
                        where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
@@ -143,6 +201,93 @@ pub async fn lease(
     .bind(room.per_instance)
     .fetch_all(&mut *conn)
     .await?;
+    read(conn, rows).await
+}
+
+/// How many bookings travel together.
+const BATCH: i64 = 50;
+
+/// Takes up due bookings until `until`: of each instance that has room one batch, all of one journal. Those of a payment wait
+/// until Odoo was told of it, and has all that it was told.
+///
+/// The caller holds the rows of the instances, as for [`lease`]. A batch counts as one message.
+pub async fn lease_bookings(
+    conn: &mut PgConnection,
+    instances: &[(MerchantId, OdooInstanceId)],
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+    room: Room,
+) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, StoreError> {
+    let (merchants, ids): (Vec<Uuid>, Vec<Uuid>) = instances
+        .iter()
+        .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
+        .unzip();
+    let rows: Vec<Row> = sqlx::query_as(
+        "with ready as not materialized (
+             select * from outbox_message o
+             where o.sequence is null and o.due_at <= $3 and (o.payment_id is null or (
+                 exists (select from outbox_message told
+                     where told.merchant_id = o.merchant_id and told.payment_id = o.payment_id and told.sequence is not null)
+                 and not exists (select from outbox_message told
+                     where told.merchant_id = o.merchant_id and told.payment_id = o.payment_id and told.sequence is not null
+                       and told.state not in ('sent', 'skipped'))))
+         ), taken as materialized (
+             select m.merchant_id, m.id, journal.batch from odoo_instance i
+             cross join lateral (
+                 select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
+                 from outbox_message l
+                 where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
+             ) room
+             cross join lateral (
+                 select o.provider_account_id, o.journal_currency, gen_random_uuid() as batch from ready o
+                 where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id
+                 order by o.due_at, o.id limit least(greatest(room.places, 0), 1)
+             ) journal
+             cross join lateral (
+                 select o.merchant_id, o.id from outbox_message o
+                 where (o.merchant_id, o.id) in (
+                     select r.merchant_id, r.id from ready r
+                     where r.merchant_id = i.merchant_id and r.odoo_instance_id = i.id
+                       and r.provider_account_id = journal.provider_account_id and r.journal_currency = journal.journal_currency
+                     order by r.due_at, r.id limit $7)
+                 for update of o skip locked
+             ) m
+             where (i.merchant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[])) limit $5 * $7
+         )
+         update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4, batch = taken.batch
+         from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence,
+             m.provider_account_id",
+    )
+    .bind(merchants)
+    .bind(ids)
+    .bind(now)
+    .bind(until)
+    .bind(room.total)
+    .bind(room.per_instance)
+    .bind(BATCH)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut batches: Vec<(MerchantId, Vec<OutboxMessage>)> = Vec::new();
+    for (merchant, message) in read(conn, rows).await? {
+        let of_batch = |(of, batch): &&mut (MerchantId, Vec<OutboxMessage>)| {
+            *of == merchant
+                && batch
+                    .first()
+                    .is_some_and(|first| first.odoo_instance_id == message.odoo_instance_id)
+        };
+        match batches.iter_mut().find(of_batch) {
+            Some((_, batch)) => batch.push(message),
+            None => batches.push((merchant, vec![message])),
+        }
+    }
+    Ok(batches)
+}
+
+async fn read(
+    conn: &mut PgConnection,
+    rows: Vec<Row>,
+) -> Result<Vec<(MerchantId, OutboxMessage)>, StoreError> {
     let mut messages = Vec::with_capacity(rows.len());
     for row in rows {
         let (merchant, id) = (row.merchant_id, row.id);
@@ -166,6 +311,37 @@ async fn let_go(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// A posting of a payment that Odoo is told of.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Told {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// The posting's key.
+    pub key: String,
+    /// How far the customer's payments reach with it, where it is one, in minor units.
+    pub reached_minor: Option<i64>,
+}
+
+/// What Odoo is told of payments, in its order.
+pub async fn list_told(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payments: &[PaymentId],
+) -> Result<Vec<Told>, StoreError> {
+    Ok(sqlx::query_as(
+        "select payment_id, posting_key as key, case when is_paid then
+             sum((posting -> 'amount' ->> 'minor')::bigint) filter (where is_paid)
+                 over (partition by payment_id order by sequence)::bigint end as reached_minor
+         from outbox_message, lateral (select posting ->> 'kind' = 'customer_payment' as is_paid) kind
+         where merchant_id = $1 and payment_id = any($2) and sequence is not null
+         order by payment_id, sequence",
+    )
+    .bind(merchant)
+    .bind(uuids(payments))
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Notes that Odoo has it. `false` where the lease was lost: whoever holds it now will note it.
@@ -244,7 +420,7 @@ pub async fn list_of(
 ) -> Result<Vec<OutboxEntry>, StoreError> {
     Ok(sqlx::query_as(
         "select id, payment_id, posting, state, attempts, last_error, due_at, result from outbox_message
-         where merchant_id = $1 and payment_id = any($2) order by payment_id, sequence",
+         where merchant_id = $1 and payment_id = any($2) order by payment_id, sequence nulls last, id",
     )
     .bind(merchant)
     .bind(uuids(payments))

@@ -307,6 +307,21 @@ pub async fn find_by_provider_reference(
     .await?)
 }
 
+/// The Odoo that is told of a payment, where one is.
+pub async fn find_odoo_instance(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: PaymentId,
+) -> Result<Option<OdooInstanceId>, StoreError> {
+    Ok(
+        sqlx::query_scalar("select odoo_instance_id from payment where merchant_id = $1 and id = $2")
+            .bind(merchant)
+            .bind(id)
+            .fetch_one(conn)
+            .await?,
+    )
+}
+
 /// The payment whose charge that counts the provider knows by that id.
 pub async fn find_by_charge(
     conn: &mut PgConnection,

@@ -115,24 +115,19 @@ impl<'a> Audit<'a> {
         );
     }
 
-    /// A line of Stripe's ledger is in Odoo once: its gross, and its fee where there is one.
+    /// A line of Stripe's ledger is in Odoo once, with what arrived of it.
     fn compare_line(&self, line: &LedgerLine, differences: &mut Vec<String>) {
-        let mut booked: Vec<i64> = self
+        let booked: Vec<i64> = self
             .books
             .lines
             .iter()
             .filter(|booked| booked.transaction == line.id)
             .map(|booked| booked.minor)
             .collect();
-        let mut wanted = vec![line.amount];
-        if line.fee != 0 {
-            wanted.push(-line.fee);
-        }
-        booked.sort_unstable();
-        wanted.sort_unstable();
-        if booked != wanted {
+        let net = line.amount - line.fee;
+        if booked != [net] {
             differences.push(format!(
-                "Stripe's {} is {wanted:?} there and {booked:?} in Odoo",
+                "Stripe's {} is {net} there and {booked:?} in Odoo",
                 line.id
             ));
         }
@@ -211,19 +206,25 @@ impl<'a> Audit<'a> {
             .iter()
             .filter(|refund| charges.contains(&refund.charge.as_str()));
         let refunds: Vec<&str> = refunds.map(|refund| refund.id.as_str()).collect();
-        let lines = self.booked_for(&charges);
-        let gross = lines.iter().filter(|minor| **minor > 0).sum();
-        let fee = lines.iter().filter(|minor| **minor < 0).sum();
-        [gross, fee, self.booked_for(&refunds).iter().sum()]
+        let sum = |sources: &[&str], of: fn(&LedgerLine) -> i64| self.booked_for(sources).map(of).sum();
+        [
+            sum(&charges, |line| line.amount),
+            sum(&charges, |line| -line.fee),
+            sum(&refunds, |line| line.amount - line.fee),
+        ]
     }
 
-    /// The journal's lines whose ledger line at Stripe is for one of these.
-    fn booked_for(&self, sources: &[&str]) -> Vec<i64> {
-        let source_of = |transaction: &str| self.ledger.iter().find(|line| line.id == transaction);
-        let lines = self.books.lines.iter().filter(|line| {
-            source_of(&line.transaction).is_some_and(|ledger| sources.contains(&ledger.source.as_str()))
-        });
-        lines.map(|line| line.minor).collect()
+    /// The lines of Stripe's ledger that are for one of these, as far as the journal has them.
+    fn booked_for<'b>(&'b self, sources: &'b [&str]) -> impl Iterator<Item = &'b LedgerLine> {
+        self.ledger.iter().filter(move |line| {
+            let is_booked = || {
+                self.books
+                    .lines
+                    .iter()
+                    .any(|booked| booked.transaction == line.id)
+            };
+            sources.contains(&line.source.as_str()) && is_booked()
+        })
     }
 }
 
@@ -292,7 +293,7 @@ mod tests {
             stripe_balance: 11_893,
             books: Books {
                 payment_states: vec!["paid".to_owned()],
-                lines: vec![line(12_100), line(-207)],
+                lines: vec![line(11_893)],
                 journal_minor: 11_893,
                 outstanding_minor: 0,
                 fees_minor: 207,
