@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::domain::ids::{MerchantId, OdooInstanceId, ProviderAccountId};
 use crate::domain::ledger::LedgerAccount;
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, Money};
 use crate::domain::outbox::OutboxMessage;
 use crate::domain::signing_secret::SigningSecret;
 
@@ -312,4 +312,15 @@ pub trait Sink: Send + Sync {
         instance: &OdooInstance,
         bookings: &[OutboxMessage],
     ) -> Vec<Result<Posted, SinkError>>;
+
+    /// Reads what the journal holds that stands for an account's balance in a currency.
+    ///
+    /// # Errors
+    /// [`SinkError::Refused`] where none is mapped; the others as everywhere.
+    async fn fetch_held(
+        &self,
+        instance: &OdooInstance,
+        account: ProviderAccountId,
+        currency: Currency,
+    ) -> Result<Money, SinkError>;
 }

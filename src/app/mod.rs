@@ -28,7 +28,7 @@ pub mod payment_methods;
 pub mod payments;
 pub mod queue;
 mod payouts;
-mod postings;
+pub mod postings;
 pub mod reconciliation;
 pub mod setup;
 pub mod setups;

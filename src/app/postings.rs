@@ -8,14 +8,18 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use time::UtcOffset;
 
-use super::{App, AppError};
+use super::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use crate::domain::ledger::LedgerAccount;
 use crate::domain::money::Currency;
 use crate::domain::posting::{self, Posting};
 use crate::sink::Via;
 use crate::store;
-use crate::store::ledger::NewTransaction;
+use crate::store::ledger::{NewTransaction, Unqueued};
 use crate::store::outbox::NewBooking;
+
+/// How many transactions are looked at together.
+const BATCH: i64 = 500;
 
 /// A transaction of the ledger, and what a bookkeeper wants to know of it.
 #[derive(Debug)]
@@ -29,44 +33,104 @@ pub(super) struct Booked<'a> {
     pub(super) payment: Option<(PaymentId, OdooInstanceId)>,
 }
 
-/// Queues what was booked of an account for whoever keeps its books. What was queued before is passed over.
+/// Queues what was booked of an account for whoever keeps its books. What was queued before is passed over. How
+/// many messages.
 pub(super) async fn queue(
     app: &App,
     conn: &mut PgConnection,
     (merchant, account): (MerchantId, ProviderAccountId),
     booked: Vec<Booked<'_>>,
-) -> Result<(), AppError> {
+) -> Result<usize, AppError> {
     let mapped = store::odoo_journals::list_instances(conn, merchant, account).await?;
     if mapped.is_empty() && booked.iter().all(|booked| booked.payment.is_none()) {
-        return Ok(());
+        return Ok(0);
     }
     let mut messages = Vec::with_capacity(booked.len());
     for booked in booked {
-        let posting = Posting::Booking {
-            source: booked.transaction.source.clone(),
-            date: booked.transaction.occurred_at.to_offset(UtcOffset::UTC).date(),
-            label: booked.label,
-            parts: posting::parts(&booked.transaction.entries),
-            meets: booked.meets,
-        };
-        let Some(currency) = posting.currency() else {
+        let parts = posting::parts(&booked.transaction.entries);
+        let Some(currency) = posting::home(&parts) else {
             continue;
         };
         let Some(instance) = keeper(app, conn, merchant, &mapped, currency, booked.payment).await? else {
             continue;
         };
+        // Another Odoo was not told of the payment: nothing there waits for its bookings.
+        let payment = booked.payment.filter(|(_, told)| *told == instance);
+        let is_met = payment.is_some() || parts.iter().any(|part| part.account == LedgerAccount::Bank);
+        let posting = Posting::Booking {
+            source: booked.transaction.source.clone(),
+            date: booked.transaction.occurred_at.to_offset(UtcOffset::UTC).date(),
+            label: booked.label,
+            parts,
+            meets: booked.meets.filter(|_| is_met),
+        };
         messages.push(NewBooking {
             odoo_instance_id: instance,
-            // Another Odoo was not told of the payment: nothing there waits for its bookings.
-            payment_id: booked
-                .payment
-                .filter(|(_, told)| *told == instance)
-                .map(|(id, _)| id),
+            payment_id: payment.map(|(id, _)| id),
             currency,
             posting,
         });
     }
-    Ok(store::outbox::push_bookings(conn, merchant, account, messages, app.clock.now()).await?)
+    let count = messages.len();
+    store::outbox::push_bookings(conn, merchant, account, messages, app.clock.now()).await?;
+    Ok(count)
+}
+
+/// Queues what was booked of an account before anybody kept its books, oldest first. How many messages.
+///
+/// # Errors
+/// [`AppError::NotFound`] where the merchant has no such account.
+pub async fn catch_up(
+    app: &App,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<usize, AppError> {
+    let (mut queued, mut after) = (0, None);
+    loop {
+        let mut tx = app.begin().await?;
+        let found = store::ledger::list_unqueued(&mut tx, merchant, account, after, BATCH).await?;
+        let Some(last) = found.last() else {
+            return Ok(queued);
+        };
+        after = Some(last.id);
+        let booked = found.iter().map(|found| {
+            let (label, meets) = name(found);
+            Booked {
+                transaction: &found.transaction,
+                label,
+                meets,
+                payment: found.transaction.payment_id.zip(found.odoo_instance),
+            }
+        });
+        queued += queue(app, &mut tx, (merchant, account), booked.collect()).await?;
+        commit(tx).await?;
+        app.bell.notify_waiters();
+    }
+}
+
+/// What people read beside a transaction, and what it meets.
+fn name(found: &Unqueued) -> (String, Option<String>) {
+    let source = found.transaction.source.as_str();
+    let Some(label) = found.label.clone() else {
+        // Of a payout or a dispute: `paid:po_…`, `lost:dp_…:1`.
+        let mut parts = source.split(':');
+        let (kind, about) = (parts.next(), parts.next().unwrap_or(source).to_owned());
+        let meets = if kind == Some("lost") {
+            found.charge_reference.clone()
+        } else {
+            Some(about.clone())
+        };
+        return (about, meets);
+    };
+    let mut entries = found.transaction.entries.iter();
+    let is_customers = entries.any(|entry| entry.account == LedgerAccount::ReceivableClearing);
+    let about = found.about.clone().filter(|_| is_customers);
+    let meets = if found.is_returned {
+        about.map(|refund| posting::returned(&refund))
+    } else {
+        about
+    };
+    (label, meets)
 }
 
 /// The stock Odoo whose books show what an account holds in a currency.

@@ -97,7 +97,7 @@ pub struct Part {
 #[must_use]
 pub fn parts(entries: &Entries) -> Vec<Part> {
     let of_entries = entries.iter().map(|entry| (entry.account, entry.amount.currency));
-    let Some(currency) = home(of_entries) else {
+    let Some(currency) = home_of(of_entries) else {
         return Vec::new();
     };
     let exchanged: i64 = entries
@@ -120,8 +120,14 @@ pub fn parts(entries: &Entries) -> Vec<Part> {
     parts.collect()
 }
 
-/// The currency of the journal: that of the provider's balance or of the bank where either has a side, else of the first.
-fn home(mut sides: impl Iterator<Item = (LedgerAccount, Currency)> + Clone) -> Option<Currency> {
+/// The currency of the journal that parts go to: that of the provider's balance or of the bank where either has one, else of
+/// the first.
+#[must_use]
+pub fn home(parts: &[Part]) -> Option<Currency> {
+    home_of(parts.iter().map(|part| (part.account, part.amount.currency)))
+}
+
+fn home_of(mut sides: impl Iterator<Item = (LedgerAccount, Currency)> + Clone) -> Option<Currency> {
     let is_home = |account| matches!(account, LedgerAccount::ProviderBalance | LedgerAccount::Bank);
     let found = sides.clone().find(|(account, _)| is_home(*account));
     found.or_else(|| sides.next()).map(|(_, currency)| currency)
@@ -146,9 +152,7 @@ impl Posting {
             Self::CustomerPayment { amount, .. }
             | Self::CustomerRefund { amount, .. }
             | Self::RefundReturned { amount, .. } => Some(amount.currency),
-            Self::Booking { parts, .. } => {
-                home(parts.iter().map(|part| (part.account, part.amount.currency)))
-            }
+            Self::Booking { parts, .. } => home(parts),
         }
     }
 

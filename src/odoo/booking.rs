@@ -212,8 +212,8 @@ async fn finish(
     items: &[Item],
 ) -> Result<Vec<OdooRecord>, SinkError> {
     draft.check(id, items)?;
-    if let Some(meets) = &draft.meets {
-        meeting::meet(odoo, meets, items).await?;
+    for met in &draft.meets {
+        meeting::meet(odoo, met, items).await?;
     }
     Ok(vec![OdooRecord {
         model: draft.model.to_owned(),

@@ -54,8 +54,8 @@ pub(super) struct Draft<'a> {
     head: Vec<String>,
     items: Vec<(i64, Money, Option<Money>)>,
     partner_id: Option<i64>,
-    /// What one of its items meets.
-    pub(super) meets: Option<Met>,
+    /// What its items meet.
+    pub(super) meets: Vec<Met>,
 }
 
 impl<'a> Draft<'a> {
@@ -63,16 +63,16 @@ impl<'a> Draft<'a> {
         books: &Books,
         home: Home,
         booking: &Booking<'a>,
-        meets: Option<Met>,
+        meets: Vec<Met>,
         rates: &Rates,
     ) -> Result<Self, SinkError> {
         let mut items = Vec::with_capacity(booking.parts.len());
         let values = rates.value(books, booking)?;
         for (part, value) in booking.parts.iter().zip(values) {
-            let receivable_id = meets.as_ref().and_then(Met::receivable_id);
+            let receivable_id = meets.iter().find_map(Met::receivable_id);
             items.push((account_id(books, home, part, receivable_id)?, part.amount, value));
         }
-        let partner_id = meets.as_ref().and_then(Met::partner_id);
+        let partner_id = meets.iter().find_map(Met::partner_id);
         let id = external_id("booking", &booking.source.replace(':', "-"))?;
         let date = booking.date.to_string();
         let (model, head) = match home {

@@ -161,3 +161,35 @@ pub(super) async fn met(
         .map(|minor| Money::new(minor, currency))
         .ok_or_else(|| differs("the amount that met is no whole number of minor units"))
 }
+
+/// What posted items of one currency leave on an account.
+#[derive(Debug, Deserialize)]
+struct Group {
+    currency_id: Link,
+    amount_currency: Decimal,
+}
+
+/// What posted items leave on an account in a currency. Odoo adds them up.
+pub(super) async fn sum(
+    odoo: &Database<'_>,
+    account_id: i64,
+    currency: Currency,
+) -> Result<Money, SinkError> {
+    let arguments = json!({
+        "domain": [["account_id", "=", account_id], ["parent_state", "=", "posted"]],
+        "fields": ["amount_currency:sum"],
+        "groupby": ["currency_id"],
+    });
+    let groups: Vec<Group> = odoo.call(MODEL, "read_group", arguments).await?;
+    let Some(group) = groups
+        .iter()
+        .find(|group| group.currency_id.name() == currency.code())
+    else {
+        return Ok(Money::new(0, currency));
+    };
+    let minor = group
+        .amount_currency
+        .to_minor(currency)
+        .ok_or_else(|| differs("what the journal holds is no whole number of minor units"))?;
+    Ok(Money::new(minor, currency))
+}

@@ -42,6 +42,13 @@ impl Met {
         }
     }
 
+    /// Whether what waits is just the opposite.
+    fn is_exact(&self) -> bool {
+        match self {
+            Self::Waiting { item, amount } | Self::Debt { paid: item, amount } => item.amounts_to(-*amount),
+        }
+    }
+
     /// The account on which the customer owes again.
     pub(super) fn receivable_id(&self) -> Option<i64> {
         match self {
@@ -68,92 +75,109 @@ impl Waiting {
         books: &Books,
         bookings: &[Booking<'_>],
     ) -> Result<Self, SinkError> {
-        let on_the_way = |booking: &&Booking<'_>| booking.has(LedgerAccount::Bank);
-        let named = |which: &dyn Fn(&&Booking<'_>) -> bool| -> Vec<String> {
-            bookings
-                .iter()
-                .filter(which)
-                .filter_map(|booking| booking.meets)
-                .map(str::to_owned)
-                .collect()
-        };
+        let named: Vec<(&Booking<'_>, &str)> = bookings
+            .iter()
+            .filter_map(|booking| Some((booking, booking.meets?)))
+            .collect();
+        let lines = bookings.iter().filter_map(|booking| {
+            let is_met = booking.has(LedgerAccount::DisputeLosses)
+                || (books.bank.is_some() && booking.has(LedgerAccount::Bank));
+            is_met.then_some(booking.label)
+        });
+        let lines: Vec<&str> = lines.collect();
+        let payments: Vec<&str> = named
+            .into_iter()
+            .filter(|(booking, _)| !booking.has(LedgerAccount::Bank))
+            .map(|(_, name)| name)
+            .collect();
         let mut found = HashMap::<String, Vec<Item>>::new();
-        let payments = named(&|booking| !on_the_way(booking));
         if !payments.is_empty() {
             of_payments(odoo, &payments, &mut found).await?;
         }
-        let payouts = named(&on_the_way);
-        if books.bank.is_some() && !payouts.is_empty() {
-            of_lines(odoo, books, &payouts, &mut found).await?;
+        if !lines.is_empty() {
+            of_lines(odoo, books, &lines, &mut found).await?;
         }
         Ok(Self(found))
     }
 
-    /// What a booking meets: nothing where it names nothing.
-    pub(super) fn of(
-        &self,
-        books: &Books,
-        home: Home,
-        booking: &Booking<'_>,
-    ) -> Result<Option<Met>, SinkError> {
-        let Some(name) = booking.meets else {
-            return Ok(None);
-        };
-        if let Some(lost) = booking.part(LedgerAccount::DisputeLosses) {
-            return self.debt(books, name, lost.amount);
+    /// What a booking meets.
+    pub(super) fn of(&self, books: &Books, home: Home, booking: &Booking<'_>) -> Result<Vec<Met>, SinkError> {
+        if booking.has(LedgerAccount::DisputeLosses) {
+            let mut met: Vec<Met> = self.debt(books, booking)?.into_iter().collect();
+            // Of a dispute that took and gave back several times, the sum on its account is what counts.
+            let taken = self.waiting(books, home, booking, booking.label, LedgerAccount::Disputes)?;
+            met.extend(taken.filter(Met::is_exact));
+            return Ok(met);
         }
+        let Some(name) = booking.meets else {
+            return Ok(Vec::new());
+        };
         let account = if booking.has(LedgerAccount::Bank) {
             LedgerAccount::InTransit
         } else {
             LedgerAccount::ReceivableClearing
         };
+        if booking.part(account).is_none() {
+            return Ok(Vec::new());
+        }
+        let met = self
+            .waiting(books, home, booking, name, account)?
+            .ok_or_else(|| {
+                refused(format!(
+                    "what {name} waits with on the account that its booking meets is not in Odoo"
+                ))
+            })?;
+        Ok(vec![met])
+    }
+
+    /// The item of a name that a booking's part on an account meets: best one that holds just its opposite.
+    fn waiting(
+        &self,
+        books: &Books,
+        home: Home,
+        booking: &Booking<'_>,
+        name: &str,
+        account: LedgerAccount,
+    ) -> Result<Option<Met>, SinkError> {
         let Some(part) = booking.part(account) else {
             return Ok(None);
         };
         let account_id = account_id(books, home, part, None)?;
-        let item = self
-            .items(name)?
-            .iter()
+        let items = self.0.get(name).into_iter().flatten();
+        let item = items
             .filter(|item| item.account_id.id() == Some(account_id))
-            .min_by_key(|item| !item.amounts_to(-part.amount))
-            .ok_or_else(|| {
-                refused(format!(
-                    "{name} does not wait on the account that its booking meets"
-                ))
-            })?;
-        Ok(Some(Met::Waiting {
+            .min_by_key(|item| !item.amounts_to(-part.amount));
+        Ok(item.map(|item| Met::Waiting {
             item: Box::new(item.clone()),
             amount: part.amount,
         }))
     }
 
     /// What a lost dispute makes the customer owe again, where it does not become an expense.
-    fn debt(&self, books: &Books, name: &str, amount: Money) -> Result<Option<Met>, SinkError> {
-        if books.lost_disputes == LostDisputes::WriteOff {
+    fn debt(&self, books: &Books, booking: &Booking<'_>) -> Result<Option<Met>, SinkError> {
+        let lost = booking.part(LedgerAccount::DisputeLosses);
+        let (Some(name), Some(lost), LostDisputes::Reopen) = (booking.meets, lost, books.lost_disputes)
+        else {
             return Ok(None);
-        }
-        let paid = self
-            .items(name)?
+        };
+        let items = self
+            .0
+            .get(name)
+            .ok_or_else(|| refused(format!("the payment of {name} is not in Odoo")))?;
+        let paid = items
             .iter()
             .find(|item| item.is_receivable())
             .ok_or_else(|| differs(format!("the payment of {name} is on no customer's account")))?;
         Ok(Some(Met::Debt {
             paid: Box::new(paid.clone()),
-            amount,
+            amount: lost.amount,
         }))
-    }
-
-    fn items(&self, name: &str) -> Result<&[Item], SinkError> {
-        self.0
-            .get(name)
-            .map(Vec::as_slice)
-            .ok_or_else(|| refused(format!("the payment of {name} is not in Odoo")))
     }
 }
 
 async fn of_payments(
     odoo: &Database<'_>,
-    names: &[String],
+    names: &[&str],
     found: &mut HashMap<String, Vec<Item>>,
 ) -> Result<(), SinkError> {
     let domain = json!([["payment_reference", "in", names]]);
@@ -177,7 +201,7 @@ async fn of_payments(
 async fn of_lines(
     odoo: &Database<'_>,
     books: &Books,
-    names: &[String],
+    names: &[&str],
     found: &mut HashMap<String, Vec<Item>>,
 ) -> Result<(), SinkError> {
     let domain = json!([
@@ -210,7 +234,7 @@ pub(super) async fn meet(odoo: &Database<'_>, met: &Met, items: &[Item]) -> Resu
     };
     if let Met::Debt { paid, .. } = met {
         // Of a part that was lost the customer owes that part: the invoice stays as it is.
-        if !paid.amounts_to(-amount) {
+        if !met.is_exact() {
             return Ok(());
         }
         if items::met(odoo, &[debit], &[credit], expected.currency).await? == expected {

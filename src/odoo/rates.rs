@@ -98,9 +98,10 @@ impl Rates {
             .map(value)
             .collect::<Option<_>>()
             .ok_or_else(|| refused("a part is too large for the company's currency"))?;
-        let left: i64 = values.iter().sum();
-        if let Some(largest) = values.iter_mut().max_by_key(|value| value.unsigned_abs()) {
-            *largest -= left;
+        let rounded: i64 = values.iter().sum();
+        let largest = values.iter_mut().max_by_key(|value| value.unsigned_abs());
+        if let (Some(_), Some(largest)) = (rate, largest) {
+            *largest -= rounded;
         }
         Ok(values
             .into_iter()

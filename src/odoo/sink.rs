@@ -20,7 +20,7 @@ use super::error::refused;
 use super::http::Http;
 use super::load::external_id;
 use super::payment::Order;
-use super::{addon, booking, books, payment};
+use super::{addon, booking, books, items, payment};
 
 /// Messages into Odoo, each instance in its own way.
 #[derive(Clone, Debug)]
@@ -117,6 +117,24 @@ impl Sink for OdooSink {
             .into_iter()
             .map(|became| became.map(|records| Posted { records, taken: None }))
             .collect()
+    }
+
+    async fn fetch_held(
+        &self,
+        instance: &OdooInstance,
+        account: ProviderAccountId,
+        currency: Currency,
+    ) -> Result<Money, SinkError> {
+        let Access::Rpc(access) = &instance.access else {
+            return Err(refused("only stock Odoo has a journal of ours"));
+        };
+        let books = access.journals.of(account, currency)?;
+        items::sum(
+            &self.open(&instance.url, access, books),
+            books.journal_account_id,
+            currency,
+        )
+        .await
     }
 }
 

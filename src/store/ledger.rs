@@ -1,12 +1,14 @@
 //! The ledger: transactions and their entries, written once.
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::domain::ids::{LedgerTransactionId, MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{LedgerTransactionId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::{Entries, LedgerAccount};
+use crate::domain::money::Money;
 
 /// What is to be booked of an account at a provider.
 #[derive(Clone, Debug)]
@@ -83,6 +85,106 @@ pub async fn insert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A transaction for which no message to an Odoo was queued.
+#[derive(Clone, Debug)]
+pub struct Unqueued {
+    /// Its id, by which the next ones are found.
+    pub id: Uuid,
+    /// The transaction.
+    pub transaction: NewTransaction,
+    /// The Odoo that is told of its payment.
+    pub odoo_instance: Option<OdooInstanceId>,
+    /// What people read beside it, where it is a line of the provider's.
+    pub label: Option<String>,
+    /// What a line is about: a charge, or a refund that may have come back.
+    pub about: Option<String>,
+    /// Whether that is a refund which came back.
+    pub is_returned: bool,
+    /// The charge of its payment.
+    pub charge_reference: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct UnqueuedRow {
+    id: Uuid,
+    source: String,
+    payment_id: Option<PaymentId>,
+    occurred_at: OffsetDateTime,
+    odoo_instance_id: Option<OdooInstanceId>,
+    label: Option<String>,
+    about: Option<String>,
+    is_returned: bool,
+    charge_reference: Option<String>,
+    entries: Json<Vec<(LedgerAccount, String, i64)>>,
+}
+
+impl TryFrom<UnqueuedRow> for Unqueued {
+    type Error = StoreError;
+
+    fn try_from(row: UnqueuedRow) -> Result<Self, StoreError> {
+        let corrupt = |what: &dyn std::fmt::Display| StoreError::corrupt("ledger_entry", &what);
+        let entries = row
+            .entries
+            .0
+            .into_iter()
+            .map(|(account, code, minor)| {
+                let currency = code.parse().map_err(|error| corrupt(&error))?;
+                Ok((account, Money::new(minor, currency)))
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(Self {
+            id: row.id,
+            label: row.label,
+            charge_reference: row.charge_reference,
+            odoo_instance: row.odoo_instance_id,
+            about: row.about,
+            is_returned: row.is_returned,
+            transaction: NewTransaction {
+                source: row.source,
+                payment_id: row.payment_id,
+                occurred_at: row.occurred_at,
+                entries: Entries::balanced(entries).map_err(|error| corrupt(&error))?,
+            },
+        })
+    }
+}
+
+/// Transactions of an account for which no message was queued, after the one with the id `after`, `limit` at most.
+pub async fn list_unqueued(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Unqueued>, StoreError> {
+    let rows: Vec<UnqueuedRow> = sqlx::query_as(
+        "select t.id, t.source, t.payment_id, t.occurred_at, p.odoo_instance_id, p.charge_reference,
+             coalesce(b.source, b.description, b.kind) as label, b.source as about,
+             b.amount_minor > 0 and exists (select from refund r where r.merchant_id = t.merchant_id
+                 and r.provider_account_id = t.provider_account_id and r.provider_reference = b.source) is true as is_returned,
+             (select jsonb_agg(jsonb_build_array(e.account, e.currency, e.amount_minor) order by e.line) from ledger_entry e
+                 where e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
+                   and e.transaction_id = t.id) as entries
+         from ledger_transaction t
+         left join balance_transaction b on b.merchant_id = t.merchant_id
+             and b.provider_account_id = t.provider_account_id and b.id = t.source
+         left join payment p on p.merchant_id = t.merchant_id and p.id = t.payment_id
+         where t.merchant_id = $1 and t.provider_account_id = $2 and ($3::uuid is null or t.id > $3)
+           and exists (select from ledger_entry e where e.merchant_id = t.merchant_id
+                 and e.provider_account_id = t.provider_account_id and e.transaction_id = t.id)
+           and not exists (select from outbox_message m where m.merchant_id = t.merchant_id
+                 and m.provider_account_id = t.provider_account_id and m.posting_key = t.source)
+         order by t.id limit $4",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Unqueued::try_from).collect()
 }
 
 /// Whether a source is booked.

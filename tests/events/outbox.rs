@@ -79,7 +79,11 @@ async fn a_dead_message_parks_the_later_ones_and_a_replay_sends_them_in_order() 
     .await;
     let closed = "exception_change where to_state = 'resolved' and reason = 'replayed'";
     assert_eq!(test.count(closed).await, 1);
-    assert_eq!(test.count("exception").await, 1, "it came back");
+    assert_eq!(
+        test.count("exception where kind = 'message_dead'").await,
+        1,
+        "it came back"
+    );
 
     odoo(&test).refuse(None);
     let other = paid(&test, "S2").await;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "says which Odoo is posted into")]
 
+mod bookings;
 mod once;
 mod refusals;
 mod set_up;

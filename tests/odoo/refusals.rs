@@ -100,7 +100,7 @@ async fn another_currency_and_another_model_are_refused_and_leave_no_row() {
         settles[0].model = "sale.order".to_owned();
     }
 
-    is_refused(&odoo.send(&dollars).await, "the journal holds EUR");
+    is_refused(&odoo.send(&dollars).await, "the payment is USD");
     is_refused(&odoo.send(&order).await, "sale.order");
 
     assert_eq!(odoo.balances(&sale).await.payments, 0);

@@ -112,7 +112,20 @@ pub(super) async fn send(
     instance: &OdooInstance,
     posting: &Posting,
 ) -> Result<Posted, SinkError> {
-    let message = OutboxMessage {
+    sink.send(instance, &message(instance, posting), NOW).await
+}
+
+/// Sends bookings together.
+pub(super) async fn send_all(odoo: &Odoo, bookings: &[Posting]) -> Vec<Result<Posted, SinkError>> {
+    let messages: Vec<OutboxMessage> = bookings
+        .iter()
+        .map(|booking| message(&odoo.instance, booking))
+        .collect();
+    odoo.sink.send_all(&odoo.instance, &messages).await
+}
+
+fn message(instance: &OdooInstance, posting: &Posting) -> OutboxMessage {
+    OutboxMessage {
         id: OutboxMessageId::generate(),
         odoo_instance_id: instance.id,
         provider_account_id: ProviderAccountId::generate(),
@@ -121,8 +134,7 @@ pub(super) async fn send(
         posting: posting.clone().into(),
         attempts: 0,
         fence: 1,
-    };
-    sink.send(instance, &message, NOW).await
+    }
 }
 
 #[expect(
@@ -301,7 +313,8 @@ impl Odoo {
         }
     }
 
-    async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
+    /// What a search of Odoo itself finds.
+    pub(super) async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
         let answer = self
             .call(
                 &format!("{model}/search_read"),
@@ -318,7 +331,8 @@ impl Sale {
         format!("{prefix}_{}", self.tag)
     }
 
-    fn transaction(&self, what: &str) -> String {
+    /// The provider's id of a line of its ledger.
+    pub(super) fn transaction(&self, what: &str) -> String {
         format!("txn_{what}_{}", self.tag)
     }
 
@@ -421,7 +435,7 @@ pub(super) fn first(value: &Value) -> i64 {
 }
 
 /// Whole cents of a number as Odoo writes it.
-fn cents(value: &Value) -> i64 {
+pub(super) fn cents(value: &Value) -> i64 {
     let text = value.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     assert!(fraction.len() <= 2, "{text} is no whole number of cents");

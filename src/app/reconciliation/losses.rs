@@ -80,5 +80,6 @@ pub(in crate::app) async fn book(
             .filter(|_| instance.is_some()),
         payment: instance,
     });
-    postings::queue(app, conn, (merchant, account), booked.collect()).await
+    postings::queue(app, conn, (merchant, account), booked.collect()).await?;
+    Ok(())
 }

@@ -344,6 +344,25 @@ pub async fn list_told(
     .await?)
 }
 
+/// What waits to be posted of what the provider holds for an account, by currency in minor units.
+pub async fn sum_unposted(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select journal_currency, sum((part ->> 'value_minor')::bigint)::bigint
+         from outbox_message, jsonb_array_elements(posting -> 'parts') part
+         where merchant_id = $1 and provider_account_id = $2 and sequence is null and state in ('pending', 'dead')
+           and part ->> 'account' = 'provider_balance'
+         group by journal_currency",
+    )
+    .bind(merchant)
+    .bind(account)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Notes that Odoo has it. `false` where the lease was lost: whoever holds it now will note it.
 pub async fn ack(
     conn: &mut PgConnection,
