@@ -45,6 +45,8 @@ pub enum Access {
 pub struct RpcAccess {
     /// The database's name there.
     pub database: String,
+    /// The login of the user whose key it is, which an Odoo before 19 asks for.
+    pub login: Option<String>,
     /// The key we call it with.
     pub api_key: SecretString,
     /// Which journals and accounts we write to.
@@ -282,14 +284,16 @@ pub trait Sink: Send + Sync {
     /// [`SinkError::NotAllowed`]; [`SinkError::Unreachable`] where it does not resolve.
     async fn check_address(&self, url: &Url) -> Result<(), SinkError>;
 
-    /// Finds the journal and accounts to write to, and refuses ones that could not balance.
+    /// Finds the journal and accounts to write to, and refuses ones that could not balance. An Odoo before 19 asks for the
+    /// key's login too.
     ///
     /// # Errors
-    /// [`SinkError::Refused`] says what to set in Odoo; the others as everywhere.
+    /// [`SinkError::Refused`] says what to set in Odoo, or that the login is missing; the others as everywhere.
     async fn set_up(
         &self,
         url: &Url,
         database: &str,
+        login: Option<&str>,
         api_key: &SecretString,
         request: &BooksRequest,
     ) -> Result<Books, SinkError>;
