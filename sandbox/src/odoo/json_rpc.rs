@@ -51,7 +51,6 @@ impl Request {
         let result = match (self.service.as_str(), self.method.as_str()) {
             ("common", "authenticate") => self.authenticate(api),
             ("object", "execute_kw") => self.execute(api).await,
-            ("common" | "object", other) => Err(OdooError::unknown_key(other)),
             (other, _) => Err(OdooError::unknown_key(other)),
         };
         match result {
