@@ -45,6 +45,8 @@ pub enum Access {
 pub struct RpcAccess {
     /// The database's name there.
     pub database: String,
+    /// The login of the user whose key it is, which an Odoo before 19 asks for.
+    pub login: Option<String>,
     /// The key we call it with.
     pub api_key: SecretString,
     /// Which journals and accounts we write to.
@@ -56,7 +58,7 @@ pub struct RpcAccess {
 pub struct Journals {
     mapped: BTreeMap<(ProviderAccountId, String), Books>,
     /// The one that the instance was added with, for accounts and currencies that none is mapped for.
-    whole: Option<Books>,
+    whole: Option<Box<Books>>,
 }
 
 impl Journals {
@@ -68,7 +70,7 @@ impl Journals {
     ) -> Self {
         Self {
             mapped: mapped.into_iter().collect(),
-            whole,
+            whole: whole.map(Box::new),
         }
     }
 
@@ -81,7 +83,7 @@ impl Journals {
             .get(&(account, currency.code().to_owned()))
             .or_else(|| {
                 self.whole
-                    .as_ref()
+                    .as_deref()
                     .filter(|books| books.currency == currency.code())
             })
             .ok_or_else(|| SinkError::Refused {
@@ -101,15 +103,15 @@ impl Journals {
                 .iter()
                 .find(|((of, _), _)| *of == account)
                 .map(|(_, books)| books)
-                .or(self.whole.as_ref())
+                .or(self.whole.as_deref())
                 .ok_or(none)
         })
     }
 
     /// The journal that the instance was added with.
     #[must_use]
-    pub const fn whole(&self) -> Option<&Books> {
-        self.whole.as_ref()
+    pub fn whole(&self) -> Option<&Books> {
+        self.whole.as_deref()
     }
 }
 
@@ -282,14 +284,16 @@ pub trait Sink: Send + Sync {
     /// [`SinkError::NotAllowed`]; [`SinkError::Unreachable`] where it does not resolve.
     async fn check_address(&self, url: &Url) -> Result<(), SinkError>;
 
-    /// Finds the journal and accounts to write to, and refuses ones that could not balance.
+    /// Finds the journal and accounts to write to, and refuses ones that could not balance. An Odoo before 19 asks for the
+    /// key's login too.
     ///
     /// # Errors
-    /// [`SinkError::Refused`] says what to set in Odoo; the others as everywhere.
+    /// [`SinkError::Refused`] says what to set in Odoo, or that the login is missing; the others as everywhere.
     async fn set_up(
         &self,
         url: &Url,
         database: &str,
+        login: Option<&str>,
         api_key: &SecretString,
         request: &BooksRequest,
     ) -> Result<Books, SinkError>;

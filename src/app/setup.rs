@@ -84,17 +84,22 @@ pub async fn add_odoo_instance(
     merchant: MerchantId,
     url: Url,
     database: String,
+    login: Option<String>,
     api_key: SecretString,
     request: &BooksRequest,
 ) -> Result<OdooInstanceId, AppError> {
     check_address(app, &url).await?;
-    let books = app.sink.set_up(&url, &database, &api_key, request).await?;
+    let books = app
+        .sink
+        .set_up(&url, &database, login.as_deref(), &api_key, request)
+        .await?;
     let instance = OdooInstance {
         merchant_id: merchant,
         id: OdooInstanceId::generate(),
         url,
         access: Access::Rpc(RpcAccess {
             database,
+            login,
             api_key,
             journals: Journals::new([], Some(books)),
         }),

@@ -22,6 +22,9 @@ pub(crate) enum OdooInstanceCommand {
         /// The database's name.
         #[arg(long)]
         database: String,
+        /// The login of the user whose API key it is: Odoo 16 to 18 ask for it.
+        #[arg(long)]
+        login: Option<String>,
         /// The short code of the bank journal that stands for the Stripe balance.
         #[arg(long)]
         journal: String,
@@ -68,6 +71,7 @@ pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Resu
             merchant,
             url,
             database,
+            login,
             journal,
             fee_account,
         } => {
@@ -76,7 +80,9 @@ pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Resu
                 journal_code: journal,
                 fee_account_code: fee_account,
             };
-            json!({ "id": setup::add_odoo_instance(app, merchant, url, database, api_key, &request).await? })
+            let added =
+                setup::add_odoo_instance(app, merchant, url, database, login, api_key, &request).await?;
+            json!({ "id": added })
         }
         OdooInstanceCommand::AddAddon { merchant, url } => {
             let (id, secret) = setup::add_addon_instance(app, merchant, url).await?;

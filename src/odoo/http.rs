@@ -77,9 +77,23 @@ impl Http {
         url: Url,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder + Send,
     ) -> Result<Answer, SinkError> {
-        self.allowed.check_literal(&url).map_err(not_allowed)?;
-        let request = with(self.client.post(url).timeout(self.timeout));
-        let response = request.send().await.map_err(|cause| from_transport(&cause))?;
+        let request = with(self.client.post(url.clone()));
+        self.send(&url, request).await
+    }
+
+    /// Asks an address that may be spoken to for what is there.
+    pub(super) async fn get(&self, url: Url) -> Result<Answer, SinkError> {
+        let request = self.client.get(url.clone());
+        self.send(&url, request).await
+    }
+
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Answer, SinkError> {
+        self.allowed.check_literal(url).map_err(not_allowed)?;
+        let response = request
+            .timeout(self.timeout)
+            .send()
+            .await
+            .map_err(|cause| from_transport(&cause))?;
         Ok(Answer {
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers()),

@@ -1,4 +1,5 @@
-//! Odoo: through our addon's controller, or, where it has none, stock Odoo 19 and later through its external API (JSON-2).
+//! Odoo: through our addon's controller, or, where it has none, stock Odoo through its external API: JSON-2
+//! from 19 on, JSON-RPC on 16 to 18.
 //!
 //! With the addon there is one signed request for each message, and the addon sees to it that it is taken in once. The rest of
 //! this page is about stock Odoo.
@@ -16,11 +17,15 @@ mod draft;
 mod error;
 mod http;
 mod items;
+mod json_2;
+mod json_rpc;
 mod load;
 mod meeting;
+mod memory;
 mod payment;
 mod rates;
 mod sink;
+mod version;
 mod wire;
 
 pub use address::{AllowedNetworks, NetworksError};

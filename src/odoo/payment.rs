@@ -13,22 +13,27 @@ use super::client::Database;
 use super::error::{differs, refused};
 use super::items::{self, Item};
 use super::load::load;
+use super::version::Version;
 
 const MODEL: &str = "account.payment";
-const FIELDS: [&str; 12] = [
-    "id",
-    "payment_type",
-    "partner_type",
-    "partner_id/.id",
-    "amount",
-    "currency_id",
-    "date",
-    "journal_id/.id",
-    "payment_method_line_id/.id",
-    "memo",
-    "payment_reference",
-    "destination_account_id/.id",
-];
+
+/// The fields of an import, in the order of its cells.
+const fn fields(version: Version) -> [&'static str; 12] {
+    [
+        "id",
+        "payment_type",
+        "partner_type",
+        "partner_id/.id",
+        "amount",
+        "currency_id",
+        "date",
+        "journal_id/.id",
+        "payment_method_line_id/.id",
+        version.memo_field(),
+        "payment_reference",
+        "destination_account_id/.id",
+    ]
+}
 
 /// Money between a customer and us, to be recorded once.
 pub(super) struct Order {
@@ -172,12 +177,12 @@ async fn record(
         order.source.clone(),
         receivable_id.to_string(),
     ];
-    let ids = load(odoo, MODEL, &FIELDS, &[row]).await?;
-    odoo.call::<IgnoredAny>(MODEL, "action_post", json!({ "ids": ids }))
-        .await?;
+    let fields = fields(odoo.version().await?);
+    let ids = load(odoo, MODEL, &fields, &[row]).await?;
     let [id] = ids[..] else {
         return Err(differs(format!("{} became {} payments", order.source, ids.len())));
     };
+    post(odoo, id).await?;
     let found = items::find(odoo, json!([["payment_id", "=", id]])).await?;
     let (waiting, receivable): (Vec<Item>, Vec<Item>) = found
         .into_iter()
@@ -190,6 +195,21 @@ async fn record(
     waiting.check(way.outstanding, order.date)?;
     receivable.check(-way.outstanding, order.date)?;
     Ok((id, receivable))
+}
+
+/// Posts a payment that may be posted already, which an Odoo before 18 refuses to be told again.
+async fn post(odoo: &Database<'_>, id: i64) -> Result<(), SinkError> {
+    let answer = odoo
+        .call::<IgnoredAny>(MODEL, "action_post", json!({ "ids": [id] }))
+        .await;
+    let Err(SinkError::Refused { message }) = answer else {
+        return answer.map(|_| ());
+    };
+    let posted = json!([["payment_id", "=", id], ["parent_state", "=", "posted"]]);
+    if items::find(odoo, posted).await?.is_empty() {
+        return Err(refused(message));
+    }
+    Ok(())
 }
 
 #[derive(Debug, Deserialize)]

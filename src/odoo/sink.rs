@@ -1,5 +1,6 @@
 //! The sink: each message in its instance's own way; a posting in Odoo's words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use super::client::Database;
 use super::error::refused;
 use super::http::Http;
 use super::load::external_id;
+use super::memory::Memory;
 use super::payment::Order;
 use super::{addon, booking, books, items, payment};
 
@@ -26,6 +28,7 @@ use super::{addon, booking, books, items, payment};
 #[derive(Clone, Debug)]
 pub struct OdooSink {
     http: Http,
+    memory: Arc<Memory>,
 }
 
 impl OdooSink {
@@ -37,14 +40,23 @@ impl OdooSink {
     pub fn new(timeout: Duration, allowed: AllowedNetworks) -> Result<Self, reqwest::Error> {
         Ok(Self {
             http: Http::new(timeout, allowed)?,
+            memory: Arc::default(),
         })
     }
 
-    fn database<'a>(&'a self, url: &'a Url, name: &'a str, key: &'a SecretString) -> Database<'a> {
+    fn database<'a>(
+        &'a self,
+        url: &'a Url,
+        name: &'a str,
+        login: Option<&'a str>,
+        key: &'a SecretString,
+    ) -> Database<'a> {
         Database {
             http: &self.http,
+            memory: &self.memory,
             url,
             name,
+            login,
             key,
             company_id: None,
         }
@@ -61,10 +73,11 @@ impl Sink for OdooSink {
         &self,
         url: &Url,
         database: &str,
+        login: Option<&str>,
         api_key: &SecretString,
         request: &BooksRequest,
     ) -> Result<Books, SinkError> {
-        books::find(&self.database(url, database, api_key), request).await
+        books::find(&self.database(url, database, login, api_key), request).await
     }
 
     async fn send(
@@ -143,7 +156,7 @@ impl OdooSink {
     fn open<'a>(&'a self, url: &'a Url, access: &'a RpcAccess, books: &Books) -> Database<'a> {
         Database {
             company_id: Some(books.company_id),
-            ..self.database(url, &access.database, &access.api_key)
+            ..self.database(url, &access.database, access.login.as_deref(), &access.api_key)
         }
     }
 

@@ -35,14 +35,15 @@ pub async fn insert(
     let place = key_place(instance.merchant_id, instance.id);
     let seal = |rpc: &RpcAccess| sealer.seal(place, rpc.api_key.expose_secret().as_bytes());
     sqlx::query(
-        "insert into odoo_instance (merchant_id, id, url, sink, database, api_key_sealed, books, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into odoo_instance (merchant_id, id, url, sink, database, login, api_key_sealed, books, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(instance.merchant_id)
     .bind(instance.id)
     .bind(instance.url.as_str())
     .bind(via)
     .bind(rpc.map(|rpc| &rpc.database))
+    .bind(rpc.and_then(|rpc| rpc.login.as_ref()))
     .bind(rpc.map(seal).transpose()?)
     .bind(rpc.and_then(|rpc| rpc.journals.whole()).map(Json))
     .bind(now)
@@ -56,6 +57,7 @@ struct Row {
     url: String,
     sink: Via,
     database: Option<String>,
+    login: Option<String>,
     api_key_sealed: Option<Vec<u8>>,
     books: Option<Json<Books>>,
 }
@@ -68,7 +70,8 @@ pub async fn get(
     id: OdooInstanceId,
 ) -> Result<OdooInstance, StoreError> {
     let row: Row = sqlx::query_as(
-        "select url, sink, database, api_key_sealed, books from odoo_instance where merchant_id = $1 and id = $2",
+        "select url, sink, database, login, api_key_sealed, books from odoo_instance
+         where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
     .bind(id)
@@ -80,6 +83,7 @@ pub async fn get(
             let key = row.api_key_sealed.ok_or_else(missing)?;
             Access::Rpc(RpcAccess {
                 database: row.database.ok_or_else(missing)?,
+                login: row.login,
                 api_key: sealer.open_text(key_place(merchant, id), &key)?,
                 journals: Journals::new(
                     odoo_journals::list(conn, merchant, id).await?,

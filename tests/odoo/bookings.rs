@@ -170,7 +170,7 @@ async fn one_that_is_refused_holds_up_none_of_those_it_travels_with() {
 #[tokio::test]
 async fn bookings_whose_answer_is_lost_are_there_once() {
     let odoo = open().await;
-    let Some(pretend) = &odoo.pretend else { return };
+    let Some(pretend) = odoo.pretend() else { return };
     let sale = odoo.sale().await;
     let batch: Vec<Posting> = (0..50)
         .map(|number| {
@@ -180,7 +180,7 @@ async fn bookings_whose_answer_is_lost_are_there_once() {
         .collect();
     pretend.faults().times(
         1,
-        Matcher::method_path("POST", "/json/2/account.bank.statement.line/load"),
+        Matcher::method_path("POST", "/*/*/account.bank.statement.line/load"),
         Fault::ResetAfter,
     );
 
@@ -326,7 +326,7 @@ async fn what_the_journal_holds_is_read_in_one_sum() {
 
     send_twice(&odoo, &[sale.payment(), sale.charge_line()]).await;
 
-    if odoo.pretend.is_some() {
+    if odoo.pretend().is_some() {
         assert_eq!(held().await - before, 11_893);
     } else {
         assert_ne!(held().await, before, "others post at the same time");

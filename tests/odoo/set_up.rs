@@ -13,7 +13,13 @@ async fn set_up(odoo: &Odoo, journal: &str, fee_account: &str) -> Result<Books, 
     };
     let access = odoo.access();
     odoo.sink
-        .set_up(&odoo.instance.url, &access.database, &access.api_key, &request)
+        .set_up(
+            &odoo.instance.url,
+            &access.database,
+            access.login.as_deref(),
+            &access.api_key,
+            &request,
+        )
         .await
 }
 
@@ -101,6 +107,7 @@ async fn a_wrong_key_is_told_as_such() {
         .set_up(
             &instance.url,
             &odoo.access().database,
+            odoo.access().login.as_deref(),
             &"wrong".to_owned().into(),
             &request,
         )

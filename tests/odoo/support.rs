@@ -1,6 +1,4 @@
 //! One Odoo to post into: the pretend one, or a real one where the environment names it.
-//!
-//! Everything here goes through JSON-2, so that both are looked at in the same way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +12,15 @@ use quittance::odoo::OdooSink;
 use quittance::sink::{
     Access, Books, BooksRequest, Journals, OdooInstance, Posted, RpcAccess, Sink, SinkError,
 };
-use quittance_sandbox::odoo::{Options, PretendOdoo};
-use secrecy::{ExposeSecret, SecretString};
+use quittance_sandbox::odoo::PretendOdoo;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use time::macros::{date, datetime};
 use time::{Date, OffsetDateTime};
-use url::Url;
 use uuid::Uuid;
+
+use super::super::rpc::Door;
+use super::VERSION;
 
 /// The day on which everything happens, inside an open period.
 pub(super) const DAY: Date = date!(2026 - 11 - 20);
@@ -34,9 +34,7 @@ pub(super) struct Odoo {
     pub(super) instance: OdooInstance,
     /// The sink under test.
     pub(super) sink: OdooSink,
-    /// The pretend one, where it is that.
-    pub(super) pretend: Option<PretendOdoo>,
-    http: reqwest::Client,
+    door: Door,
 }
 
 /// What the books hold about one customer.
@@ -74,13 +72,6 @@ fn request() -> BooksRequest {
         journal_code: "STRP".to_owned(),
         fee_account_code: "621000".to_owned(),
     }
-}
-
-fn http() -> reqwest::Client {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
 }
 
 /// A sink that may speak to this machine, with a timeout for each call.
@@ -137,54 +128,33 @@ fn message(instance: &OdooInstance, posting: &Posting) -> OutboxMessage {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests choose their Odoo by the environment"
-)]
-fn real() -> Option<(Url, String, SecretString)> {
-    let read = |name| std::env::var(name).ok();
-    Some((
-        read("ODOO_URL")?.parse().unwrap(),
-        read("ODOO_DB")?,
-        read("ODOO_API_KEY")?.into(),
-    ))
-}
-
 impl Odoo {
-    /// The Odoo of this run, set up.
+    /// The Odoo of this run and version, set up.
     pub(super) async fn open() -> Self {
-        let (pretend, (url, database, api_key)) = if let Some(real) = real() {
-            (None, real)
-        } else {
-            println!("real Odoo skipped: set ODOO_URL, ODOO_DB and ODOO_API_KEY");
-            let pretend = PretendOdoo::start(Options::default()).await.unwrap();
-            let access = (
-                pretend.url().parse().unwrap(),
-                pretend.database(),
-                pretend.api_key().into(),
-            );
-            (Some(pretend), access)
-        };
-        let http = http();
+        let door = Door::find(VERSION).await;
         let sink = sink(Duration::from_secs(30));
-        let books = sink.set_up(&url, &database, &api_key, &request()).await.unwrap();
-        let (merchant_id, id) = (MerchantId::generate(), OdooInstanceId::generate());
+        let (login, api_key) = (door.login.clone(), SecretString::from(door.api_key.clone()));
+        let books = sink
+            .set_up(&door.url, &door.database, login.as_deref(), &api_key, &request())
+            .await
+            .unwrap();
         let instance = OdooInstance {
-            merchant_id,
-            id,
-            url,
+            merchant_id: MerchantId::generate(),
+            id: OdooInstanceId::generate(),
+            url: door.url.clone(),
             access: Access::Rpc(RpcAccess {
-                database,
+                database: door.database.clone(),
+                login,
                 api_key,
                 journals: Journals::new([], Some(books)),
             }),
         };
-        Self {
-            instance,
-            sink,
-            pretend,
-            http,
-        }
+        Self { instance, sink, door }
+    }
+
+    /// The pretend one, where it is that.
+    pub(super) const fn pretend(&self) -> Option<&PretendOdoo> {
+        self.door.pretend.as_ref()
     }
 
     /// How the instance is reached.
@@ -199,19 +169,7 @@ impl Odoo {
 
     /// Calls a method of Odoo itself, which must succeed.
     pub(super) async fn call(&self, path: &str, arguments: Value) -> Value {
-        let response = self
-            .http
-            .post(self.instance.url.join(&format!("/json/2/{path}")).unwrap())
-            .bearer_auth(self.access().api_key.expose_secret())
-            .header("X-Odoo-Database", &self.access().database)
-            .json(&arguments)
-            .send()
-            .await
-            .unwrap();
-        let status = response.status();
-        let answer: Value = response.json().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {}", answer["message"]);
-        answer
+        self.door.call(path, arguments).await
     }
 
     /// A new customer's draft invoice over 121.00.

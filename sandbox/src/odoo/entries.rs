@@ -103,6 +103,13 @@ impl Books {
         Ok(())
     }
 
+    /// Whether a payment has its journal entry.
+    pub(super) fn is_posted_payment(&self, id: i64) -> bool {
+        self.payments
+            .get(id)
+            .is_some_and(|payment| payment.entry.is_some())
+    }
+
     /// Posts a payment. One that is posted already stays as it is.
     pub(super) fn post_payment(&mut self, id: i64) -> Result<(), OdooError> {
         let payment = self

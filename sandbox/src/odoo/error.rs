@@ -70,7 +70,7 @@ impl OdooError {
     }
 
     /// A body that is no JSON.
-    pub(super) fn body(message: &str) -> Self {
+    pub(super) fn no_json(message: &str) -> Self {
         let message = format!("could not parse the body as json: {message}");
         Self::new(StatusCode::BAD_REQUEST, "werkzeug.exceptions.BadRequest", message)
     }
@@ -81,6 +81,50 @@ impl OdooError {
             StatusCode::UNAUTHORIZED,
             "werkzeug.exceptions.Unauthorized",
             message,
+        )
+    }
+
+    /// A key that is wrong or expired, or another user's, in JSON-RPC.
+    pub(super) fn denied() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "odoo.exceptions.AccessDenied",
+            "Access Denied",
+        )
+    }
+
+    /// A database that is not there, in JSON-RPC, which opens the one that a call names.
+    pub(super) fn no_database(name: &str) -> Self {
+        let message = format!(
+            "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  database \"{name}\" does not exist\n"
+        );
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "psycopg2.OperationalError",
+            message,
+        )
+    }
+
+    /// A service that is not there.
+    pub(super) fn unknown_key(name: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "builtins.KeyError", name)
+    }
+
+    /// A method of records without ids before its arguments, in JSON-RPC.
+    pub(super) fn index() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "builtins.IndexError",
+            "tuple index out of range",
+        )
+    }
+
+    /// A method that the model does not have, in JSON-RPC.
+    pub(super) fn unknown_method(name: &str) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "builtins.AttributeError",
+            format!("The method '{name}' does not exist"),
         )
     }
 
@@ -103,16 +147,28 @@ impl OdooError {
         Self::new(status, name, message)
     }
 
-    /// The answer on the wire.
-    pub(super) fn response(&self) -> Response {
-        let body = json!({
-            "name": self.name,
+    /// The same within an envelope of JSON-RPC, which knows none of HTTP's errors.
+    pub(super) fn body_in_envelope(&self) -> Value {
+        self.body(match self.name {
+            "werkzeug.exceptions.NotFound" => "builtins.AttributeError",
+            "werkzeug.exceptions.UnprocessableEntity" => "builtins.TypeError",
+            name => name,
+        })
+    }
+
+    fn body(&self, name: &str) -> Value {
+        json!({
+            "name": name,
             "message": self.message,
             "arguments": [self.message],
             "context": {},
-            "debug": format!("Traceback (most recent call last):\n  secrets may be here\n{}: {}", self.name, self.message),
-        });
-        let mut response = server::json(self.status, body.to_string());
+            "debug": format!("Traceback (most recent call last):\n  secrets may be here\n{name}: {}", self.message),
+        })
+    }
+
+    /// The answer on the wire of JSON-2.
+    pub(super) fn response(&self) -> Response {
+        let mut response = server::json(self.status, self.body(self.name).to_string());
         if self.status == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use time::Date;
 use time::macros::format_description;
 
+use super::Version;
 use super::books::Books;
 use super::domain::Domain;
 use super::error::{OdooError, load_message};
@@ -19,6 +20,7 @@ pub(super) struct Call {
     pub(super) model: Model,
     pub(super) method: String,
     pub(super) arguments: Map<String, Value>,
+    pub(super) version: Version,
     /// The generation of the books when it began.
     pub(super) begun: u64,
     /// Whether the user may write statement lines.
@@ -59,6 +61,9 @@ impl Call {
             (Model::Company | Model::MethodLine, "write") => self.write(books),
             (Model::Payment, "action_post") => {
                 for id in self.existing(books)? {
+                    if self.version < Version::V18 && books.is_posted_payment(id) {
+                        return Err(OdooError::user(format!("The entry (id {id}) must be in draft.")));
+                    }
                     books.post_payment(id)?;
                 }
                 Ok(Value::Null)
@@ -201,7 +206,10 @@ impl Call {
             .map(texts)
             .collect();
         let context = self.arguments.get("context").unwrap_or(&Value::Null);
-        let fields = texts(self.needed("fields")?);
+        let fields = texts(self.needed("fields")?)
+            .into_iter()
+            .map(|field| self.newer_name(field))
+            .collect();
         Import {
             model: self.model,
             fields,
@@ -210,6 +218,18 @@ impl Call {
             begun: self.begun,
         }
         .run(books)
+    }
+
+    /// What a payment's field is called since 18.
+    fn newer_name(&self, field: String) -> String {
+        if self.version >= Version::V18 || self.model != Model::Payment {
+            return field;
+        }
+        match field.as_str() {
+            "ref" => "memo".to_owned(),
+            "memo" => "no such field".to_owned(),
+            _ => field,
+        }
     }
 
     /// The account on which customers owe who have none of their own: all of them here.

@@ -1,4 +1,4 @@
-//! A pretend Odoo 19 that speaks JSON-2 and keeps real double entry in integer minor units.
+//! A pretend Odoo that speaks JSON-2 or, as an older one, JSON-RPC, and keeps real double entry in integer minor units.
 //!
 //! It knows what posting payments needs and no more: anything else is answered with Odoo's own error, never with a
 //! success. Its rules are those measured on a real one (`docs/odoo-posting.md`); the posting tests run against both.
@@ -9,6 +9,7 @@ mod domain;
 mod entries;
 mod error;
 mod fields;
+mod json_rpc;
 mod load;
 mod methods;
 mod model;
@@ -30,9 +31,35 @@ use api::Api;
 use books::{Books, Source};
 use error::OdooError;
 
+/// The releases that differ in what is used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// As 18, with older names for a payment's memo and for asking what one may do, and it posts nothing twice. Read from its
+    /// source, not measured.
+    V17,
+    /// JSON-RPC only.
+    V18,
+    /// JSON-2, and JSON-RPC still.
+    V19,
+}
+
+impl Version {
+    /// Odoo's number of it.
+    #[must_use]
+    pub const fn major(self) -> u32 {
+        match self {
+            Self::V17 => 17,
+            Self::V18 => 18,
+            Self::V19 => 19,
+        }
+    }
+}
+
 /// What a pretend Odoo is like.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Which one it is.
+    pub version: Version,
     /// The port of 127.0.0.1; 0 takes a free one.
     pub port: u16,
     /// The company's currency, and the only one, ISO 4217.
@@ -48,6 +75,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            version: Version::V19,
             port: 0,
             currency: "EUR".to_owned(),
             work: Duration::from_millis(1),
@@ -121,7 +149,9 @@ impl PretendOdoo {
         let api = Arc::new(Api {
             books: Mutex::new(Books::new("Acme".to_owned(), options.currency)),
             faults: Faults::default(),
+            version: Mutex::new(options.version),
             database: "acme".to_owned(),
+            login: "bookkeeper".to_owned(),
             key: Mutex::new("pretend-odoo-key".to_owned()),
             may_write_lines: options.may_write_lines,
             refusal: Mutex::default(),
@@ -150,6 +180,12 @@ impl PretendOdoo {
         self.api.database.clone()
     }
 
+    /// The login of the only user, whose key it is.
+    #[must_use]
+    pub fn login(&self) -> String {
+        self.api.login.clone()
+    }
+
     /// The key that is accepted now.
     #[must_use]
     pub fn api_key(&self) -> String {
@@ -158,6 +194,11 @@ impl PretendOdoo {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Upgrades it in place: the books stay.
+    pub fn upgrade(&self, version: Version) {
+        *self.api.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 
     /// Lets the key expire: from now on only `key` is accepted.

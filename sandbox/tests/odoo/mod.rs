@@ -5,3 +5,4 @@
 mod api;
 mod books;
 mod client;
+mod json_rpc;
