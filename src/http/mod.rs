@@ -42,6 +42,7 @@ pub use exceptions::{ExceptionList, ExceptionWithHistory};
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
 pub use page::{Replayed, after as parse_cursor};
+pub use payouts::{PayoutReconciliation, ReportText, SHOWN, csv_header, csv_rows};
 pub use problem::Problem;
 
 /// The largest body taken, in bytes.

@@ -238,6 +238,25 @@ pub async fn get(
     row.ok_or(StoreError::NotFound)?.try_into()
 }
 
+/// The id of the payout that a provider knows by that name at one of a merchant's accounts of a mode.
+pub async fn find_id(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: bool,
+    reference: &str,
+) -> Result<Option<PayoutId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from payout where merchant_id = $1 and provider_reference = $3
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+         order by id limit 1",
+    )
+    .bind(merchant)
+    .bind(live)
+    .bind(reference)
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// A page of a merchant's payouts of one mode, newest first, after `after`, `limit` at most; of one state, where it is said.
 pub async fn list(
     conn: &mut PgConnection,
