@@ -36,7 +36,7 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
-pub use audit::AuditReport;
+pub use audit::{AuditReport, OpeningReport};
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
 pub use openapi::document as openapi_document;

@@ -114,8 +114,9 @@ pub struct Held {
     pub balance_minor: i64,
 }
 
-/// What every account of the ledger holds of an account at a provider, by currency.
-pub async fn list_balances(
+/// What every account of the ledger holds of an account at a provider, by currency, out of all entries: it takes as long as there are
+/// many.
+pub async fn sum_all(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,

@@ -1,9 +1,13 @@
 //! From the provider's ledger lines to ours, and the proof that nothing is missing.
 
+mod audits;
 mod commands;
 mod ledger;
 mod month;
+mod opening;
 mod reports;
+
+use std::time::Duration;
 
 use quittance::app::reconciliation;
 use reqwest::StatusCode;
@@ -27,15 +31,20 @@ async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
 
 /// Reads the account's lines from a moment on, and waits until all are booked and every payout's are read.
 async fn reconcile(test: &TestApp, since: OffsetDateTime) {
+    test.stripe
+        .wait_until_delivered(Duration::from_mins(1))
+        .await
+        .unwrap();
     let app = test.application().app();
     reconciliation::reconcile(app, test.merchant, test.account, since)
         .await
         .unwrap();
     eventually(async || {
+        // In the order in which one leads to the next.
         for left in [
-            "balance_transaction where book_at is not null",
-            "payout_reading where read_at is null",
             "webhook_event where due_at is not null",
+            "payout_reading where read_at is null",
+            "balance_transaction where book_at is not null",
         ] {
             let count = test.count(left).await;
             if count > 0 {

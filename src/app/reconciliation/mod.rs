@@ -4,6 +4,7 @@
 //! [`book_due`] is the one way from there into the ledger.
 
 mod lines;
+pub mod opening;
 mod payouts;
 pub mod report;
 
@@ -14,10 +15,12 @@ use sqlx::{Acquire, PgConnection};
 use time::OffsetDateTime;
 
 use super::{App, AppError, commit};
+use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::{self, Classified, Unexplained};
 use crate::domain::money::Money;
+use crate::domain::odoo_reference::odoo_reference;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderError;
@@ -50,6 +53,11 @@ pub async fn reconcile(
     since: OffsetDateTime,
 ) -> Result<usize, AppError> {
     lines::read_since(app, merchant, account, since).await?;
+    book_all(app).await
+}
+
+/// Books until nothing is left to do. How many lines.
+async fn book_all(app: &App) -> Result<usize, AppError> {
     let mut booked = 0;
     loop {
         let read = read_due(app).await?;
@@ -164,10 +172,11 @@ async fn explain(
         (Unexplained::Foreign, None) => (
             ExceptionKind::ForeignLine,
             format!(
-                "{} of {} ({}) belongs to no payment that started here: it waits in suspense",
+                "{} of {} ({}) belongs to no payment that started here{}: it waits in suspense",
                 fact.id,
                 fact.amount,
-                fact.source.as_deref().unwrap_or("no source")
+                fact.source.as_deref().unwrap_or("no source"),
+                made_elsewhere(fact)
             ),
         ),
     };
@@ -181,20 +190,36 @@ async fn explain(
     Ok(())
 }
 
+/// Who else made a line's payment, where it looks as if Odoo's own module did: then that has posted it already.
+fn made_elsewhere(fact: &BalanceTransaction) -> String {
+    let reference = fact.description.as_deref().and_then(odoo_reference);
+    reference.map_or_else(String::new, |reference| {
+        format!("; it looks like {reference} of Odoo's own payment_stripe, which posts by itself")
+    })
+}
+
 /// Books where a payout stands, and has its lines read once all of them can be told.
 pub(super) async fn follow(conn: &mut PgConnection, payout: &Payout) -> Result<(), AppError> {
     let (merchant, account, told) = (payout.merchant_id, payout.provider_account_id, &payout.told);
     let reference = &told.provider_reference;
     let (paid, returned) = (format!("paid:{reference}"), format!("returned:{reference}"));
     let moved = match &told.state {
-        Said::Known(PayoutState::Paid) => Some((paid, ledger::book_paid_out(told.amount))),
+        Said::Known(PayoutState::Paid)
+            if store::openings::books_payout(conn, merchant, account, reference, told.opened_at).await? =>
+        {
+            Some((paid, ledger::book_paid_out(told.amount)))
+        }
         Said::Known(PayoutState::Failed)
             if store::ledger::is_booked(conn, merchant, account, &paid).await? =>
         {
             Some((returned, ledger::book_returned(told.amount)))
         }
         Said::Known(
-            PayoutState::Pending | PayoutState::InTransit | PayoutState::Failed | PayoutState::Canceled,
+            PayoutState::Pending
+            | PayoutState::InTransit
+            | PayoutState::Paid
+            | PayoutState::Failed
+            | PayoutState::Canceled,
         )
         | Said::Unrecognized(_) => None,
     };
