@@ -16,7 +16,7 @@ use time::{Date, Duration, OffsetDateTime, UtcOffset};
 
 use super::{audit, balances, open, paid, paid_with_lines, reconcile};
 use crate::events::commands::run;
-use crate::support::{TestApp, Wishes, database, eventually, now};
+use crate::support::{NewForTests, TestApp, Wishes, database, eventually, now};
 
 /// The day before yesterday: the day on which the books begin.
 fn date() -> Date {
@@ -224,7 +224,7 @@ async fn whatever_the_day_that_books_begin_on_the_month_after_it_is_right() {
     })
     .await;
     let month = Month::plan(11, 60);
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::new_for_tests();
     month
         .happen(&test.stripe, async |asked| ask(&test, &client, asked).await)
         .await

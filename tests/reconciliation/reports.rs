@@ -164,7 +164,7 @@ async fn the_command_reports_a_payout_as_the_api_does() {
         let answer = run(&url, &[&report[..], &[payout, "--format", "json"]].concat()).await;
         assert_eq!(answer.unwrap(), json);
     }
-    let text = async |format: &str| {
+    let printed = async |format: &str| {
         let output = Command::new(Path::new(env!("CARGO_BIN_EXE_quittance")))
             .args(report)
             .args([reference, "--format", format])
@@ -181,8 +181,8 @@ async fn the_command_reports_a_payout_as_the_api_does() {
         String::from_utf8(output.stdout).unwrap()
     };
     let csv = test.get(&format!("{path}?format=csv")).await;
-    assert_eq!(text("csv").await.into_bytes(), csv.bytes);
-    let read = text("text").await;
+    assert_eq!(printed("csv").await.into_bytes(), csv.bytes);
+    let read = printed("text").await;
     for told in [
         reference,
         "One difference is open.",

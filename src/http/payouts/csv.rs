@@ -33,11 +33,13 @@ pub(super) const COLUMNS: [&str; 17] = [
 ];
 
 /// The first row.
+#[must_use]
 pub fn csv_header() -> String {
     format!("{}\r\n", COLUMNS.join(","))
 }
 
 /// A row for each line.
+#[must_use]
 pub fn csv_rows(payout: &str, lines: &[PayoutLine]) -> String {
     let rows = lines.iter().map(|line| Row { payout, line }.to_string());
     rows.collect()

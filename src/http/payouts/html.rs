@@ -64,10 +64,10 @@ impl ReportPage<'_> {
             (false, None, true) => ("wait", "Not read yet"),
             (false, None, false) => ("wait", "Not itemized"),
         };
-        write!(
+        writeln!(
             f,
             "<header><p class=\"over\">Payout reconciliation</p><h1>{} <span class=\"cur\">{}</span></h1>\
-             <p class=\"state {class}\"><span class=\"dot\"></span>{word}</p><p class=\"lead\">{}</p></header>\n",
+             <p class=\"state {class}\"><span class=\"dot\"></span>{word}</p><p class=\"lead\">{}</p></header>",
             self.money(told.amount.minor),
             told.amount.currency,
             Text(&in_words(report)),
@@ -88,7 +88,7 @@ impl ReportPage<'_> {
         f.write_str("<dl>")?;
         for (name, value) in [
             ("Payout", Some(told.provider_reference.as_str())),
-            ("State", Some(state_in_words(&told.state.word()).as_str())),
+            ("State", Some(state_in_words(told.state.word()).as_str())),
             ("Why it failed", failure),
             ("At the bank", arrives.as_deref()),
             ("Opened", Some(&moment(told.opened_at))),
@@ -117,10 +117,10 @@ impl ReportPage<'_> {
         let others = report.sums.iter().filter(|sum| !sum.is_own);
         let (mut count, mut amount, mut fee) = (0, 0, 0);
         for sum in others {
-            write!(
+            writeln!(
                 f,
                 "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-                 <td class=\"n\">{}</td></tr>\n",
+                 <td class=\"n\">{}</td></tr>",
                 Text(&spaced(&sum.kind)),
                 sum.count,
                 self.money(sum.amount_minor),
@@ -131,12 +131,12 @@ impl ReportPage<'_> {
             amount += sum.amount_minor;
             fee += sum.fee_minor;
         }
-        write!(
+        writeln!(
             f,
             "</tbody><tfoot><tr><th>Together</th><td class=\"n\">{count}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\
              <tr><th colspan=\"4\">The payout</th><td class=\"n\">{}</td></tr>\
-             <tr class=\"{}\"><th colspan=\"4\">Difference</th><td class=\"n\">{}</td></tr></tfoot></table></section>\n",
+             <tr class=\"{}\"><th colspan=\"4\">Difference</th><td class=\"n\">{}</td></tr></tfoot></table></section>",
             self.money(amount),
             self.money(-fee),
             self.money(report.net.minor),
@@ -155,15 +155,15 @@ impl ReportPage<'_> {
         if open.is_empty() {
             return Ok(());
         }
-        write!(
+        writeln!(
             f,
-            "<section><h2>Open differences ({})</h2><ul class=\"open\">\n",
+            "<section><h2>Open differences ({})</h2><ul class=\"open\">",
             open.len()
         )?;
         for exception in open {
-            write!(
+            writeln!(
                 f,
-                "<li><strong>{}</strong><p>{}</p><small>{}, since {}</small></li>\n",
+                "<li><strong>{}</strong><p>{}</p><small>{}, since {}</small></li>",
                 Text(&kind_in_words(exception.kind)),
                 Text(&exception.difference.detail),
                 exception.id,
@@ -183,11 +183,11 @@ impl ReportPage<'_> {
         } else {
             String::new()
         };
-        write!(
+        writeln!(
             f,
             "<section class=\"lines\"><h2>Lines</h2><p class=\"all\">{all}<a href=\"?format=csv\">All lines as CSV</a></p>\
              <table><thead><tr><th>When</th><th>What</th><th>For</th><th class=\"n\">Gross</th><th class=\"n\">Fee</th>\
-             <th class=\"n\">Net</th></tr></thead><tbody>\n"
+             <th class=\"n\">Net</th></tr></thead><tbody>"
         )?;
         for line in &lines.data {
             self.line(f, line)?;
@@ -197,11 +197,11 @@ impl ReportPage<'_> {
 
     fn line(&self, f: &mut Formatter<'_>, line: &PayoutLine) -> fmt::Result {
         let is_open = self.0.open.iter().any(|open| open.subject == line.id);
-        write!(
+        writeln!(
             f,
             "<tr{}><td>{}</td><td>{}<small>{}</small></td><td>{}<small>{}</small></td>\
              <td class=\"n\" data-is=\"Gross\">{}</td><td class=\"n\" data-is=\"Fee\">{}</td>\
-             <td class=\"n\" data-is=\"Net\">{}</td></tr>\n",
+             <td class=\"n\" data-is=\"Net\">{}</td></tr>",
             if is_open { " class=\"odd\"" } else { "" },
             moment(line.created_at),
             Text(&spaced(&line.kind)),

@@ -24,7 +24,7 @@ impl Display for ReportText<'_> {
             "{}  {}  {}",
             told.provider_reference,
             told.amount,
-            state_in_words(&told.state.word())
+            state_in_words(told.state.word())
         )?;
         writeln!(f, "{}\n", in_words(report))?;
         if !report.sums.is_empty() {
