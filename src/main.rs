@@ -13,7 +13,8 @@ use serde_json::json;
 /// A self-hosted payment service between Odoo and Stripe.
 ///
 /// Settings come from the environment (`QUITTANCE_…`) and a file; `quittance config-table` lists them. Secrets are never
-/// arguments: they come from the environment, as each command says. Commands answer with one JSON object.
+/// arguments: they come from the environment, as each command says. Commands answer with one JSON object, but where another form is
+/// asked for.
 #[derive(Parser)]
 #[command(version, propagate_version = true)]
 struct Cli {
@@ -66,7 +67,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Administer(command) => {
             let app = startup::app(&prepare()?).await?;
             let answer = cli::run(&app, command).await?;
-            say(&answer.to_string());
+            if !answer.is_null() {
+                say(&answer.to_string());
+            }
             if answer["ok"] == false {
                 return Ok(ExitCode::FAILURE);
             }

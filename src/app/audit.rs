@@ -1,34 +1,70 @@
 //! The proof that nothing is missing: what the provider holds against what the ledger says, with each difference named.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::auth::Operator;
-use super::{App, AppError};
+use super::{App, AppError, commit};
 use crate::domain::exception::{Exception, ExceptionState};
-use crate::domain::ids::ProviderAccountId;
+use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::ledger::LedgerAccount;
 use crate::domain::money::{Currency, Money};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::exceptions::lists::{self, ExceptionFilter};
+use crate::store::ledger::Held;
 
-/// How many open differences an audit names; the list of exceptions has the others.
+pub use crate::store::payouts::Unexplained;
+
+/// How many open differences an audit names, and of each account how many payouts; the lists have the others.
 const NAMED: i64 = 100;
+
+/// How many transactions may be summed from one audit to the next: with more of them a checkpoint is taken.
+const SUMMED: i64 = 10_000;
+
+/// How much of the ledger an audit sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// What was booked since the last checkpoint, beside that: it takes as long with millions of entries as with thousands.
+    SinceCheckpoint,
+    /// All of it; what checkpoints say must come out again.
+    Full,
+}
 
 /// What an audit found.
 #[derive(Debug)]
 pub struct Audit {
     /// Each account in each of its currencies.
     pub balances: Vec<Balance>,
+    /// The payouts that arrived or came back, as far as the provider can tell their lines.
+    pub payouts: Payouts,
     /// What is open, newest first: a hundred at most.
     pub open: Vec<Exception>,
 }
 
+/// How many payouts are explained, and which are not.
+#[derive(Debug, Default)]
+pub struct Payouts {
+    /// How many have all their lines read, sum to their amount, and have nothing open.
+    pub explained: i64,
+    /// How many have not.
+    pub unexplained: i64,
+    /// How many were made by hand: no lines can be told of them.
+    pub by_hand: i64,
+    /// Those that are not explained, newest first: a hundred of each account at most.
+    pub named: Vec<Unexplained>,
+}
+
 impl Audit {
-    /// Whether the provider and the ledger agree and no difference is open.
+    /// Whether the provider and the ledger agree, every payout is explained and no difference is open.
     #[must_use]
     pub fn is_explained(&self) -> bool {
         self.open.is_empty()
+            && self.payouts.unexplained == 0
+            && self
+                .balances
+                .iter()
+                .all(|balance| balance.checkpoint_off_minor == 0)
             && self
                 .balances
                 .iter()
@@ -51,6 +87,11 @@ pub struct Balance {
     pub unbooked_minor: i64,
     /// What waits in Suspense, in minor units: debits are positive.
     pub suspense_minor: i64,
+    /// Since when the account's books begin, and with what the provider held then, in minor units, where it had a past.
+    pub opening: Option<(OffsetDateTime, i64)>,
+    /// By how much what checkpoints say is not what all entries come to, in minor units, over all accounts of the ledger: anything but
+    /// zero says that the past was changed. Only a full audit looks.
+    pub checkpoint_off_minor: i64,
 }
 
 impl Balance {
@@ -72,15 +113,24 @@ impl Balance {
 }
 
 /// Holds every account of a merchant's mode against its ledger.
-pub async fn audit(app: &App, operator: &Operator) -> Result<Audit, AppError> {
+pub async fn audit(app: &App, operator: &Operator, depth: Depth) -> Result<Audit, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
     let ids = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         store::provider_accounts::list_ids(&mut conn, merchant, live).await?
     };
-    let mut balances = Vec::new();
+    let (mut balances, mut payouts) = (Vec::new(), Payouts::default());
     for id in ids {
-        balances.extend(audit_account(app, operator, id).await?);
+        balances.extend(audit_account(app, operator, id, depth).await?);
+        let mut tx = app.begin_to_read().await?;
+        let counted = store::payouts::count_explained(&mut tx, merchant, id).await?;
+        payouts.explained += counted.0;
+        payouts.unexplained += counted.1;
+        payouts.by_hand += counted.2;
+        let named = store::payouts::list_unexplained(&mut tx, merchant, id, NAMED).await?;
+        payouts.named.extend(named);
+        drop(tx);
+        take_checkpoint(app, merchant, id).await?;
     }
     let filter = ExceptionFilter {
         state: Some(ExceptionState::Open),
@@ -88,13 +138,30 @@ pub async fn audit(app: &App, operator: &Operator) -> Result<Audit, AppError> {
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let open = lists::list(&mut conn, merchant, live, &filter, None, NAMED).await?;
-    Ok(Audit { balances, open })
+    Ok(Audit {
+        balances,
+        payouts,
+        open,
+    })
+}
+
+/// Leaves a checkpoint where the next audit would have much to sum.
+async fn take_checkpoint(app: &App, merchant: MerchantId, id: ProviderAccountId) -> Result<(), AppError> {
+    let mut tx = app.begin().await?;
+    let taken = store::ledger_checkpoints::is_due(&mut tx, merchant, id, SUMMED).await?
+        && store::ledger_checkpoints::take(&mut tx, merchant, id).await?;
+    if taken {
+        commit(tx).await?;
+        tracing::info!(provider_account_id = %id, "the ledger was summed for later audits");
+    }
+    Ok(())
 }
 
 async fn audit_account(
     app: &App,
     operator: &Operator,
     id: ProviderAccountId,
+    depth: Depth,
 ) -> Result<Vec<Balance>, AppError> {
     let known = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
@@ -113,11 +180,11 @@ async fn audit_account(
     let sums = {
         // At one moment: a line is either booked or waits.
         let mut tx = app.begin_to_read().await?;
-        sum(&mut tx, operator, id).await?
+        sum(&mut tx, operator.merchant_id, id, depth).await?
     };
     let after = read().await?;
     let mut currencies: Vec<Currency> = before.iter().map(|held| held.currency).collect();
-    for currency in sums.iter().map(|(currency, ..)| *currency) {
+    for currency in sums.kinds.iter().map(|(currency, ..)| *currency) {
         if !currencies.contains(&currency) {
             currencies.push(currency);
         }
@@ -131,8 +198,11 @@ async fn audit_account(
         .into_iter()
         .map(|currency| {
             let of_kind = |kind| {
-                let found = sums.iter().find(|(of, what, _)| *of == currency && *what == kind);
-                found.map_or(0, |(.., minor)| *minor)
+                let found = sums
+                    .kinds
+                    .iter()
+                    .filter(|(of, what, _)| *of == currency && *what == kind);
+                found.map(|(.., minor)| *minor).sum()
             };
             let provider = Money::new(of(&before, currency), currency);
             Balance {
@@ -142,6 +212,8 @@ async fn audit_account(
                 ledger_minor: of_kind(Sum::Ledger),
                 unbooked_minor: of_kind(Sum::Unbooked),
                 suspense_minor: of_kind(Sum::Suspense),
+                opening: sums.opened_at.map(|at| (at, of_kind(Sum::Opening))),
+                checkpoint_off_minor: of_kind(Sum::CheckpointOff),
             }
         })
         .collect())
@@ -153,32 +225,79 @@ enum Sum {
     Ledger,
     Suspense,
     Unbooked,
+    Opening,
+    CheckpointOff,
+}
+
+/// What an account's rows come to.
+struct Sums {
+    /// Currency by currency; what is not there is zero.
+    kinds: Vec<(Currency, Sum, i64)>,
+    /// When its books begin, where it had a past.
+    opened_at: Option<OffsetDateTime>,
 }
 
 async fn sum(
     conn: &mut PgConnection,
-    operator: &Operator,
+    merchant: MerchantId,
     id: ProviderAccountId,
-) -> Result<Vec<(Currency, Sum, i64)>, AppError> {
-    let merchant = operator.merchant_id;
+    depth: Depth,
+) -> Result<Sums, AppError> {
     let currency = |code: &str| {
         code.parse()
             .map_err(|error| StoreError::corrupt("ledger_entry", &error))
     };
-    let mut sums = Vec::new();
-    let held = store::ledger::list_balances(conn, merchant, id).await?;
+    let mut kinds = Vec::new();
+    let since_checkpoint = store::ledger_checkpoints::sum(conn, merchant, id).await?;
+    let held = match depth {
+        Depth::SinceCheckpoint => since_checkpoint,
+        Depth::Full => {
+            let all = store::ledger::sum_all(conn, merchant, id).await?;
+            for held in &since_checkpoint {
+                kinds.push((currency(&held.currency)?, Sum::CheckpointOff, off(held, &all)));
+            }
+            for held in all
+                .iter()
+                .filter(|held| !since_checkpoint.iter().any(|other| same(held, other)))
+            {
+                kinds.push((
+                    currency(&held.currency)?,
+                    Sum::CheckpointOff,
+                    held.balance_minor.abs(),
+                ));
+            }
+            all
+        }
+    };
     for held in held {
         for (account, kind) in [
             (LedgerAccount::ProviderBalance, Sum::Ledger),
             (LedgerAccount::Suspense, Sum::Suspense),
         ] {
             if held.account == account {
-                sums.push((currency(&held.currency)?, kind, held.balance_minor));
+                kinds.push((currency(&held.currency)?, kind, held.balance_minor));
             }
         }
     }
     for (code, _, minor) in store::balance_transactions::sum_unbooked(conn, merchant, id).await? {
-        sums.push((currency(&code)?, Sum::Unbooked, minor));
+        kinds.push((currency(&code)?, Sum::Unbooked, minor));
     }
-    Ok(sums)
+    let opening = store::openings::find(conn, merchant, id).await?;
+    for opened in store::openings::list_balances(conn, merchant, id).await? {
+        kinds.push((opened.currency, Sum::Opening, opened.amount_minor));
+    }
+    Ok(Sums {
+        kinds,
+        opened_at: opening.map(|opening| opening.at),
+    })
+}
+
+fn same(held: &Held, other: &Held) -> bool {
+    held.account == other.account && held.currency == other.currency
+}
+
+/// By how much one sum is not what all entries come to. Never negative, so that two of them do not hide each other.
+fn off(held: &Held, all: &[Held]) -> i64 {
+    let found = all.iter().find(|other| same(held, other));
+    (held.balance_minor - found.map_or(0, |found| found.balance_minor)).abs()
 }

@@ -61,6 +61,31 @@ impl Operator {
     }
 }
 
+/// Whose things are looked at, and of which mode.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose {
+    pub(super) merchant_id: MerchantId,
+    pub(super) live: bool,
+}
+
+impl From<&Caller> for Whose {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            merchant_id: caller.merchant_id,
+            live: caller.live,
+        }
+    }
+}
+
+impl From<&Operator> for Whose {
+    fn from(operator: &Operator) -> Self {
+        Self {
+            merchant_id: operator.merchant_id,
+            live: operator.live,
+        }
+    }
+}
+
 /// Finds out who presents a key; `None` where nobody may.
 pub async fn authenticate(app: &App, key: &SecretString) -> Result<Option<Caller>, AppError> {
     let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;

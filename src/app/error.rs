@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::reconciliation::opening::OpeningRefused;
 use crate::domain::checkout::CheckoutState;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::exception::BoundToMessage;
@@ -95,6 +96,9 @@ pub enum AppError {
     /// The exception goes with its message.
     #[error(transparent)]
     BoundToMessage(#[from] BoundToMessage),
+    /// The account cannot be opened so.
+    #[error("the account cannot be opened at that date")]
+    Opening(#[from] OpeningRefused),
     /// Odoo could not be set up.
     #[error("odoo could not be set up")]
     Sink(#[from] SinkError),

@@ -77,6 +77,21 @@ async fn refresh(
     Err(AppError::in_flight())
 }
 
+/// Takes in how a payout was listed just now. What is heard of it at the same time goes first.
+pub(super) async fn take_in(
+    app: &App,
+    conn: &mut PgConnection,
+    (merchant, account): (MerchantId, ProviderAccountId),
+    said: &PayoutSnapshot,
+) -> Result<(), AppError> {
+    let held = store::payouts::find(conn, merchant, account, &said.provider_reference).await?;
+    let as_of = Heard::AsOf(held.as_ref().map(|held| held.version));
+    let _it_or_what_is_newer = apply(app, conn, (merchant, account), said, as_of).await?;
+    // Where it was known before the account was opened, what it is for the books may be another now.
+    let payout = store::payouts::lock(conn, merchant, account, &said.provider_reference).await?;
+    follow(app, conn, &payout).await
+}
+
 /// Takes in what a provider says of a payout. It is safe to repeat, in any order.
 async fn apply(
     app: &App,

@@ -23,8 +23,8 @@ const BATCH: i64 = 500;
 
 /// A transaction of the ledger, and what a bookkeeper wants to know of it.
 #[derive(Debug)]
-pub(super) struct Booked<'a> {
-    pub(super) transaction: &'a NewTransaction,
+pub(super) struct Booked {
+    pub(super) transaction: NewTransaction,
     /// What people read beside it.
     pub(super) label: String,
     /// What it meets in Odoo, by the provider's id.
@@ -33,13 +33,26 @@ pub(super) struct Booked<'a> {
     pub(super) payment: Option<(PaymentId, OdooInstanceId)>,
 }
 
+/// Books transactions of an account in the ledger, each once, and queues them for whoever keeps its books: the one way there.
+pub(super) async fn book(
+    app: &App,
+    conn: &mut PgConnection,
+    place: (MerchantId, ProviderAccountId),
+    booked: Vec<Booked>,
+) -> Result<(), AppError> {
+    let transactions: Vec<&NewTransaction> = booked.iter().map(|booked| &booked.transaction).collect();
+    store::ledger::insert(conn, place.0, place.1, &transactions).await?;
+    queue(app, conn, place, booked).await?;
+    Ok(())
+}
+
 /// Queues what was booked of an account for whoever keeps its books. What was queued before is passed over. How
 /// many messages.
-pub(super) async fn queue(
+async fn queue(
     app: &App,
     conn: &mut PgConnection,
     (merchant, account): (MerchantId, ProviderAccountId),
-    booked: Vec<Booked<'_>>,
+    booked: Vec<Booked>,
 ) -> Result<usize, AppError> {
     let mapped = store::odoo_journals::list_instances(conn, merchant, account).await?;
     if mapped.is_empty() && booked.iter().all(|booked| booked.payment.is_none()) {
@@ -93,13 +106,13 @@ pub async fn catch_up(
             return Ok(queued);
         };
         after = Some(last.id);
-        let booked = found.iter().map(|found| {
-            let (label, meets) = name(found);
+        let booked = found.into_iter().map(|found| {
+            let (label, meets) = name(&found);
             Booked {
-                transaction: &found.transaction,
+                payment: found.transaction.payment_id.zip(found.odoo_instance),
+                transaction: found.transaction,
                 label,
                 meets,
-                payment: found.transaction.payment_id.zip(found.odoo_instance),
             }
         });
         queued += queue(app, &mut tx, (merchant, account), booked.collect()).await?;

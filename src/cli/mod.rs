@@ -4,6 +4,7 @@ mod events;
 mod exceptions;
 mod odoo_instances;
 mod outbox;
+mod payouts;
 mod provider_accounts;
 mod reconciliation;
 mod whose;
@@ -13,6 +14,7 @@ use events::EventsCommand;
 use exceptions::ExceptionsCommand;
 use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
+use payouts::PayoutsCommand;
 use provider_accounts::ProviderAccountCommand;
 use quittance::app::{App, setup};
 use quittance::domain::ids::MerchantId;
@@ -46,6 +48,9 @@ pub(crate) enum Administer {
     Reconcile(Reconcile),
     /// Hold what the provider holds against the ledger. Fails where not all is explained.
     Audit(Audited),
+    /// Payouts, line by line.
+    #[command(subcommand)]
+    Payouts(PayoutsCommand),
     /// Differences that a person must see.
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
@@ -106,6 +111,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         Administer::Outbox(command) => outbox::run(app, command).await?,
         Administer::Reconcile(command) => command.run(app).await?,
         Administer::Audit(command) => command.run(app).await?,
+        Administer::Payouts(command) => payouts::run(app, command).await?,
         Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })
 }

@@ -7,8 +7,8 @@ use quittance::app::auth::Operator;
 use quittance::domain::ids::MerchantId;
 use quittance::http;
 use serde::de::DeserializeOwned;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::{Date, OffsetDateTime};
 
 /// Whose things they are, and of which mode.
 #[derive(Args)]
@@ -75,4 +75,9 @@ pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| "must be a time of RFC 3339, such as 2026-11-20T12:00:00Z".to_owned())
+}
+
+/// A day.
+pub(super) fn day(text: &str) -> Result<Date, String> {
+    Date::parse(text, &Iso8601::DATE).map_err(|_| "must be a day, such as 2026-11-20".to_owned())
 }

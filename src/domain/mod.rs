@@ -13,6 +13,8 @@ pub mod ids;
 pub mod ledger;
 pub mod money;
 pub mod news;
+pub mod odoo_reference;
+pub mod opening;
 pub mod operation;
 pub mod outbox;
 pub mod payment;

@@ -10,8 +10,9 @@ use super::Problem;
 use super::exceptions::ExceptionView;
 use super::refusals::{InTheWay, Unscoped, Unserved};
 use crate::app::App;
-use crate::app::audit::{self, Audit, Balance};
+use crate::app::audit::{self, Audit, Balance, Depth, Payouts, Unexplained};
 use crate::app::auth::Caller;
+use crate::app::reconciliation::opening::Opened;
 use crate::domain::scope::Scope;
 
 /// What the provider holds in one currency of an account, and what is known of it here. All in minor units.
@@ -33,6 +34,21 @@ struct BalanceView {
     difference_minor: i64,
     /// What nobody has explained yet, debits positive: each part of it has an exception.
     suspense_minor: i64,
+    /// For an account that had a past: what its books begin with.
+    opening: Option<OpenedView>,
+    /// By how much what earlier audits summed is not what all entries come to, over all accounts of the ledger: only a full audit looks,
+    /// and anything but zero says that the past was changed.
+    checkpoint_off_minor: i64,
+}
+
+/// What the books of an account begin with.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpenedView {
+    /// The first day whose lines are booked, in UTC.
+    #[schema(value_type = String, format = Date)]
+    date: String,
+    /// What the provider held then, in minor units.
+    amount_minor: i64,
 }
 
 impl From<&Balance> for BalanceView {
@@ -46,6 +62,71 @@ impl From<&Balance> for BalanceView {
             unbooked_minor: balance.unbooked_minor,
             difference_minor: balance.difference().minor,
             suspense_minor: balance.suspense_minor,
+            opening: balance.opening.map(|(at, amount_minor)| OpenedView {
+                date: at.to_offset(time::UtcOffset::UTC).date().to_string(),
+                amount_minor,
+            }),
+            checkpoint_off_minor: balance.checkpoint_off_minor,
+        }
+    }
+}
+
+/// A payout that arrived or came back and is not explained. Amounts in minor units.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnexplainedPayoutView {
+    /// `pyt_…`
+    id: String,
+    /// `acc_…`
+    provider_account: String,
+    /// The provider's id of it, such as `po_…`.
+    provider_reference: String,
+    /// Where it stands.
+    #[schema(examples("paid"))]
+    state: String,
+    amount_minor: i64,
+    /// ISO 4217.
+    currency: String,
+    /// The sum of the nets of its lines; null while they are not all read.
+    net_minor: Option<i64>,
+    /// What that is more than the payout; zero where only something about one of its lines is open.
+    difference_minor: Option<i64>,
+}
+
+impl From<&Unexplained> for UnexplainedPayoutView {
+    fn from(payout: &Unexplained) -> Self {
+        Self {
+            id: payout.id.to_string(),
+            provider_account: payout.provider_account_id.to_string(),
+            provider_reference: payout.provider_reference.clone(),
+            state: payout.state.clone(),
+            amount_minor: payout.amount_minor,
+            currency: payout.currency.clone(),
+            net_minor: payout.net_minor,
+            difference_minor: payout.net_minor.map(|net| net - payout.amount_minor),
+        }
+    }
+}
+
+/// Which payouts that arrived or came back are explained.
+#[derive(Debug, Serialize, ToSchema)]
+struct PayoutsView {
+    /// How many have all their lines read, sum to their amount, and have nothing open.
+    explained_count: i64,
+    /// How many have not.
+    unexplained_count: i64,
+    /// How many were made by hand: the provider cannot tell their lines.
+    by_hand_count: i64,
+    /// Those that are not explained, newest first, 100 of each account at most.
+    unexplained: Vec<UnexplainedPayoutView>,
+}
+
+impl From<&Payouts> for PayoutsView {
+    fn from(payouts: &Payouts) -> Self {
+        Self {
+            explained_count: payouts.explained,
+            unexplained_count: payouts.unexplained,
+            by_hand_count: payouts.by_hand,
+            unexplained: payouts.named.iter().map(UnexplainedPayoutView::from).collect(),
         }
     }
 }
@@ -53,9 +134,10 @@ impl From<&Balance> for BalanceView {
 /// What an audit found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditReport {
-    /// Whether provider and ledger agree in every currency and no difference is open.
+    /// Whether provider and ledger agree in every currency, every payout is explained and no difference is open.
     explained: bool,
     balances: Vec<BalanceView>,
+    payouts: PayoutsView,
     /// The differences that are open, newest first, 100 at most: `GET /v1/exceptions?state=open` lists all.
     open: Vec<ExceptionView>,
 }
@@ -65,7 +147,53 @@ impl From<&Audit> for AuditReport {
         Self {
             explained: audit.is_explained(),
             balances: audit.balances.iter().map(BalanceView::from).collect(),
+            payouts: PayoutsView::from(&audit.payouts),
             open: audit.open.iter().map(ExceptionView::from).collect(),
+        }
+    }
+}
+
+/// An account that was opened with its past, as the command line answers.
+#[derive(Debug, Serialize)]
+pub struct OpeningReport {
+    opening: String,
+    balances: Vec<OpeningView>,
+    /// By how much the balance moved while its lines were read, before it stood still.
+    in_flight: Vec<MovedView>,
+    booked: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct OpeningView {
+    currency: &'static str,
+    amount_minor: i64,
+    in_transit_minor: i64,
+    disputed_minor: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct MovedView {
+    currency: &'static str,
+    moved_minor: i64,
+}
+
+impl From<&Opened> for OpeningReport {
+    fn from(opened: &Opened) -> Self {
+        let balances = opened.balances.iter().map(|balance| OpeningView {
+            currency: balance.currency.code(),
+            amount_minor: balance.amount_minor,
+            in_transit_minor: balance.in_transit_minor,
+            disputed_minor: balance.disputed_minor,
+        });
+        let moved = opened.in_flight.iter().map(|moved| MovedView {
+            currency: moved.currency.code(),
+            moved_minor: moved.minor,
+        });
+        Self {
+            opening: opened.date.to_string(),
+            balances: balances.collect(),
+            in_flight: moved.collect(),
+            booked: opened.booked,
         }
     }
 }
@@ -79,6 +207,6 @@ impl From<&Audit> for AuditReport {
 #[get("/v1/audit")]
 pub(super) async fn get(app: web::Data<Arc<App>>, caller: Caller) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::ExceptionsRead)?;
-    let audit = audit::audit(&app, &operator).await?;
+    let audit = audit::audit(&app, &operator, Depth::SinceCheckpoint).await?;
     Ok(HttpResponse::Ok().json(AuditReport::from(&audit)))
 }

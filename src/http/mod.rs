@@ -36,12 +36,13 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
-pub use audit::AuditReport;
+pub use audit::{AuditReport, OpeningReport};
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
 pub use page::{Replayed, after as parse_cursor};
+pub use payouts::{PayoutReconciliation, ReportText, SHOWN, csv_header, csv_rows};
 pub use problem::Problem;
 
 /// The largest body taken, in bytes.

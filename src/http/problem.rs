@@ -224,6 +224,7 @@ impl From<AppError> for Problem {
             AppError::EventLeased => event_leased(),
             AppError::MessageNotDead(state) => message_not_dead(state),
             AppError::BoundToMessage(bound) => conflict("exception_of_message", bound.to_string()),
+            AppError::Opening(refused) => conflict("opening_refused", refused.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
             AppError::Store(_)

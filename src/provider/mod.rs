@@ -30,7 +30,7 @@ pub use error::{Ambiguity, ProviderError};
 pub use history::{History, HistoryPage};
 pub use interpretation::{Interpretation, PartRef};
 pub use registry::Registry;
-pub use settlement::{LinePage, Lines, Settlement};
+pub use settlement::{DisputePage, LinePage, Lines, PayoutPage, Settlement};
 pub use wallet::{NewSetup, Wallet};
 pub use webhook::{Delivery, Envelope, Proof, Source, VerifiedWebhook, VerifyError, verify_hmac_sha256};
 

@@ -10,7 +10,8 @@ use crate::domain::balance_transaction::{About, BalanceTransaction, FeePart, Lin
 use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::money::Money;
 
-/// Keeps facts of an account, many in one statement: one that is known is left as it is. Each waits to be booked.
+/// Keeps facts of an account, many in one statement: one that is known is left as it is. Each waits to be booked, but for those from
+/// before the account's opening.
 ///
 /// `payment` is whose they are, where that is known already.
 pub async fn insert(
@@ -49,10 +50,16 @@ pub async fn insert(
     sqlx::query(
         "insert into balance_transaction (merchant_id, provider_account_id, payment_id, id, kind, source, reporting_category,
              description, exchange_rate, payment_reference, charge_reference, amount_minor, fee_minor, net_minor, currency,
-             fee_details, available_on, created_at, named_payment, presented_minor, presented_currency)
-         select $1, $2, $3, * from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-             $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::jsonb[], $17::timestamptz[],
-             $18::timestamptz[], $19::uuid[], $20::bigint[], $21::text[])
+             fee_details, available_on, created_at, named_payment, presented_minor, presented_currency, book_at)
+         select $1, $2, $3, line.*, case when line.created_at >= coalesce(
+                 (select at from opening where merchant_id = $1 and provider_account_id = $2), '-infinity')
+             then clock_timestamp() end
+         from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+             $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::jsonb[], $17::timestamptz[], $18::timestamptz[],
+             $19::uuid[], $20::bigint[], $21::text[])
+             as line (id, kind, source, reporting_category, description, exchange_rate, payment_reference, charge_reference,
+                 amount_minor, fee_minor, net_minor, currency, fee_details, available_on, created_at, named_payment,
+                 presented_minor, presented_currency)
          on conflict do nothing",
     )
     .bind(merchant)
@@ -295,6 +302,24 @@ pub async fn sum_unbooked(
     )
     .bind(merchant)
     .bind(account)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The nets of an account's lines from a moment on, booked or not, by currency, in minor units.
+pub async fn sum_since(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    since: OffsetDateTime,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select currency, sum(net_minor)::bigint from balance_transaction
+         where merchant_id = $1 and provider_account_id = $2 and created_at >= $3 group by currency",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(since)
     .fetch_all(conn)
     .await?)
 }

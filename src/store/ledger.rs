@@ -28,7 +28,7 @@ pub async fn insert(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
-    transactions: &[NewTransaction],
+    transactions: &[&NewTransaction],
 ) -> Result<(), StoreError> {
     if transactions.is_empty() {
         return Ok(());
@@ -216,8 +216,9 @@ pub struct Held {
     pub balance_minor: i64,
 }
 
-/// What every account of the ledger holds of an account at a provider, by currency.
-pub async fn list_balances(
+/// What every account of the ledger holds of an account at a provider, by currency, out of all entries: it takes as long as there are
+/// many.
+pub async fn sum_all(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,

@@ -85,6 +85,21 @@ pub async fn rewind(
     .await?)
 }
 
+/// Until when an account's lines were read, by the provider's clock.
+pub async fn read_until(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<OffsetDateTime, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select read_until from line_cursor where merchant_id = $1 and provider_account_id = $2",
+    )
+    .bind(merchant)
+    .bind(account)
+    .fetch_one(conn)
+    .await?)
+}
+
 /// Notes where the walk stands. It stays leased. `false` where the lease was lost: then nothing of this transaction may count.
 pub async fn advance(
     conn: &mut PgConnection,

@@ -238,6 +238,102 @@ pub async fn get(
     row.ok_or(StoreError::NotFound)?.try_into()
 }
 
+/// The id of the payout that a provider knows by that name at one of a merchant's accounts of a mode.
+pub async fn find_id(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: bool,
+    reference: &str,
+) -> Result<Option<PayoutId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from payout where merchant_id = $1 and provider_reference = $3
+             and provider_account_id in (select id from provider_account where merchant_id = $1 and live = $2)
+         order by id limit 1",
+    )
+    .bind(merchant)
+    .bind(live)
+    .bind(reference)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// A payout that is done and not explained, and what its lines come to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Unexplained {
+    /// Its id.
+    pub id: PayoutId,
+    /// Which account it is of.
+    pub provider_account_id: ProviderAccountId,
+    /// The provider's id of it.
+    pub provider_reference: String,
+    /// Where it stands.
+    pub state: String,
+    /// What went to the bank, in minor units.
+    pub amount_minor: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The sum of the nets of its lines, in minor units; none while they are not all read.
+    pub net_minor: Option<i64>,
+}
+
+/// The payouts of an account that are done (arrived, or came back), by whether they can be explained and are.
+macro_rules! done {
+    () => {
+        "with held as (
+             select payout as reference from exception
+             where merchant_id = $1 and provider_account_id = $2 and closed_at is null and payout is not null
+             union
+             select l.payout from exception x join payout_line l on l.merchant_id = x.merchant_id
+                 and l.provider_account_id = x.provider_account_id and l.balance_transaction = x.subject
+             where x.merchant_id = $1 and x.provider_account_id = $2 and x.closed_at is null
+         ), done as (
+             select p.*, case when r.read_at is not null then r.net_minor end as net_minor,
+                 r.read_at is not null and r.net_minor = p.amount_minor and held.reference is null as is_explained
+             from payout p
+             left join payout_reading r on r.merchant_id = p.merchant_id and r.provider_account_id = p.provider_account_id
+                 and r.payout = p.provider_reference
+             left join held on held.reference = p.provider_reference
+             where p.merchant_id = $1 and p.provider_account_id = $2 and p.state in ('paid', 'failed')
+         ) "
+    };
+}
+
+/// How many payouts of an account are done and explained; done and not; and done, but made by hand: no provider tells their lines.
+pub async fn count_explained(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<(i64, i64, i64), StoreError> {
+    Ok(sqlx::query_as(concat!(
+        done!(),
+        "select count(*) filter (where is_automatic and is_explained),
+             count(*) filter (where is_automatic and not is_explained), count(*) filter (where not is_automatic) from done"
+    ))
+    .bind(merchant)
+    .bind(account)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The payouts of an account that are done and not explained, newest first, `limit` at most.
+pub async fn list_unexplained(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    limit: i64,
+) -> Result<Vec<Unexplained>, StoreError> {
+    Ok(sqlx::query_as(concat!(
+        done!(),
+        "select id, provider_account_id, provider_reference, state, amount_minor, currency, net_minor from done
+         where is_automatic and not is_explained order by id desc limit $3"
+    ))
+    .bind(merchant)
+    .bind(account)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// A page of a merchant's payouts of one mode, newest first, after `after`, `limit` at most; of one state, where it is said.
 pub async fn list(
     conn: &mut PgConnection,

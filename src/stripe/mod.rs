@@ -15,6 +15,7 @@ mod judgement;
 mod money;
 mod nul;
 mod objects;
+mod opening;
 mod recent;
 mod refusal;
 mod request;

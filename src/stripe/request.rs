@@ -15,6 +15,7 @@ use stripe_core::payment_intent::{
     CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, ListPaymentIntent,
     RetrievePaymentIntent, SearchPaymentIntent,
 };
+use stripe_core::payout::ListPayout;
 use stripe_core::refund::{CreateRefund, ListRefund};
 use stripe_core::setup_intent::{CreateSetupIntent, ListSetupIntent, RetrieveSetupIntent};
 use stripe_payment::payment_method::{DetachPaymentMethod, RetrievePaymentMethod};
@@ -29,6 +30,7 @@ impl Reads for SearchPaymentIntent {}
 impl Reads for ListPaymentIntent {}
 impl Reads for ListRefund {}
 impl Reads for ListBalanceTransaction {}
+impl Reads for ListPayout {}
 impl Reads for RetrieveCheckoutSession {}
 impl Reads for ListCheckoutSession {}
 impl Reads for ListCustomer {}

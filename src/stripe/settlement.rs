@@ -5,18 +5,20 @@ use serde::Deserialize;
 use stripe_core::balance::RetrieveForMyAccountBalance;
 use stripe_core::balance_transaction::ListBalanceTransaction;
 use stripe_types::{RangeBoundsTs, RangeQueryTs};
+use time::OffsetDateTime;
 
 use super::Stripe;
 use super::compose::checked;
 use super::ledger::classify;
 use super::money::StripeAmount;
 use super::objects::{BalanceTransaction, Expandable, Identified, Metadata, Page};
+use super::opening;
 use super::request::{Reads, Request};
 use super::snapshots::{Fields, Unreadable};
 use crate::domain::balance_transaction::{About, BalanceTransaction as Fact, Line};
 use crate::domain::ledger::Classified;
 use crate::domain::money::Money;
-use crate::provider::{LinePage, Lines, ProviderAccount, ProviderError, Settlement};
+use crate::provider::{DisputePage, LinePage, Lines, PayoutPage, ProviderAccount, ProviderError, Settlement};
 
 /// How many lines are read at a time: the most that Stripe gives.
 const PAGE: i64 = 100;
@@ -135,6 +137,24 @@ impl Settlement for Stripe {
         classify(line)
     }
 
+    async fn read_payouts(
+        &self,
+        account: &ProviderAccount,
+        since: OffsetDateTime,
+        next: Option<&str>,
+    ) -> Result<PayoutPage, ProviderError> {
+        opening::read_payouts(&self.http, account, since, next).await
+    }
+
+    async fn read_disputes(
+        &self,
+        account: &ProviderAccount,
+        since: OffsetDateTime,
+        next: Option<&str>,
+    ) -> Result<DisputePage, ProviderError> {
+        opening::read_disputes(&self.http, account, since, next).await
+    }
+
     async fn fetch_balance(&self, account: &ProviderAccount) -> Result<Vec<Money>, ProviderError> {
         let request = RetrieveForMyAccountBalance::new();
         let balance: Balance = self
@@ -159,7 +179,7 @@ impl Settlement for Stripe {
 }
 
 /// Waiting may help: a person, or a later version of ours, may read what this one cannot.
-fn unreadable(what: Unreadable) -> ProviderError {
+pub(super) fn unreadable(what: Unreadable) -> ProviderError {
     ProviderError::Unavailable {
         message: what.to_string(),
     }

@@ -3,40 +3,12 @@
 use quittance_sandbox::stripe::{Extra, Options, PayoutKind, Rate, Settlement};
 use reqwest::StatusCode;
 use serde_json::json;
-use time::OffsetDateTime;
 
-use super::{audit, balances, open, reconcile};
-use crate::support::{TestApp, Wishes, eventually, now};
+use super::{an_hour_ago, audit, balances, open, paid, paid_with_lines, reconcile};
+use crate::support::{TestApp, Wishes, eventually};
 
 fn held(account: &str, currency: &str, minor: i64) -> (String, String, i64) {
     (account.to_owned(), currency.to_owned(), minor)
-}
-
-fn an_hour_ago() -> OffsetDateTime {
-    now() - time::Duration::HOUR
-}
-
-async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde_json::Value {
-    let mut wish = json!({ "payment_method": "pm_card_visa" });
-    for (name, value) in more.as_object().unwrap() {
-        wish[name] = value.clone();
-    }
-    let payment = test.create(reference, wish).await.expect(StatusCode::CREATED);
-    test.until(payment["id"].as_str().unwrap(), "captured").await
-}
-
-/// So many payments, each with its ledger line: Stripe writes that a moment after the payment.
-async fn paid_with_lines(test: &TestApp, count: i64) {
-    for number in 0..count {
-        paid(test, &format!("S{number}"), json!({})).await;
-    }
-    eventually(
-        async || match test.count("balance_transaction where kind = 'charge'").await {
-            lines if lines == count => Ok(()),
-            other => Err(format!("{other} lines")),
-        },
-    )
-    .await;
 }
 
 #[tokio::test]

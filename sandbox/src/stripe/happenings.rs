@@ -98,9 +98,14 @@ impl PretendStripe {
 
     /// Takes a payment as somebody at the dashboard does: there is no metadata of ours. Returns its charge's id.
     pub fn pay_in_dashboard(&self, amount: i64, currency: &str) -> Result<String> {
+        self.pay_elsewhere(amount, currency, "Taken+in+the+dashboard")
+    }
+
+    /// Takes a payment as another program does, with a description as it stands in a form. Returns its charge's id.
+    pub fn pay_elsewhere(&self, amount: i64, currency: &str, description: &str) -> Result<String> {
         let form = format!(
             "amount={amount}&currency={currency}&payment_method=pm_card_visa&payment_method_types[]=card\
-             &confirm=true&capture_method=automatic&description=Taken+in+the+dashboard"
+             &confirm=true&capture_method=automatic&description={description}"
         );
         let mut state = self.unasked();
         let intent = payment_intents::create(&mut state, fields(&form)?).map_err(refused)?;

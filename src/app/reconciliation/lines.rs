@@ -71,6 +71,19 @@ pub(super) async fn read_since(
     Ok(())
 }
 
+/// Reads what an account's list has grown by since it was read last, to the end.
+pub(super) async fn read_on(
+    app: &App,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<(), AppError> {
+    let until = {
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        store::line_cursors::read_until(&mut conn, merchant, account).await?
+    };
+    read_since(app, merchant, account, until - LATE).await
+}
+
 /// Goes on with a walk for a while. What is left of it, where something is.
 #[tracing::instrument(name = "app.reconciliation.walk", skip_all, fields(provider_account_id = %cursor.provider_account_id))]
 async fn walk(app: &App, mut cursor: LineCursor) -> Result<Option<LineCursor>, AppError> {

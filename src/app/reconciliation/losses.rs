@@ -47,6 +47,12 @@ pub(in crate::app) async fn book(
     let (merchant, account) = (dispute.merchant_id, dispute.provider_account_id);
     let reference = &dispute.told.provider_reference;
     let taken = store::ledger::list_disputed(conn, merchant, account, reference).await?;
+    let told = match dispute.payment_id {
+        Some(id) => store::payments::find_odoo_instance(conn, merchant, id)
+            .await?
+            .map(|instance| (id, instance)),
+        None => None,
+    };
     let mut lost = Vec::with_capacity(taken.len());
     let before: i64 = taken.iter().map(|(.., times)| times).sum();
     let open = taken.into_iter().filter(|(_, minor, _)| *minor != 0);
@@ -56,30 +62,17 @@ pub(in crate::app) async fn book(
             .map_err(|error| StoreError::corrupt("ledger_entry", &error))?;
         let entries = ledger::book_lost(Money::new(minor, currency))
             .map_err(|error| StoreError::corrupt("ledger_entry", &error))?;
-        lost.push(NewTransaction {
-            source: format!("lost:{reference}:{number}"),
-            payment_id: dispute.payment_id,
-            occurred_at: app.clock.now(),
-            entries,
+        lost.push(Booked {
+            transaction: NewTransaction {
+                source: format!("lost:{reference}:{number}"),
+                payment_id: dispute.payment_id,
+                occurred_at: app.clock.now(),
+                entries,
+            },
+            label: reference.clone(),
+            meets: dispute.told.charge_reference.clone(),
+            payment: told,
         });
     }
-    store::ledger::insert(conn, merchant, account, &lost).await?;
-    let instance = match dispute.payment_id {
-        Some(id) => store::payments::find_odoo_instance(conn, merchant, id)
-            .await?
-            .map(|instance| (id, instance)),
-        None => None,
-    };
-    let booked = lost.iter().map(|transaction| Booked {
-        transaction,
-        label: reference.clone(),
-        meets: dispute
-            .told
-            .charge_reference
-            .clone()
-            .filter(|_| instance.is_some()),
-        payment: instance,
-    });
-    postings::queue(app, conn, (merchant, account), booked.collect()).await?;
-    Ok(())
+    postings::book(app, conn, (merchant, account), lost).await
 }

@@ -5,6 +5,7 @@
 
 mod lines;
 pub(super) mod losses;
+pub mod opening;
 mod payouts;
 pub mod report;
 
@@ -18,9 +19,10 @@ use super::postings::{self, Booked};
 use super::{App, AppError, commit};
 use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::exception::{ExceptionKind, NewException};
-use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
+use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::{self, Classified, Counterpart, LedgerAccount, Unexplained};
 use crate::domain::money::Money;
+use crate::domain::odoo_reference::odoo_reference;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::posting;
 use crate::domain::snapshot::Said;
@@ -54,6 +56,11 @@ pub async fn reconcile(
     since: OffsetDateTime,
 ) -> Result<usize, AppError> {
     lines::read_since(app, merchant, account, since).await?;
+    book_all(app).await
+}
+
+/// Books until nothing is left to do. How many lines.
+async fn book_all(app: &App) -> Result<usize, AppError> {
     let mut booked = 0;
     loop {
         let read = read_due(app).await?;
@@ -107,8 +114,7 @@ async fn book(
 ) -> Result<(), AppError> {
     let known = app.accounts.get(app, conn, account).await?;
     let settlement = app.provider(&known.account.provider)?.settlement();
-    let mut transactions = Vec::with_capacity(lines.len());
-    let mut told = Vec::with_capacity(lines.len());
+    let mut to_book = Vec::with_capacity(lines.len());
     let mut disputes = Vec::new();
     let mut booked: Vec<(&str, Option<PaymentId>)> = Vec::with_capacity(lines.len());
     for unbooked in lines {
@@ -126,33 +132,28 @@ async fn book(
             disputes.extend(fact.source.as_deref());
         }
         let is_customers = presented.is_some() && classified.counterpart == Some(Counterpart::Customer);
-        told.push((label(fact), is_customers.then(|| meets(unbooked)).flatten()));
         booked.push((&fact.id, payment));
-        transactions.push(NewTransaction {
-            source: fact.id.clone(),
-            payment_id: payment,
-            occurred_at: fact.created,
-            entries: booking.entries,
+        to_book.push(Booked {
+            label: label(fact),
+            meets: is_customers.then(|| meets(unbooked)).flatten(),
+            payment: told(unbooked),
+            transaction: NewTransaction {
+                source: fact.id.clone(),
+                payment_id: payment,
+                occurred_at: fact.created,
+                entries: booking.entries,
+            },
         });
     }
-    store::ledger::insert(conn, merchant, account, &transactions).await?;
-    let to_post =
-        transactions
-            .iter()
-            .zip(told)
-            .zip(lines)
-            .map(|((transaction, (label, meets)), unbooked)| {
-                let payment = unbooked.payment.as_ref();
-                Booked {
-                    transaction,
-                    label,
-                    meets,
-                    payment: payment.and_then(|matched| Some((matched.id, matched.odoo_instance?))),
-                }
-            });
-    postings::queue(app, conn, (merchant, account), to_post.collect()).await?;
+    postings::book(app, conn, (merchant, account), to_book).await?;
     losses::book_of(app, conn, (merchant, account), disputes).await?;
     Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked).await?)
+}
+
+/// The payment that a line belongs to, and the Odoo that is told of it.
+fn told(unbooked: &Unbooked) -> Option<(PaymentId, OdooInstanceId)> {
+    let matched = unbooked.payment.as_ref()?;
+    Some((matched.id, matched.odoo_instance?))
 }
 
 /// What people read beside a line: what it is about, or what the provider says of it.
@@ -209,10 +210,11 @@ async fn explain(
         (Unexplained::Foreign, None) => (
             ExceptionKind::ForeignLine,
             format!(
-                "{} of {} ({}) belongs to no payment that started here: it waits in suspense",
+                "{} of {} ({}) belongs to no payment that started here{}: it waits in suspense",
                 fact.id,
                 fact.amount,
-                fact.source.as_deref().unwrap_or("no source")
+                fact.source.as_deref().unwrap_or("no source"),
+                made_elsewhere(fact)
             ),
         ),
     };
@@ -226,20 +228,36 @@ async fn explain(
     Ok(())
 }
 
+/// Who else made a line's payment, where it looks as if Odoo's own module did: then that has posted it already.
+fn made_elsewhere(fact: &BalanceTransaction) -> String {
+    let reference = fact.description.as_deref().and_then(odoo_reference);
+    reference.map_or_else(String::new, |reference| {
+        format!("; it looks like {reference} of Odoo's own payment_stripe, which posts by itself")
+    })
+}
+
 /// Books where a payout stands, and has its lines read once all of them can be told.
 pub(super) async fn follow(app: &App, conn: &mut PgConnection, payout: &Payout) -> Result<(), AppError> {
     let (merchant, account, told) = (payout.merchant_id, payout.provider_account_id, &payout.told);
     let reference = &told.provider_reference;
     let (paid, returned) = (format!("paid:{reference}"), format!("returned:{reference}"));
     let moved = match &told.state {
-        Said::Known(PayoutState::Paid) => Some((paid, ledger::book_paid_out(told.amount))),
+        Said::Known(PayoutState::Paid)
+            if store::openings::books_payout(conn, merchant, account, reference, told.opened_at).await? =>
+        {
+            Some((paid, ledger::book_paid_out(told.amount)))
+        }
         Said::Known(PayoutState::Failed)
             if store::ledger::is_booked(conn, merchant, account, &paid).await? =>
         {
             Some((returned, ledger::book_returned(told.amount)))
         }
         Said::Known(
-            PayoutState::Pending | PayoutState::InTransit | PayoutState::Failed | PayoutState::Canceled,
+            PayoutState::Pending
+            | PayoutState::InTransit
+            | PayoutState::Paid
+            | PayoutState::Failed
+            | PayoutState::Canceled,
         )
         | Said::Unrecognized(_) => None,
     };
@@ -250,14 +268,13 @@ pub(super) async fn follow(app: &App, conn: &mut PgConnection, payout: &Payout) 
             occurred_at: payout.updated_at,
             entries,
         };
-        store::ledger::insert(conn, merchant, account, std::slice::from_ref(&transaction)).await?;
-        let to_post = Booked {
-            transaction: &transaction,
+        let paid = Booked {
+            transaction,
             label: reference.clone(),
             meets: Some(reference.clone()),
             payment: None,
         };
-        postings::queue(app, conn, (merchant, account), vec![to_post]).await?;
+        postings::book(app, conn, (merchant, account), vec![paid]).await?;
     }
     if told.is_automatic && told.is_reconciled() {
         store::payout_readings::enroll(conn, merchant, account, reference).await?;

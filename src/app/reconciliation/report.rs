@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::app::auth::Caller;
+use crate::app::auth::{Caller, Whose};
 use crate::app::error::no;
 use crate::app::page::one_more;
 use crate::app::{App, AppError, Page};
@@ -19,6 +19,9 @@ pub use crate::store::payout_lines::{KindSum, PayoutLine};
 /// How many open differences a report names.
 const NAMED: i64 = 100;
 
+/// How many lines are read at a time where all are wanted.
+const AT_A_TIME: i64 = 1_000;
+
 /// A payout, explained.
 #[derive(Debug)]
 pub struct Report {
@@ -34,6 +37,8 @@ pub struct Report {
     pub open: Vec<Exception>,
     /// Some of its lines.
     pub lines: Page<PayoutLine>,
+    /// When all of this stood so.
+    pub taken_at: OffsetDateTime,
 }
 
 impl Report {
@@ -72,15 +77,22 @@ pub async fn get_payout(app: &App, caller: &Caller, id: PayoutId) -> Result<Payo
         .map_err(no("payout"))
 }
 
+/// The id of the payout that its provider knows by that name.
+pub async fn find_payout(app: &App, whose: Whose, reference: &str) -> Result<PayoutId, AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let found = store::payouts::find_id(&mut conn, whose.merchant_id, whose.live, reference).await?;
+    found.ok_or(AppError::NotFound("payout"))
+}
+
 /// What a payout is made of, and a page of its lines by the provider's id, after `after`, `limit` at most.
 pub async fn report(
     app: &App,
-    caller: &Caller,
+    whose: Whose,
     id: PayoutId,
     after: Option<&str>,
     limit: u16,
 ) -> Result<Report, AppError> {
-    let (merchant, live) = (caller.merchant_id, caller.live);
+    let (merchant, live) = (whose.merchant_id, whose.live);
     let mut tx = app.begin_to_read().await?;
     let payout = store::payouts::get(&mut tx, merchant, live, id)
         .await
@@ -98,6 +110,44 @@ pub async fn report(
         sums,
         open,
         lines: Page::of(lines, limit),
+        taken_at: app.clock.now(),
         payout,
     })
+}
+
+/// All lines of a payout, some at a time: however many there are, no more of them are in memory, and no connection is held from one
+/// time to the next.
+#[derive(Debug)]
+pub struct AllLines {
+    payout: Payout,
+    after: Option<String>,
+    ended: bool,
+}
+
+impl AllLines {
+    /// From the first one on.
+    #[must_use]
+    pub const fn of(payout: Payout) -> Self {
+        Self {
+            payout,
+            after: None,
+            ended: false,
+        }
+    }
+
+    /// The next ones, by the provider's id; none where there are no more.
+    pub async fn next(&mut self, app: &App) -> Result<Option<Vec<PayoutLine>>, AppError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let (merchant, account) = (self.payout.merchant_id, self.payout.provider_account_id);
+        let reference = &self.payout.told.provider_reference;
+        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let after = self.after.as_deref();
+        let lines =
+            store::payout_lines::list(&mut conn, merchant, account, reference, after, AT_A_TIME).await?;
+        self.after = lines.last().map(|line| line.id.clone());
+        self.ended = self.after.is_none();
+        Ok((!lines.is_empty()).then_some(lines))
+    }
 }

@@ -80,7 +80,7 @@ impl TryFrom<Dispute> for DisputeSnapshot {
     }
 }
 
-fn state(word: String) -> Said<DisputeState> {
+pub(super) fn state(word: String) -> Said<DisputeState> {
     Said::Known(match word.as_str() {
         "warning_needs_response" => DisputeState::Warning,
         "warning_under_review" => DisputeState::WarningUnderReview,

@@ -1,9 +1,11 @@
 //! The whole thing on one machine, with no account anywhere: `make demo`.
 //!
 //! The real service stands between a pretend Odoo and a pretend Stripe. A story is told in which much goes wrong;
-//! then Stripe's ledger and Odoo's books are laid side by side. It ends well only if they agree to the cent.
+//! then Stripe's ledger and Odoo's books are laid side by side. Then a month of another merchant's happens, with all that
+//! Stripe does to money, and is audited. It ends well only if all agree to the cent.
 
 mod audit;
+mod month;
 mod odoo;
 mod shop;
 mod stage;
@@ -52,9 +54,17 @@ async fn run(keep: bool) -> Result<String> {
     for difference in &differences {
         say(&format!("  difference: {difference}"))?;
     }
+    say("")?;
+    let lived = stage.let_a_month_happen().await?;
+    let of_month = month::tell(&lived)?;
+    for difference in &of_month {
+        say(&format!("  difference: {difference}"))?;
+    }
+    differences.extend(of_month);
+    say("")?;
     let webhooks = stage.stripe.acknowledged();
     if keep {
-        say(&how_to_try(&stage))?;
+        say(&how_to_try(&stage, &lived.api_key))?;
         tokio::signal::ctrl_c().await?;
     }
     stage.stop_service().await?;
@@ -63,8 +73,9 @@ async fn run(keep: bool) -> Result<String> {
     }
     let postings: usize = asked.iter().map(|asked| asked.payment.posted()).sum();
     Ok(format!(
-        "demo ok: {} payments, {webhooks} webhooks, {postings} postings, 0 differences",
-        asked.len()
+        "demo ok: {} payments, {webhooks} webhooks, {postings} postings, 0 differences; a month of {} lines to the cent",
+        asked.len(),
+        lived.month.lines()
     ))
 }
 
@@ -74,7 +85,7 @@ fn exceptions(asked: &Asked) -> Option<String> {
     (!exceptions.is_empty()).then(|| format!("{}: {exceptions:?}", asked.invoice.name))
 }
 
-fn how_to_try(stage: &Stage) -> String {
+fn how_to_try(stage: &Stage, key_of_month: &str) -> String {
     let (url, key) = (stage.url(), &stage.merchant.api_key);
     format!(
         "\nIt keeps running until Ctrl-C.\n\n  \
@@ -84,7 +95,10 @@ fn how_to_try(stage: &Stage) -> String {
          Take a payment with a saved card:\n\n  \
          curl -s {url}/v1/payments -H 'Authorization: Bearer {key}' -H 'Idempotency-Key: try-1' \\\n    \
          -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"reference\":\"TRY/1\",\"amount_minor\":1999,\"currency\":\"EUR\",\"payment_method\":\"pm_card_visa\"}}'\n",
+         -d '{{\"reference\":\"TRY/1\",\"amount_minor\":1999,\"currency\":\"EUR\",\"payment_method\":\"pm_card_visa\"}}'\n\n\
+         Read how the month's last payout is explained:\n\n  \
+         id=$(curl -s '{url}/v1/payouts?limit=1' -H 'Authorization: Bearer {key_of_month}' | grep -o 'pyt_[0-9a-z]*' | head -1)\n  \
+         curl -s \"{url}/v1/payouts/$id/reconciliation?format=html\" -H 'Authorization: Bearer {key_of_month}' > payout.html\n",
         stage.stripe.url(),
         stage.odoo.url(),
     )

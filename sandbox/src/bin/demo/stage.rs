@@ -8,7 +8,9 @@ use quittance_sandbox::merchant::{Merchant, OdooAccess, StripeAccess};
 use quittance_sandbox::odoo::{self, PretendOdoo};
 use quittance_sandbox::postgres::{Cluster, Durability};
 use quittance_sandbox::service::{Quittance, Service};
-use quittance_sandbox::stripe::{self, DeliveryPlan, PretendStripe, WebhookEndpoint};
+use quittance_sandbox::stripe::{self, DeliveryPlan, PretendStripe, Settlement, WebhookEndpoint};
+
+use crate::month::{Business, Lived};
 
 const WEBHOOK_SECRET: &str = "whsec_demo";
 /// Stripe repeats for days; here it repeats for as long as the service may be away.
@@ -75,6 +77,38 @@ impl Stage {
         };
         stage.start_service().await?;
         Ok(stage)
+    }
+
+    /// A month of another merchant's, at a Stripe of its own, and what the audit says of it.
+    pub(crate) async fn let_a_month_happen(&self) -> Result<Lived> {
+        let stripe = PretendStripe::start(stripe::Options {
+            settlement: Settlement::OnDemand,
+            webhook_retries: WEBHOOK_RETRIES.to_vec(),
+            ..stripe::Options::default()
+        })
+        .await?;
+        let merchant = Merchant::add(&self.quittance, &stripe_access(&stripe), None).await?;
+        let endpoint = format!("{}{}", self.url(), merchant.webhook_path());
+        stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
+        let business = Business {
+            stripe: &stripe,
+            url: self.url(),
+            api_key: merchant.api_key.clone(),
+            client: reqwest::Client::builder().build()?,
+        };
+        let (month, happened) = business.happen().await?;
+        let since = ["--since", Business::since()];
+        let account = ["--provider-account", &merchant.provider_account];
+        let whose = ["reconcile", "--merchant", &merchant.id];
+        let reconcile = [&whose[..], &account, &since].concat();
+        self.quittance.run(&reconcile, &[]).await?;
+        let audit = business.audit().await?;
+        Ok(Lived {
+            month,
+            happened,
+            audit,
+            api_key: merchant.api_key,
+        })
     }
 
     /// Starts the service, worker included.

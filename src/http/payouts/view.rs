@@ -1,64 +1,17 @@
-//! `/v1/payouts`: money on its way to the merchant's bank, and what each payout is made of.
+//! Payouts and what they are made of, as JSON.
 
-use std::sync::Arc;
-
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::Problem;
-use super::check::check_text;
-use super::exceptions::ExceptionView;
-use super::extract::Queried;
-use super::page::{self, LISTED, next_cursor};
-use super::refusals::{Unfound, Unserved};
-use crate::app::App;
-use crate::app::auth::Caller;
-use crate::app::reconciliation::report::{self, KindSum, PayoutLine, Report};
-use crate::domain::ids::PayoutId;
-use crate::domain::payout::{Payout, PayoutState};
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PayoutsQuery {
-    /// Where they stand: `pending`, `in_transit`, `paid`, `failed`, `canceled`.
-    state: Option<String>,
-    /// How many at most: 1 to 100, 20 by default.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before, with the same filters.
-    cursor: Option<String>,
-}
-
-impl PayoutsQuery {
-    fn parse(self) -> Result<(Option<PayoutState>, Option<PayoutId>, u16), Problem> {
-        let state = self.state.map(|word| {
-            let found = PayoutState::ALL.into_iter().find(|state| state.word() == word);
-            let words = PayoutState::ALL.map(PayoutState::word).join(", ");
-            found.ok_or_else(|| Problem::invalid("state", "invalid_state", format!("must be one of {words}")))
-        });
-        let after = page::after(self.cursor.as_deref())?;
-        Ok((state.transpose()?, after, LISTED.limit(self.limit)?))
-    }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct LinesQuery {
-    /// How many lines at most: 1 to 100, 20 by default.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
+use crate::app::reconciliation::report::{KindSum, PayoutLine, Report};
+use crate::domain::payout::Payout;
+use crate::http::exceptions::ExceptionView;
+use crate::http::page::next_cursor;
 
 /// Money on its way from an account at the provider to the merchant's bank, or back.
 #[derive(Debug, Serialize, ToSchema)]
-struct PayoutView {
+pub(super) struct PayoutView {
     /// `pyt_…`
     id: String,
     /// `acc_…`
@@ -112,9 +65,9 @@ impl From<&Payout> for PayoutView {
 /// A page of payouts, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PayoutList {
-    data: Vec<PayoutView>,
+    pub(super) data: Vec<PayoutView>,
     /// Ask with it for the next page; null on the last one.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 /// What the lines of one type come to, in minor units.
@@ -152,6 +105,8 @@ struct PayoutLineView {
     source: Option<String>,
     /// The payment that it belongs to, `pay_…`.
     payment: Option<String>,
+    /// The merchant's name for that payment.
+    reference: Option<String>,
     amount_minor: i64,
     fee_minor: i64,
     net_minor: i64,
@@ -167,6 +122,7 @@ impl From<&PayoutLine> for PayoutLineView {
             kind: line.kind.clone(),
             source: line.source.clone(),
             payment: line.payment_id.map(|id| id.to_string()),
+            reference: line.reference.clone(),
             amount_minor: line.amount_minor,
             fee_minor: line.fee_minor,
             net_minor: line.net_minor,
@@ -177,7 +133,7 @@ impl From<&PayoutLine> for PayoutLineView {
 
 /// What a payout is made of.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PayoutReconciliation {
+pub struct PayoutReconciliation {
     payout: PayoutView,
     /// Whether all of its lines were read, come to its amount, and nothing about it is open.
     explained: bool,
@@ -212,70 +168,4 @@ impl From<&Report> for PayoutReconciliation {
             next_cursor: next_cursor(&report.lines, |line| line.id.clone()),
         }
     }
-}
-
-/// What can be no payout's id is no payout's.
-fn payout_id(text: &str) -> Result<PayoutId, Problem> {
-    text.parse()
-        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such payout"))
-}
-
-/// A page of the payouts, newest first.
-#[utoipa::path(
-    tag = "reconciliation",
-    params(PayoutsQuery),
-    responses((status = 200, body = PayoutList), Unserved, Unfound),
-    security(("api_key" = []))
-)]
-#[get("/v1/payouts")]
-pub(super) async fn list(
-    app: web::Data<Arc<App>>,
-    caller: Caller,
-    query: Queried<PayoutsQuery>,
-) -> Result<HttpResponse, Problem> {
-    let (state, after, limit) = query.read()?.parse()?;
-    let page = report::list_payouts(&app, &caller, state, after, limit).await?;
-    Ok(HttpResponse::Ok().json(PayoutList {
-        data: page.data.iter().map(PayoutView::from).collect(),
-        next_cursor: next_cursor(&page, |payout| payout.id),
-    }))
-}
-
-/// One payout.
-#[utoipa::path(
-    tag = "reconciliation",
-    params(("id" = String, Path, description = "`pyt_…`")),
-    responses((status = 200, body = PayoutView), Unserved, Unfound),
-    security(("api_key" = []))
-)]
-#[get("/v1/payouts/{id}")]
-pub(super) async fn get(
-    app: web::Data<Arc<App>>,
-    caller: Caller,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let payout = report::get_payout(&app, &caller, payout_id(&path)?).await?;
-    Ok(HttpResponse::Ok().json(PayoutView::from(&payout)))
-}
-
-/// What a payout is made of: the sums of its lines, what holds it open, and the lines page by page.
-#[utoipa::path(
-    tag = "reconciliation",
-    params(("id" = String, Path, description = "`pyt_…`"), LinesQuery),
-    responses((status = 200, body = PayoutReconciliation), Unserved, Unfound),
-    security(("api_key" = []))
-)]
-#[get("/v1/payouts/{id}/reconciliation")]
-pub(super) async fn reconciliation(
-    app: web::Data<Arc<App>>,
-    caller: Caller,
-    path: web::Path<String>,
-    query: Queried<LinesQuery>,
-) -> Result<HttpResponse, Problem> {
-    let query = query.read()?;
-    let after: Option<String> = page::after(query.cursor.as_deref())?;
-    check_text("cursor", after.as_deref().unwrap_or_default(), 255)?;
-    let limit = LISTED.limit(query.limit)?;
-    let report = report::report(&app, &caller, payout_id(&path)?, after.as_deref(), limit).await?;
-    Ok(HttpResponse::Ok().json(PayoutReconciliation::from(&report)))
 }
