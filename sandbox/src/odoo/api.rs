@@ -24,6 +24,7 @@ pub(super) struct Api {
     pub(super) database: String,
     pub(super) key: Mutex<String>,
     pub(super) may_write_lines: bool,
+    pub(super) may_set_up: bool,
     /// What every change is refused with, while it is set.
     pub(super) refusal: Mutex<Option<String>>,
     pub(super) work: Duration,
@@ -103,6 +104,7 @@ impl Api {
             arguments: arguments.as_object().cloned().unwrap_or_default(),
             begun,
             may_write_lines: self.may_write_lines,
+            may_set_up: self.may_set_up,
             refusal: self
                 .refusal
                 .lock()

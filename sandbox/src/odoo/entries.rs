@@ -11,6 +11,7 @@ pub(super) struct Side {
     pub(super) account: i64,
     pub(super) partner: Option<i64>,
     pub(super) label: String,
+    pub(super) currency: i64,
     pub(super) minor: i64,
 }
 
@@ -29,7 +30,8 @@ pub(super) struct NewLine {
 impl NewLine {
     /// What Odoo checks before it keeps one.
     pub(super) fn check(&self, books: &Books) -> Result<(), OdooError> {
-        if self.sides.iter().map(|side| side.minor).sum::<i64>() != 0 {
+        let worth = |side: &Side| books.in_company_currency(side.minor, side.currency);
+        if self.sides.iter().map(worth).sum::<i64>() != 0 {
             return Err(OdooError::user("The entry is not balanced."));
         }
         let own = books
@@ -37,6 +39,17 @@ impl NewLine {
             .get(self.journal)
             .and_then(|journal| journal.account);
         let on_own = |side: &&Side| Some(side.account) == own;
+        let holds = books.currency_of(self.journal);
+        if self
+            .sides
+            .iter()
+            .filter(on_own)
+            .any(|side| side.currency != holds)
+        {
+            return Err(OdooError::value(
+                "the pretend Odoo books in a journal's own currency on its account only",
+            ));
+        }
         let arrived: i64 = self.sides.iter().filter(on_own).map(|side| side.minor).sum();
         if arrived != self.minor {
             return Err(OdooError::user(
@@ -49,10 +62,15 @@ impl NewLine {
 
 impl Books {
     /// A draft invoice.
-    pub(super) fn add_invoice(&mut self, partner: i64, date: Date, minor: i64) -> Result<i64, OdooError> {
+    pub(super) fn add_invoice(
+        &mut self,
+        partner: i64,
+        date: Date,
+        (minor, currency): (i64, i64),
+    ) -> Result<i64, OdooError> {
         let (receivable, income) = (self.account("121000")?, self.account("400000")?);
         let journal = self.journal("INV")?;
-        let entry = self.add_entry(journal, date, None, Some(partner), Source::Invoice);
+        let entry = self.add_entry(journal, date, None, Some(partner), (currency, Source::Invoice));
         self.add_items(
             entry,
             vec![
@@ -60,12 +78,14 @@ impl Books {
                     account: receivable,
                     partner: Some(partner),
                     label: String::new(),
+                    currency,
                     minor,
                 },
                 Side {
                     account: income,
                     partner: Some(partner),
                     label: String::new(),
+                    currency,
                     minor: -minor,
                 },
             ],
@@ -96,6 +116,7 @@ impl Books {
         let Payment {
             inbound,
             partner,
+            currency,
             minor,
             date,
             journal,
@@ -111,7 +132,13 @@ impl Books {
             .and_then(|line| line.account);
         let outstanding = waiting.map_or_else(|| self.account("101403"), Ok)?;
         let minor = if inbound { minor } else { -minor };
-        let entry = self.add_entry(journal, date, Some(label.clone()), partner, Source::Payment(id));
+        let entry = self.add_entry(
+            journal,
+            date,
+            Some(label.clone()),
+            partner,
+            (currency, Source::Payment(id)),
+        );
         self.add_items(
             entry,
             vec![
@@ -119,12 +146,14 @@ impl Books {
                     account: outstanding,
                     partner,
                     label: label.clone(),
+                    currency,
                     minor,
                 },
                 Side {
                     account: destination,
                     partner,
                     label,
+                    currency,
                     minor: -minor,
                 },
             ],
@@ -139,12 +168,13 @@ impl Books {
     /// Writes a statement line that was checked; it posts itself.
     pub(super) fn add_line(&mut self, line: NewLine) -> i64 {
         let source = Source::StatementLine(self.lines.next_id());
+        let currency = self.currency_of(line.journal);
         let entry = self.add_entry(
             line.journal,
             line.date,
             Some(line.reference),
             line.partner,
-            source,
+            (currency, source),
         );
         self.add_items(entry, line.sides);
         self.number(entry, "");
@@ -161,7 +191,7 @@ impl Books {
         date: Date,
         reference: Option<String>,
         partner: Option<i64>,
-        source: Source,
+        (currency, source): (i64, Source),
     ) -> i64 {
         self.entries.add(Entry {
             journal,
@@ -169,6 +199,7 @@ impl Books {
             date,
             reference,
             partner,
+            currency,
             source,
         })
     }
@@ -178,6 +209,7 @@ impl Books {
             account,
             partner,
             label,
+            currency,
             minor,
         } in sides
         {
@@ -186,6 +218,7 @@ impl Books {
                 account,
                 partner,
                 label,
+                currency,
                 minor,
                 residual_minor: minor,
             });
