@@ -11,7 +11,8 @@ use url::Url;
 
 #[derive(Subcommand)]
 pub(crate) enum OdooInstanceCommand {
-    /// Add a stock Odoo. Its API key comes in `ODOO_API_KEY`. The journal and accounts are looked up and checked first.
+    /// Add a stock Odoo. Its API key comes in `ODOO_API_KEY`, and is tried first. Where no journal is named, `quittance odoo setup`
+    /// finds or makes them.
     Add {
         /// Whose books they are (`mer_…`).
         #[arg(long)]
@@ -22,12 +23,12 @@ pub(crate) enum OdooInstanceCommand {
         /// The database's name.
         #[arg(long)]
         database: String,
-        /// The short code of the bank journal that stands for the Stripe balance.
-        #[arg(long)]
-        journal: String,
+        /// The short code of one bank journal that stands for all of the Stripe balance.
+        #[arg(long, requires = "fee_account")]
+        journal: Option<String>,
         /// The code of the expense account for Stripe's fees.
-        #[arg(long)]
-        fee_account: String,
+        #[arg(long, requires = "journal")]
+        fee_account: Option<String>,
     },
     /// Add an Odoo with our addon. The secret that messages are signed with is printed once.
     AddAddon {
@@ -72,11 +73,15 @@ pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Resu
             fee_account,
         } => {
             let api_key = config::secret("ODOO_API_KEY")?;
-            let request = BooksRequest {
-                journal_code: journal,
-                fee_account_code: fee_account,
-            };
-            json!({ "id": setup::add_odoo_instance(app, merchant, url, database, api_key, &request).await? })
+            let request = journal
+                .zip(fee_account)
+                .map(|(journal_code, fee_account_code)| BooksRequest {
+                    journal_code,
+                    fee_account_code,
+                });
+            let added =
+                setup::add_odoo_instance(app, merchant, url, database, api_key, request.as_ref()).await?;
+            json!({ "id": added })
         }
         OdooInstanceCommand::AddAddon { merchant, url } => {
             let (id, secret) = setup::add_addon_instance(app, merchant, url).await?;

@@ -16,6 +16,7 @@ mod http;
 mod items;
 mod load;
 mod payment;
+mod set_up;
 mod sink;
 mod statement;
 mod wire;

@@ -10,7 +10,9 @@ use url::Url;
 use crate::domain::ids::ProviderAccountId;
 use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
-use crate::sink::{Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
+use crate::sink::{
+    Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, SetUpReport, SetUpRequest, Sink, SinkError,
+};
 
 use super::address::AllowedNetworks;
 use super::client::Database;
@@ -18,7 +20,7 @@ use super::error::refused;
 use super::http::Http;
 use super::load::external_id;
 use super::payment::Order;
-use super::{addon, books, payment, statement};
+use super::{addon, books, payment, set_up, statement};
 
 /// Messages into Odoo, each instance in its own way.
 #[derive(Clone, Debug)]
@@ -63,6 +65,30 @@ impl Sink for OdooSink {
         request: &BooksRequest,
     ) -> Result<Books, SinkError> {
         books::find(&self.database(url, database, api_key), request).await
+    }
+
+    async fn check_key(&self, url: &Url, access: &RpcAccess) -> Result<(), SinkError> {
+        books::check_key(&self.database(url, &access.database, &access.api_key)).await
+    }
+
+    async fn set_up_journals(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        request: &SetUpRequest,
+        apply: bool,
+    ) -> Result<SetUpReport, SinkError> {
+        let odoo = &self.database(url, &access.database, &access.api_key);
+        set_up::set_up(odoo, request, &access.journals.known_to(request.account), apply).await
+    }
+
+    async fn check_journal(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        books: &Books,
+    ) -> Result<Vec<String>, SinkError> {
+        set_up::check(&self.database(url, &access.database, &access.api_key), books).await
     }
 
     async fn send(

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "says which Odoo is posted into")]
 
+mod journals;
+mod mapped;
 mod once;
 mod refusals;
 mod set_up;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quittance::domain::balance_transaction::BalanceTransaction;
 use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
-use quittance::domain::money::Money;
+use quittance::domain::money::{Currency, Money};
 use quittance::domain::outbox::OutboxMessage;
 use quittance::domain::posting::{Posting, Settles};
 use quittance::odoo::OdooSink;
@@ -67,6 +67,8 @@ pub(super) struct Sale {
     pub(super) invoice: i64,
     /// A text that no other test has.
     pub(super) tag: String,
+    /// What everything is in.
+    pub(super) currency: Currency,
 }
 
 fn request() -> BooksRequest {
@@ -204,6 +206,14 @@ impl Odoo {
 
     /// A new customer's draft invoice over 121.00.
     pub(super) async fn draft_sale(&self) -> Sale {
+        self.draft_sale_in("EUR", "121.00").await
+    }
+
+    async fn draft_sale_in(&self, currency: &str, price: &str) -> Sale {
+        let known = self
+            .search("res.currency", json!([["name", "=", currency]]), &["name"])
+            .await;
+        let price: Value = serde_json::from_str(price).unwrap();
         let tag = Uuid::now_v7().simple().to_string();
         let partner = first(
             &self
@@ -214,7 +224,8 @@ impl Odoo {
             "move_type": "out_invoice",
             "partner_id": partner,
             "invoice_date": DAY.to_string(),
-            "invoice_line_ids": [[0, 0, {"name": "Chair", "quantity": 1, "price_unit": 121.0, "tax_ids": [[6, 0, []]]}]],
+            "currency_id": known[0]["id"],
+            "invoice_line_ids": [[0, 0, {"name": "Chair", "quantity": 1, "price_unit": price, "tax_ids": [[6, 0, []]]}]],
         });
         let invoice = first(
             &self
@@ -225,7 +236,16 @@ impl Odoo {
             partner,
             invoice,
             tag,
+            currency: currency.parse().unwrap(),
         }
+    }
+
+    /// A new customer's posted invoice over 12100 in a currency without minor units.
+    pub(super) async fn sale_in(&self, currency: &str) -> Sale {
+        let sale = self.draft_sale_in(currency, "12100").await;
+        self.call("account.move/action_post", json!({ "ids": [sale.invoice] }))
+            .await;
+        sale
     }
 
     /// A new customer's posted invoice over 121.00.
@@ -253,12 +273,12 @@ impl Odoo {
             ["payment_id.payment_reference", "in", references],
             ["move_id.ref", "in", transactions],
         ]);
-        let fields = ["account_id", "account_type", "balance", "move_id"];
+        let fields = ["account_id", "account_type", "amount_currency", "move_id"];
         let items = self.search("account.move.line", domain, &fields).await;
         let mut by_account: BTreeMap<i64, i64> = BTreeMap::new();
         let mut receivable = 0;
         for item in &items {
-            let minor = cents(&item["balance"]);
+            let minor = minor(&item["amount_currency"], sale.currency);
             *by_account.entry(first(&item["account_id"])).or_default() += minor;
             receivable += if item["account_type"] == "asset_receivable" {
                 minor
@@ -301,7 +321,7 @@ impl Odoo {
         }
     }
 
-    async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
+    pub(super) async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
         let answer = self
             .call(
                 &format!("{model}/search_read"),
@@ -316,6 +336,10 @@ impl Sale {
     /// The provider's id of the charge (`ch`) or refund (`re`).
     pub(super) fn source(&self, prefix: &str) -> String {
         format!("{prefix}_{}", self.tag)
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money::new(minor, self.currency)
     }
 
     fn transaction(&self, what: &str) -> String {
@@ -333,7 +357,7 @@ impl Sale {
             charge: self.source("ch"),
             provider_reference: self.source("pi"),
             reference: format!("S-{}", self.tag),
-            amount: eur(minor),
+            amount: self.money(minor),
             date,
             settles: vec![Settles {
                 model: "account.move".to_owned(),
@@ -357,7 +381,7 @@ impl Sale {
             refund: self.source("re"),
             charge: self.source("ch"),
             reference: format!("S-{}", self.tag),
-            amount: eur(12_100),
+            amount: self.money(12_100),
             date: DAY,
             settles: vec![Settles {
                 model: "account.move".to_owned(),
@@ -390,14 +414,10 @@ impl Sale {
             self.transaction(kind),
             kind.to_owned(),
             Some(source.to_owned()),
-            (eur(minor), fee_minor),
+            (self.money(minor), fee_minor),
             NOW,
         )
     }
-}
-
-fn eur(minor: i64) -> Money {
-    Money::new(minor, "EUR".parse().unwrap())
 }
 
 /// The first id of a list, or of a link.
@@ -405,10 +425,7 @@ pub(super) fn first(value: &Value) -> i64 {
     value[0].as_i64().unwrap()
 }
 
-/// Whole cents of a number as Odoo writes it.
-fn cents(value: &Value) -> i64 {
-    let text = value.to_string();
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    assert!(fraction.len() <= 2, "{text} is no whole number of cents");
-    format!("{whole}{fraction:0<2}").parse().unwrap()
+/// Whole minor units of a number as Odoo writes it.
+fn minor(value: &Value, currency: Currency) -> i64 {
+    Money::parse_decimal(&value.to_string(), currency).unwrap().minor
 }
