@@ -165,13 +165,15 @@ async fn map(
     for (currency, books) in &report.books {
         store::odoo_journals::upsert(&mut tx, merchant, (account, *currency), instance, books)
             .await
-            .map_err(|error| match error {
-                StoreError::Conflict { .. } => AppError::Invalid {
-                    field: "journal",
-                    code: "journal_taken",
-                    message: format!("for {currency} stands for another account or currency already"),
-                },
-                other => other.into(),
+            .map_err(|error| {
+                if matches!(error, StoreError::Conflict { .. }) {
+                    return AppError::Invalid {
+                        field: "journal",
+                        code: "journal_taken",
+                        message: format!("for {currency} stands for another account or currency already"),
+                    };
+                }
+                error.into()
             })?;
     }
     commit(tx).await

@@ -60,7 +60,7 @@ pub struct RpcAccess {
 pub struct Journals {
     mapped: BTreeMap<(ProviderAccountId, String), Books>,
     /// The one that the instance was added with, for accounts and currencies that none is mapped for.
-    whole: Option<Books>,
+    whole: Option<Box<Books>>,
 }
 
 impl Journals {
@@ -72,7 +72,7 @@ impl Journals {
     ) -> Self {
         Self {
             mapped: mapped.into_iter().collect(),
-            whole,
+            whole: whole.map(Box::new),
         }
     }
 
@@ -85,7 +85,7 @@ impl Journals {
             .get(&(account, currency.code().to_owned()))
             .or_else(|| {
                 self.whole
-                    .as_ref()
+                    .as_deref()
                     .filter(|books| books.currency == currency.code())
             })
             .ok_or_else(|| SinkError::Refused {
@@ -105,7 +105,7 @@ impl Journals {
                 .iter()
                 .find(|((of, _), _)| *of == account)
                 .map(|(_, books)| books)
-                .or(self.whole.as_ref())
+                .or(self.whole.as_deref())
                 .ok_or(none)
         })
     }
@@ -124,7 +124,7 @@ impl Journals {
         own.into_iter()
             .chain(others)
             .map(|(.., books)| books)
-            .chain(self.whole.as_ref())
+            .chain(self.whole.as_deref())
             .cloned()
             .collect()
     }
@@ -145,8 +145,8 @@ impl Journals {
 
     /// The journal that the instance was added with.
     #[must_use]
-    pub const fn whole(&self) -> Option<&Books> {
-        self.whole.as_ref()
+    pub fn whole(&self) -> Option<&Books> {
+        self.whole.as_deref()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Journals that set-up mapped: kept here, looked at from time to time, and told about where they do not fit.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use quittance::app::auth::Operator;
@@ -13,7 +15,7 @@ use quittance::startup::{Application, Role};
 use quittance_sandbox::odoo::{Options, PretendOdoo};
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, Wishes, database, eventually, settings};
+use crate::support::{SEALING_KEY, TestApp, Wishes, database, eventually, settings};
 
 /// A service with a stock Odoo that was added with nothing but its key.
 struct World {
@@ -85,6 +87,28 @@ impl World {
         assert!(answer.status().is_success());
     }
 
+    /// Runs `quittance odoo …` against the world's database.
+    async fn run(&self, arguments: &[&str]) -> (bool, Value) {
+        let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_quittance")));
+        command
+            .arg("odoo")
+            .args(arguments)
+            .args(["--merchant", &self.test.merchant.to_string()])
+            .args(["--odoo-instance", &self.instance.to_string()])
+            .env_clear()
+            .env("QUITTANCE_DATABASE_URL", &self.database)
+            .env("QUITTANCE_SEALING_KEY", SEALING_KEY)
+            .env("QUITTANCE_ODOO_ALLOWED_NETWORKS", "127.0.0.0/8");
+        let ended = tokio::task::spawn_blocking(move || command.output()).await;
+        let output = ended.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let answer = serde_json::from_slice(&output.stdout);
+        (
+            output.status.success(),
+            answer.unwrap_or_else(|_| Value::String(said.into_owned())),
+        )
+    }
+
     /// Starts the service once more over the same database.
     async fn start_again(&self) -> Application {
         Application::start(&settings(&self.database), Role::Work)
@@ -126,8 +150,9 @@ async fn what_two_instances_would_keep_is_refused() {
     let world = World::open().await;
     world.set_up(&["EUR"], true).await;
     let app = world.app();
-    let (url, key) = (world.odoo.url().parse().unwrap(), world.odoo.api_key().into());
-    let other = setup::add_odoo_instance(app, world.test.merchant, url, world.odoo.database(), key, None)
+    let second = PretendOdoo::start(Options::default()).await.unwrap();
+    let (url, key) = (second.url().parse().unwrap(), second.api_key().into());
+    let other = setup::add_odoo_instance(app, world.test.merchant, url, second.database(), key, None)
         .await
         .unwrap();
     let wanted = Wanted {
@@ -202,4 +227,71 @@ async fn an_odoo_that_is_down_keeps_no_start_waiting() {
 
     let app = test.application().app();
     assert!(app.db.acquire().await.is_ok());
+}
+
+#[tokio::test]
+async fn an_operator_sees_the_plan_has_it_made_and_looks_at_it_again() {
+    let world = World::open().await;
+    let account = world.test.account.to_string();
+    let setup = ["setup", "--provider-account", &account, "--currency", "JPY"];
+    let with = |more: &[&'static str]| [&setup[..], more].concat();
+
+    let (ok, plan) = world.run(&setup).await;
+    assert!(ok, "{plan:#}");
+    assert_eq!(
+        (&plan["mapped"], &plan["company"]),
+        (&json!(false), &json!("Acme"))
+    );
+    let steps = plan["steps"].as_array().unwrap();
+    let yen = json!({ "state": "to_make", "what": "currency JPY, to be activated", "for": "what is settled in JPY" });
+    assert!(steps.contains(&yen), "{plan:#}");
+    assert!(
+        plan["notes"][0]
+            .as_str()
+            .unwrap()
+            .contains("no exchange rate of JPY"),
+        "{plan:#}"
+    );
+
+    let (ok, refused) = world.run(&with(&["--apply", "--account", "fees=121000"])).await;
+    assert!(!ok);
+    assert!(
+        refused["problems"][0]
+            .as_str()
+            .unwrap()
+            .contains("must be expense"),
+        "{refused:#}"
+    );
+    let (ok, unknown) = world.run(&with(&["--account", "wages=1"])).await;
+    assert!(
+        !ok && unknown.as_str().unwrap().contains("no purpose wages"),
+        "{unknown}"
+    );
+    let (ok, unwritten) = world.run(&with(&["--bank-side", "written"])).await;
+    assert!(
+        !ok && unwritten.as_str().unwrap().contains("--bank-journal"),
+        "{unwritten}"
+    );
+
+    let (ok, made) = world
+        .run(&with(&[
+            "--apply",
+            "--fee-tax-account",
+            "201000",
+            "--bank-journal",
+            "BNK1",
+        ]))
+        .await;
+    assert!(ok && made["mapped"] == true, "{made:#}");
+    let (ok, right) = world.run(&["check"]).await;
+    assert!(ok && right["journals"][0]["currency"] == "JPY", "{right:#}");
+
+    let journal = right["journals"][0]["journal_id"].as_i64().unwrap();
+    world
+        .write("account.journal", journal, json!({ "active": false }))
+        .await;
+    let (ok, wrong) = world.run(&["check"]).await;
+    assert!(!ok && wrong["ok"] == false, "{wrong:#}");
+    let finding = wrong["journals"][0]["findings"][0].as_str().unwrap();
+    assert!(finding.contains("is archived: bring it back"), "{finding}");
 }

@@ -101,10 +101,10 @@ impl Call {
     }
 
     fn may_write(&self) -> bool {
-        match self.model {
-            Model::StatementLine => self.may_write_lines,
-            other => self.may_set_up || !ADMINISTERED.contains(&other),
+        if self.model == Model::StatementLine {
+            return self.may_write_lines;
         }
+        self.may_set_up || !ADMINISTERED.contains(&self.model)
     }
 
     /// What a change is answered with that the user has no right to.
@@ -386,12 +386,13 @@ fn create_invoice(books: &mut Books, vals: &Value) -> Result<i64, OdooError> {
             "the pretend Odoo makes invoices of customers only",
         ));
     };
-    let currency = match &vals["currency_id"] {
-        Value::Null => books.currency,
-        id => id
+    let currency = if vals["currency_id"].is_null() {
+        books.currency
+    } else {
+        vals["currency_id"]
             .as_i64()
             .filter(|id| books.currencies.get(*id).is_some_and(|currency| currency.active))
-            .ok_or_else(|| OdooError::value("the pretend Odoo makes invoices in active currencies only"))?,
+            .ok_or_else(|| OdooError::value("the pretend Odoo makes invoices in active currencies only"))?
     };
     let mut minor = 0;
     for command in vals["invoice_line_ids"].as_array().into_iter().flatten() {

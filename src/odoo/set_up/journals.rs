@@ -153,7 +153,7 @@ fn method(plan: &mut Plan<'_>, journal: &Journal, direction: &str, role: Role) -
     let shared = plan.accounts.get(&role).copied();
     let name = chart.account(shared).map_or_else(
         || "the outstanding account to be made".to_owned(),
-        |account| account.words(),
+        super::chart::Account::words,
     );
     let now = line.payment_account_id.name();
     let now = if now.is_empty() { "nothing" } else { now };
@@ -255,7 +255,7 @@ fn free_name(chart: &Chart, name: &str) -> String {
     if is_free(name) {
         return name.to_owned();
     }
-    (2_u32..)
+    (2_u32..1_000)
         .map(|number| format!("{name} ({number})"))
         .find(|name| is_free(name))
         .unwrap_or_default()

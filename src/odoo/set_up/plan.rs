@@ -182,10 +182,9 @@ impl<'a> Plan<'a> {
             }
             named
         } else {
-            let before = known.iter().filter_map(|books| spec.of_books(books));
+            let mut before = known.iter().filter_map(|books| spec.of_books(books));
             before
-                .filter_map(|id| chart.account(Some(id)))
-                .next()
+                .find_map(|id| chart.account(Some(id)))
                 .or_else(|| {
                     chart
                         .accounts
