@@ -18,7 +18,7 @@ use super::whose::word;
 pub(crate) enum OdooCommand {
     /// Find the journals and accounts of a Stripe account, one journal for each currency it settles in, and say what is missing.
     /// With `--apply` make that, and book there from then on.
-    Setup(Setup),
+    Setup(Box<Setup>),
     /// Look whether every journal of an instance is still as bookings need it. Exit code 1 where one is not.
     Check {
         /// Whose Odoo it is (`mer_…`).
