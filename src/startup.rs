@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, odoo_setup};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
@@ -229,6 +229,8 @@ impl Application {
             app.runtime
                 .spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone()))
         });
+        let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
+        app.tasks.spawn_on(looked_at, &app.runtime);
         Ok(Self {
             address,
             server,

@@ -22,6 +22,7 @@ mod inbox;
 pub mod nightly;
 pub mod messages;
 mod news;
+pub mod odoo_setup;
 pub mod outbox;
 mod page;
 pub mod payment_methods;

@@ -75,7 +75,8 @@ pub async fn add_webhook_secret(
     .await?)
 }
 
-/// Adds an Odoo instance, once its journal and accounts are found and can balance.
+/// Adds an Odoo instance, once its journal and accounts are found and can balance; or, where none are named, once its key is
+/// good: then `odoo_setup` maps journals.
 ///
 /// # Errors
 /// [`AppError::Sink`] says what to set in Odoo.
@@ -86,23 +87,35 @@ pub async fn add_odoo_instance(
     database: String,
     login: Option<String>,
     api_key: SecretString,
-    request: &BooksRequest,
+    request: Option<&BooksRequest>,
 ) -> Result<OdooInstanceId, AppError> {
     check_address(app, &url).await?;
-    let books = app
-        .sink
-        .set_up(&url, &database, login.as_deref(), &api_key, request)
-        .await?;
+    let mut access = RpcAccess {
+        database,
+        login,
+        api_key,
+        journals: Journals::default(),
+    };
+    if let Some(request) = request {
+        let books = app
+            .sink
+            .set_up(
+                &url,
+                &access.database,
+                access.login.as_deref(),
+                &access.api_key,
+                request,
+            )
+            .await?;
+        access.journals = Journals::new([], Some(books));
+    } else {
+        app.sink.check_key(&url, &access).await?;
+    }
     let instance = OdooInstance {
         merchant_id: merchant,
         id: OdooInstanceId::generate(),
         url,
-        access: Access::Rpc(RpcAccess {
-            database,
-            login,
-            api_key,
-            journals: Journals::new([], Some(books)),
-        }),
+        access: Access::Rpc(access),
     };
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now())

@@ -2,6 +2,7 @@
 
 mod events;
 mod exceptions;
+mod odoo;
 mod odoo_instances;
 mod outbox;
 mod payouts;
@@ -12,6 +13,7 @@ mod whose;
 use clap::Subcommand;
 use events::EventsCommand;
 use exceptions::ExceptionsCommand;
+use odoo::OdooCommand;
 use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
 use payouts::PayoutsCommand;
@@ -35,6 +37,9 @@ pub(crate) enum Administer {
     /// Odoo databases to tell.
     #[command(subcommand)]
     OdooInstance(OdooInstanceCommand),
+    /// The journals and accounts of a stock Odoo.
+    #[command(subcommand)]
+    Odoo(OdooCommand),
     /// Keys that a merchant's programs call with.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
@@ -93,6 +98,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         }
         Administer::ProviderAccount(command) => provider_accounts::run(app, command).await?,
         Administer::OdooInstance(command) => odoo_instances::run(app, command).await?,
+        Administer::Odoo(command) => odoo::run(app, command).await?,
         Administer::ApiKey(ApiKeyCommand::Create {
             merchant,
             name,

@@ -11,7 +11,8 @@ use url::Url;
 
 #[derive(Subcommand)]
 pub(crate) enum OdooInstanceCommand {
-    /// Add a stock Odoo. Its API key comes in `ODOO_API_KEY`. The journal and accounts are looked up and checked first.
+    /// Add a stock Odoo. Its API key comes in `ODOO_API_KEY`, and is tried first. Where no journal is named, `quittance odoo setup`
+    /// finds or makes them.
     Add {
         /// Whose books they are (`mer_…`).
         #[arg(long)]
@@ -25,12 +26,12 @@ pub(crate) enum OdooInstanceCommand {
         /// The login of the user whose API key it is: Odoo 16 to 18 ask for it.
         #[arg(long)]
         login: Option<String>,
-        /// The short code of the bank journal that stands for the Stripe balance.
-        #[arg(long)]
-        journal: String,
+        /// The short code of one bank journal that stands for all of the Stripe balance.
+        #[arg(long, requires = "fee_account")]
+        journal: Option<String>,
         /// The code of the expense account for Stripe's fees.
-        #[arg(long)]
-        fee_account: String,
+        #[arg(long, requires = "journal")]
+        fee_account: Option<String>,
     },
     /// Add an Odoo with our addon. The secret that messages are signed with is printed once.
     AddAddon {
@@ -76,12 +77,15 @@ pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Resu
             fee_account,
         } => {
             let api_key = config::secret("ODOO_API_KEY")?;
-            let request = BooksRequest {
-                journal_code: journal,
-                fee_account_code: fee_account,
-            };
+            let request = journal
+                .zip(fee_account)
+                .map(|(journal_code, fee_account_code)| BooksRequest {
+                    journal_code,
+                    fee_account_code,
+                });
             let added =
-                setup::add_odoo_instance(app, merchant, url, database, login, api_key, &request).await?;
+                setup::add_odoo_instance(app, merchant, url, database, login, api_key, request.as_ref())
+                    .await?;
             json!({ "id": added })
         }
         OdooInstanceCommand::AddAddon { merchant, url } => {

@@ -43,13 +43,7 @@ struct Company {
 
 /// Finds what postings need, and refuses what could not balance with words that say what to set.
 pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<Books, SinkError> {
-    may_create(odoo, "account.payment", "Invoicing").await?;
-    may_create(
-        odoo,
-        "account.bank.statement.line",
-        "Basic (account.group_account_basic)",
-    )
-    .await?;
+    check_key(odoo).await?;
     let journal = journal(odoo, &request.journal_code).await?;
     let company_id = journal
         .company_id
@@ -92,6 +86,17 @@ pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<
         bank: None,
         lost_disputes: LostDisputes::default(),
     })
+}
+
+/// Refuses a key whose user cannot post.
+pub(super) async fn check_key(odoo: &Database<'_>) -> Result<(), SinkError> {
+    may_create(odoo, "account.payment", "Invoicing").await?;
+    may_create(
+        odoo,
+        "account.bank.statement.line",
+        "Basic (account.group_account_basic)",
+    )
+    .await
 }
 
 async fn may_create(odoo: &Database<'_>, model: &str, group: &str) -> Result<(), SinkError> {

@@ -24,6 +24,7 @@ mod meeting;
 mod memory;
 mod payment;
 mod rates;
+mod set_up;
 mod sink;
 mod version;
 mod wire;

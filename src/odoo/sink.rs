@@ -12,7 +12,9 @@ use crate::domain::ids::ProviderAccountId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
-use crate::sink::{Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, Sink, SinkError};
+use crate::sink::{
+    Access, Books, BooksRequest, OdooInstance, Posted, RpcAccess, SetUpReport, SetUpRequest, Sink, SinkError,
+};
 
 use super::address::AllowedNetworks;
 use super::booking::Booking;
@@ -22,7 +24,7 @@ use super::http::Http;
 use super::load::external_id;
 use super::memory::Memory;
 use super::payment::Order;
-use super::{addon, booking, books, items, payment};
+use super::{addon, booking, books, items, payment, set_up};
 
 /// Messages into Odoo, each instance in its own way.
 #[derive(Clone, Debug)]
@@ -78,6 +80,35 @@ impl Sink for OdooSink {
         request: &BooksRequest,
     ) -> Result<Books, SinkError> {
         books::find(&self.database(url, database, login, api_key), request).await
+    }
+
+    async fn check_key(&self, url: &Url, access: &RpcAccess) -> Result<(), SinkError> {
+        books::check_key(&self.database(url, &access.database, access.login.as_deref(), &access.api_key))
+            .await
+    }
+
+    async fn set_up_journals(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        request: &SetUpRequest,
+        apply: bool,
+    ) -> Result<SetUpReport, SinkError> {
+        let odoo = &self.database(url, &access.database, access.login.as_deref(), &access.api_key);
+        set_up::set_up(odoo, request, &access.journals.known_to(request.account), apply).await
+    }
+
+    async fn check_journal(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        books: &Books,
+    ) -> Result<Vec<String>, SinkError> {
+        set_up::check(
+            &self.database(url, &access.database, access.login.as_deref(), &access.api_key),
+            books,
+        )
+        .await
     }
 
     async fn send(

@@ -131,6 +131,18 @@ pub async fn list(conn: &mut PgConnection, merchant: MerchantId) -> Result<Vec<O
     )
 }
 
+/// Every merchant's instances of stock Odoo that are told.
+pub async fn list_enabled_rpc(
+    conn: &mut PgConnection,
+) -> Result<Vec<(MerchantId, OdooInstanceId)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, id from odoo_instance where sink = $1 and disabled_at is null order by id",
+    )
+    .bind(Via::Rpc)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Holds the instances that have something due and may be told, until the transaction ends, passing over those that someone
 /// else holds: who counts what is in hand must be alone.
 pub async fn lock_due(

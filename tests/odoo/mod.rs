@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "says which Odoo is posted into")]
 #![expect(clippy::duplicate_mod, reason = "the same tests run against each version")]
 
+mod mapped;
 mod probe;
 mod rpc;
 
@@ -14,6 +15,7 @@ mod odoo_19 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V19;
 
     mod bookings;
+    mod journals;
     mod once;
     mod refusals;
     mod set_up;
@@ -26,6 +28,7 @@ mod odoo_18 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V18;
 
     mod bookings;
+    mod journals;
     mod once;
     mod refusals;
     mod set_up;
@@ -38,6 +41,7 @@ mod odoo_17 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V17;
 
     mod bookings;
+    mod journals;
     mod once;
     mod refusals;
     mod set_up;

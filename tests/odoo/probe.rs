@@ -133,7 +133,7 @@ async fn an_instance_keeps_the_login_that_it_was_added_with() {
         odoo.database(),
         login,
         odoo.api_key().into(),
-        &request(),
+        Some(&request()),
     )
     .await
     .unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use quittance::domain::ledger::LedgerAccount;
-use quittance::domain::money::Money;
+use quittance::domain::money::{Currency, Money};
 use quittance::domain::outbox::OutboxMessage;
 use quittance::domain::posting::{Part, Posting, Settles};
 use quittance::odoo::OdooSink;
@@ -65,6 +65,8 @@ pub(super) struct Sale {
     pub(super) invoice: i64,
     /// A text that no other test has.
     pub(super) tag: String,
+    /// What everything is in.
+    pub(super) currency: Currency,
 }
 
 fn request() -> BooksRequest {
@@ -174,6 +176,14 @@ impl Odoo {
 
     /// A new customer's draft invoice over 121.00.
     pub(super) async fn draft_sale(&self) -> Sale {
+        self.draft_sale_in("EUR", "121.00").await
+    }
+
+    async fn draft_sale_in(&self, currency: &str, price: &str) -> Sale {
+        let known = self
+            .search("res.currency", json!([["name", "=", currency]]), &["name"])
+            .await;
+        let price: Value = serde_json::from_str(price).unwrap();
         let tag = Uuid::now_v7().simple().to_string();
         let partner = first(
             &self
@@ -184,7 +194,8 @@ impl Odoo {
             "move_type": "out_invoice",
             "partner_id": partner,
             "invoice_date": DAY.to_string(),
-            "invoice_line_ids": [[0, 0, {"name": "Chair", "quantity": 1, "price_unit": 121.0, "tax_ids": [[6, 0, []]]}]],
+            "currency_id": known[0]["id"],
+            "invoice_line_ids": [[0, 0, {"name": "Chair", "quantity": 1, "price_unit": price, "tax_ids": [[6, 0, []]]}]],
         });
         let invoice = first(
             &self
@@ -195,7 +206,16 @@ impl Odoo {
             partner,
             invoice,
             tag,
+            currency: currency.parse().unwrap(),
         }
+    }
+
+    /// A new customer's posted invoice over 12100 in a currency without minor units.
+    pub(super) async fn sale_in(&self, currency: &str) -> Sale {
+        let sale = self.draft_sale_in(currency, "12100").await;
+        self.call("account.move/action_post", json!({ "ids": [sale.invoice] }))
+            .await;
+        sale
     }
 
     /// A new customer's posted invoice over 121.00.
@@ -223,12 +243,12 @@ impl Odoo {
             ["payment_id.payment_reference", "in", references],
             ["move_id.ref", "in", transactions],
         ]);
-        let fields = ["account_id", "account_type", "balance", "move_id"];
+        let fields = ["account_id", "account_type", "amount_currency", "move_id"];
         let items = self.search("account.move.line", domain, &fields).await;
         let mut by_account: BTreeMap<i64, i64> = BTreeMap::new();
         let mut receivable = 0;
         for item in &items {
-            let minor = cents(&item["balance"]);
+            let minor = minor(&item["amount_currency"], sale.currency);
             *by_account.entry(first(&item["account_id"])).or_default() += minor;
             receivable += if item["account_type"] == "asset_receivable" {
                 minor
@@ -289,6 +309,10 @@ impl Sale {
         format!("{prefix}_{}", self.tag)
     }
 
+    fn money(&self, minor: i64) -> Money {
+        Money::new(minor, self.currency)
+    }
+
     /// The provider's id of a line of its ledger.
     pub(super) fn transaction(&self, what: &str) -> String {
         format!("txn_{what}_{}", self.tag)
@@ -305,7 +329,7 @@ impl Sale {
             charge: self.source("ch"),
             provider_reference: self.source("pi"),
             reference: format!("S-{}", self.tag),
-            amount: eur(minor),
+            amount: self.money(minor),
             date,
             settles: vec![Settles {
                 model: "account.move".to_owned(),
@@ -326,7 +350,7 @@ impl Sale {
             refund: self.source("re"),
             charge: self.source("ch"),
             reference: format!("S-{}", self.tag),
-            amount: eur(12_100),
+            amount: self.money(12_100),
             date: DAY,
             settles: vec![Settles {
                 model: "account.move".to_owned(),
@@ -353,7 +377,8 @@ impl Sale {
 
     /// A line of the provider's ledger, which meets what it is about.
     fn line(&self, kind: &str, source: String, minor: i64, fee_minor: i64) -> Posting {
-        booking(
+        booking_in(
+            self.currency,
             &self.transaction(kind),
             &[
                 (LedgerAccount::ProviderBalance, minor - fee_minor),
@@ -367,6 +392,15 @@ impl Sale {
 
 /// A booking of some parts in euros.
 pub(super) fn booking(source: &str, parts: &[(LedgerAccount, i64)], meets: Option<String>) -> Posting {
+    booking_in("EUR".parse().unwrap(), source, parts, meets)
+}
+
+fn booking_in(
+    currency: Currency,
+    source: &str,
+    parts: &[(LedgerAccount, i64)],
+    meets: Option<String>,
+) -> Posting {
     let parts = parts.iter().filter(|(_, minor)| *minor != 0);
     Posting::Booking {
         source: source.to_owned(),
@@ -375,7 +409,7 @@ pub(super) fn booking(source: &str, parts: &[(LedgerAccount, i64)], meets: Optio
         parts: parts
             .map(|(account, minor)| Part {
                 account: *account,
-                amount: eur(*minor),
+                amount: Money::new(*minor, currency),
                 value_minor: *minor,
             })
             .collect(),
@@ -383,19 +417,17 @@ pub(super) fn booking(source: &str, parts: &[(LedgerAccount, i64)], meets: Optio
     }
 }
 
-fn eur(minor: i64) -> Money {
-    Money::new(minor, "EUR".parse().unwrap())
-}
-
 /// The first id of a list, or of a link.
 pub(super) fn first(value: &Value) -> i64 {
     value[0].as_i64().unwrap()
 }
 
+/// Whole minor units of a number as Odoo writes it.
+pub(super) fn minor(value: &Value, currency: Currency) -> i64 {
+    Money::parse_decimal(&value.to_string(), currency).unwrap().minor
+}
+
 /// Whole cents of a number as Odoo writes it.
 pub(super) fn cents(value: &Value) -> i64 {
-    let text = value.to_string();
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    assert!(fraction.len() <= 2, "{text} is no whole number of cents");
-    format!("{whole}{fraction:0<2}").parse().unwrap()
+    minor(value, "EUR".parse().unwrap())
 }

@@ -186,7 +186,7 @@ impl TestApp {
                 fee_account_code: "621000".to_owned(),
             };
             let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().into());
-            setup::add_odoo_instance(app, merchant, url, odoo.database(), None, key, &request)
+            setup::add_odoo_instance(app, merchant, url, odoo.database(), None, key, Some(&request))
                 .await
                 .unwrap();
             Some(odoo)

@@ -28,6 +28,7 @@ pub(super) struct Api {
     pub(super) login: String,
     pub(super) key: Mutex<String>,
     pub(super) may_write_lines: bool,
+    pub(super) may_set_up: bool,
     /// What every change is refused with, while it is set.
     pub(super) refusal: Mutex<Option<String>>,
     pub(super) work: Duration,
@@ -152,6 +153,7 @@ impl Api {
             version: self.version(),
             begun,
             may_write_lines: self.may_write_lines,
+            may_set_up: self.may_set_up,
             refusal: self
                 .refusal
                 .lock()

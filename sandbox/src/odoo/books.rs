@@ -4,16 +4,23 @@ use std::collections::HashMap;
 
 use time::Date;
 
+use super::currency::{self, Currency};
 use super::error::OdooError;
 use super::table::Table;
+
+/// The accounts that the company names for a purpose.
+pub(super) const SUSPENSE: &str = "101402";
+pub(super) const TRANSFER: &str = "101701";
+pub(super) const EXCHANGE_GAIN: &str = "441000";
+pub(super) const EXCHANGE_LOSS: &str = "641000";
 
 /// Everything that one pretend database holds.
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) company: String,
-    /// The only currency, ISO 4217.
-    pub(super) currency: String,
-    pub(super) decimals: u32,
+    /// The company's currency.
+    pub(super) currency: i64,
+    pub(super) currencies: Table<Currency>,
     /// The last day of the locked period.
     pub(super) lock_date: Option<Date>,
     pub(super) accounts: Table<Account>,
@@ -39,6 +46,9 @@ pub(super) struct Account {
     pub(super) kind: &'static str,
     /// Whether items on it can be reconciled.
     pub(super) reconcile: bool,
+    pub(super) active: bool,
+    /// The only currency that it takes, where it is not the company's.
+    pub(super) currency: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -48,6 +58,10 @@ pub(super) struct Journal {
     /// Odoo's `type`.
     pub(super) kind: String,
     pub(super) account: Option<i64>,
+    pub(super) suspense: Option<i64>,
+    /// None where it is the company's.
+    pub(super) currency: Option<i64>,
+    pub(super) active: bool,
 }
 
 #[derive(Debug)]
@@ -66,6 +80,7 @@ pub(super) struct Entry {
     pub(super) date: Date,
     pub(super) reference: Option<String>,
     pub(super) partner: Option<i64>,
+    pub(super) currency: i64,
     pub(super) source: Source,
 }
 
@@ -85,9 +100,12 @@ pub(super) struct Item {
     pub(super) account: i64,
     pub(super) partner: Option<i64>,
     pub(super) label: String,
-    /// Debit positive, credit negative.
+    pub(super) currency: i64,
+    /// In its currency; debit positive, credit negative.
     pub(super) minor: i64,
-    /// What is left to be reconciled, of the same sign.
+    /// What it is worth in the company's currency.
+    pub(super) worth_minor: i64,
+    /// What is left to be reconciled, in its currency and of the same sign.
     pub(super) residual_minor: i64,
 }
 
@@ -95,6 +113,7 @@ pub(super) struct Item {
 pub(super) struct Payment {
     pub(super) inbound: bool,
     pub(super) partner: Option<i64>,
+    pub(super) currency: i64,
     pub(super) minor: i64,
     pub(super) date: Date,
     pub(super) journal: i64,
@@ -134,16 +153,12 @@ pub(super) struct ExternalId {
 
 impl Books {
     /// A company with a generic chart of accounts, an invoice journal, a bank and a Stripe journal.
-    pub(super) fn new(company: String, currency: String) -> Self {
-        let decimals = match currency.as_str() {
-            "JPY" | "KRW" | "CLP" | "VND" => 0,
-            "KWD" | "BHD" | "TND" | "JOD" => 3,
-            _ => 2,
-        };
+    pub(super) fn new(company: String, currency: &str, rates: &[(String, u64)]) -> Self {
+        let (currencies, currency) = currency::all(currency, rates);
         let mut books = Self {
             company,
             currency,
-            decimals,
+            currencies,
             lock_date: None,
             accounts: Table::starting_at(41),
             journals: Table::starting_at(6),
@@ -169,6 +184,8 @@ impl Books {
                 name: name.to_owned(),
                 kind,
                 reconcile,
+                active: true,
+                currency: None,
             })
         };
         account("121000", "Account Receivable", "asset_receivable", true);
@@ -178,14 +195,27 @@ impl Books {
         let outstanding = account("101403", "Outstanding Receipts", "asset_current", true);
         let stripe = account("101410", "Stripe", "asset_cash", false);
         let bank = account("101401", "Bank", "asset_cash", false);
+        account(SUSPENSE, "Bank Suspense Account", "asset_current", false);
+        account(TRANSFER, "Liquidity Transfer", "asset_current", true);
+        account("201000", "Current Liabilities", "liability_current", false);
+        account(EXCHANGE_GAIN, "Foreign Exchange Gain", "income", false);
+        account(EXCHANGE_LOSS, "Foreign Exchange Loss", "expense", false);
         self.add_journal("Customer Invoices", "INV", "sale", None, None);
         self.add_journal("Miscellaneous Operations", "MISC", "general", None, None);
         self.add_journal("Bank", "BNK1", "bank", Some(bank), None);
         self.add_journal("Stripe", "STRP", "bank", Some(stripe), Some(outstanding));
+        let general = self.add_journal("Miscellaneous Operations", "MISC", "general", None, None);
+        let known = ExternalId {
+            model: "account.journal",
+            id: general,
+            noupdate: true,
+            born: 0,
+        };
+        self.external_ids.insert("account.1_general".to_owned(), known);
     }
 
     /// A journal; one of type bank with a method line for each direction.
-    pub(super) fn add_journal(
+    fn add_journal(
         &mut self,
         name: &str,
         code: &str,
@@ -193,11 +223,15 @@ impl Books {
         account: Option<i64>,
         outstanding: Option<i64>,
     ) -> i64 {
+        let suspense = account.and_then(|_| self.account(SUSPENSE).ok());
         let journal = self.journals.add(Journal {
             code: code.to_owned(),
             name: name.to_owned(),
             kind: kind.to_owned(),
             account,
+            suspense,
+            currency: None,
+            active: true,
         });
         if kind == "bank" {
             for inbound in [true, false] {
@@ -209,6 +243,32 @@ impl Books {
             }
         }
         journal
+    }
+
+    /// A bank journal as Odoo completes it: with an account of its own in its currency, and methods that wait nowhere.
+    pub(super) fn open_bank_journal(&mut self, name: &str, code: &str, currency: Option<i64>) -> i64 {
+        let has = |code: &str| self.accounts.iter().any(|(_, account)| account.code == code);
+        let number = (1..).map(|number: u32| format!("1014{number:02}"));
+        let account_code = number.into_iter().find(|code| !has(code)).unwrap_or_default();
+        let account = self.accounts.add(Account {
+            code: account_code,
+            name: name.to_owned(),
+            kind: "asset_cash",
+            reconcile: false,
+            active: true,
+            currency,
+        });
+        let id = self.add_journal(name, code, "bank", Some(account), None);
+        if let Some(journal) = self.journals.get_mut(id) {
+            journal.currency = currency;
+        }
+        id
+    }
+
+    /// What a journal holds.
+    pub(super) fn currency_of(&self, journal: i64) -> i64 {
+        let own = self.journals.get(journal).and_then(|journal| journal.currency);
+        own.unwrap_or(self.currency)
     }
 
     /// An account by its code.

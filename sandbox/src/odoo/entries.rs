@@ -11,7 +11,18 @@ pub(super) struct Side {
     pub(super) account: i64,
     pub(super) partner: Option<i64>,
     pub(super) label: String,
+    pub(super) currency: i64,
     pub(super) minor: i64,
+    /// What it is worth in the company's currency, where that is said.
+    pub(super) worth_minor: Option<i64>,
+}
+
+impl Side {
+    /// What it is worth in the company's currency: as it is said, or by the rate.
+    fn worth(&self, books: &Books) -> i64 {
+        self.worth_minor
+            .unwrap_or_else(|| books.in_company_currency(self.minor, self.currency))
+    }
 }
 
 /// A statement line that is about to be written.
@@ -37,8 +48,9 @@ pub(super) struct NewEntry {
 
 impl NewEntry {
     /// What Odoo checks before it keeps one.
-    pub(super) fn check(&self) -> Result<(), OdooError> {
-        if self.sides.iter().map(|side| side.minor).sum::<i64>() != 0 {
+    pub(super) fn check(&self, books: &Books) -> Result<(), OdooError> {
+        check_sides(books, &self.sides)?;
+        if self.sides.iter().map(|side| side.worth(books)).sum::<i64>() != 0 {
             return Err(OdooError::user("The entry is not balanced."));
         }
         Ok(())
@@ -48,7 +60,8 @@ impl NewEntry {
 impl NewLine {
     /// What Odoo checks before it keeps one.
     pub(super) fn check(&self, books: &Books) -> Result<(), OdooError> {
-        if self.sides.iter().map(|side| side.minor).sum::<i64>() != 0 {
+        check_sides(books, &self.sides)?;
+        if self.sides.iter().map(|side| side.worth(books)).sum::<i64>() != 0 {
             return Err(OdooError::user("The entry is not balanced."));
         }
         let own = books
@@ -56,6 +69,17 @@ impl NewLine {
             .get(self.journal)
             .and_then(|journal| journal.account);
         let on_own = |side: &&Side| Some(side.account) == own;
+        let holds = books.currency_of(self.journal);
+        if self
+            .sides
+            .iter()
+            .filter(on_own)
+            .any(|side| side.currency != holds)
+        {
+            return Err(OdooError::value(
+                "the pretend Odoo books in a journal's own currency on its account only",
+            ));
+        }
         let arrived: i64 = self.sides.iter().filter(on_own).map(|side| side.minor).sum();
         if arrived != self.minor {
             return Err(OdooError::user(
@@ -66,12 +90,28 @@ impl NewLine {
     }
 }
 
+/// An item in the company's currency is worth what it is.
+fn check_sides(books: &Books, sides: &[Side]) -> Result<(), OdooError> {
+    let differs = |side: &&Side| side.currency == books.currency && side.worth(books) != side.minor;
+    if sides.iter().any(|side| differs(&side)) {
+        return Err(OdooError::user(
+            "The amount expressed in the secondary currency must be the same as the balance.",
+        ));
+    }
+    Ok(())
+}
+
 impl Books {
     /// A draft invoice.
-    pub(super) fn add_invoice(&mut self, partner: i64, date: Date, minor: i64) -> Result<i64, OdooError> {
+    pub(super) fn add_invoice(
+        &mut self,
+        partner: i64,
+        date: Date,
+        (minor, currency): (i64, i64),
+    ) -> Result<i64, OdooError> {
         let (receivable, income) = (self.account("121000")?, self.account("400000")?);
         let journal = self.journal("INV")?;
-        let entry = self.add_entry(journal, date, None, Some(partner), Source::Invoice);
+        let entry = self.add_entry(journal, date, None, Some(partner), (currency, Source::Invoice));
         self.add_items(
             entry,
             vec![
@@ -79,13 +119,17 @@ impl Books {
                     account: receivable,
                     partner: Some(partner),
                     label: String::new(),
+                    currency,
                     minor,
+                    worth_minor: None,
                 },
                 Side {
                     account: income,
                     partner: Some(partner),
                     label: String::new(),
+                    currency,
                     minor: -minor,
+                    worth_minor: None,
                 },
             ],
         );
@@ -122,6 +166,7 @@ impl Books {
         let Payment {
             inbound,
             partner,
+            currency,
             minor,
             date,
             journal,
@@ -137,7 +182,13 @@ impl Books {
             .and_then(|line| line.account);
         let outstanding = waiting.map_or_else(|| self.account("101403"), Ok)?;
         let minor = if inbound { minor } else { -minor };
-        let entry = self.add_entry(journal, date, Some(label.clone()), partner, Source::Payment(id));
+        let entry = self.add_entry(
+            journal,
+            date,
+            Some(label.clone()),
+            partner,
+            (currency, Source::Payment(id)),
+        );
         self.add_items(
             entry,
             vec![
@@ -145,13 +196,17 @@ impl Books {
                     account: outstanding,
                     partner,
                     label: label.clone(),
+                    currency,
                     minor,
+                    worth_minor: None,
                 },
                 Side {
                     account: destination,
                     partner,
                     label,
+                    currency,
                     minor: -minor,
+                    worth_minor: None,
                 },
             ],
         );
@@ -165,12 +220,13 @@ impl Books {
     /// Writes a statement line that was checked; it posts itself.
     pub(super) fn add_line(&mut self, line: NewLine) -> i64 {
         let source = Source::StatementLine(self.lines.next_id());
+        let currency = self.currency_of(line.journal);
         let entry = self.add_entry(
             line.journal,
             line.date,
             Some(line.reference),
             line.partner,
-            source,
+            (currency, source),
         );
         self.add_items(entry, line.sides);
         self.number(entry, "");
@@ -183,7 +239,8 @@ impl Books {
 
     /// Writes a draft of a general journal that was checked.
     pub(super) fn add_general(&mut self, new: NewEntry) -> i64 {
-        let entry = self.add_entry(new.journal, new.date, Some(new.reference), None, Source::General);
+        let kind = (self.currency, Source::General);
+        let entry = self.add_entry(new.journal, new.date, Some(new.reference), None, kind);
         self.add_items(entry, new.sides);
         entry
     }
@@ -194,7 +251,7 @@ impl Books {
         date: Date,
         reference: Option<String>,
         partner: Option<i64>,
-        source: Source,
+        (currency, source): (i64, Source),
     ) -> i64 {
         self.entries.add(Entry {
             journal,
@@ -202,25 +259,23 @@ impl Books {
             date,
             reference,
             partner,
+            currency,
             source,
         })
     }
 
     fn add_items(&mut self, entry: i64, sides: Vec<Side>) {
-        for Side {
-            account,
-            partner,
-            label,
-            minor,
-        } in sides
-        {
+        for side in sides {
+            let worth_minor = side.worth(self);
             self.items.add(Item {
                 entry,
-                account,
-                partner,
-                label,
-                minor,
-                residual_minor: minor,
+                account: side.account,
+                partner: side.partner,
+                label: side.label,
+                currency: side.currency,
+                minor: side.minor,
+                worth_minor,
+                residual_minor: side.minor,
             });
         }
     }

@@ -1,8 +1,8 @@
 //! Reading a field of a record, as Odoo shows it.
 
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 
-use super::books::Books;
+use super::books::{Books, EXCHANGE_GAIN, EXCHANGE_LOSS, SUSPENSE, TRANSFER};
 use super::error::OdooError;
 use super::model::{Model, unknown_field};
 
@@ -12,6 +12,7 @@ impl Books {
         match model {
             Model::Account => self.accounts.iter().map(|(id, _)| id).collect(),
             Model::Company => vec![1],
+            Model::Currency => self.currencies.iter().map(|(id, _)| id).collect(),
             Model::Entry => self.entries.iter().map(|(id, _)| id).collect(),
             Model::Item => self.items.iter().map(|(id, _)| id).collect(),
             Model::Journal => self.journals.iter().map(|(id, _)| id).collect(),
@@ -31,6 +32,11 @@ impl Books {
         self.field(model, id, "id").is_some()
     }
 
+    /// Whether a search passes over a record unless it asks for all.
+    pub(super) fn is_archived(&self, model: Model, id: i64) -> bool {
+        self.field(model, id, "active") == Some(json!(false))
+    }
+
     /// A field of a record that is there.
     pub(super) fn read(&self, model: Model, id: i64, field: &str) -> Result<Value, OdooError> {
         self.field(model, id, field)
@@ -41,6 +47,7 @@ impl Books {
         let value = match model {
             Model::Account => self.account_field(id, field)?,
             Model::Company => self.company_field(id, field)?,
+            Model::Currency => self.currency_field(id, field)?,
             Model::Entry => self.entry_field(id, field)?,
             Model::Item => self.item_field(id, field)?,
             Model::Journal => self.journal_field(id, field)?,
@@ -61,6 +68,8 @@ impl Books {
             "name" => json!(account.name),
             "account_type" => json!(account.kind),
             "reconcile" => json!(account.reconcile),
+            "active" => json!(account.active),
+            "currency_id" => account.currency.map_or(json!(false), |id| self.currency_link(id)),
             _ => return None,
         })
     }
@@ -70,10 +79,27 @@ impl Books {
             _ if id != 1 => return None,
             "id" => Value::Null,
             "name" => json!(self.company),
-            "currency_id" => self.currency_link(),
+            "currency_id" => self.currency_link(self.currency),
             "fiscalyear_lock_date" => self
                 .lock_date
                 .map_or(json!(false), |date| json!(date.to_string())),
+            "transfer_account_id" => self.account_link(self.account(TRANSFER).ok()),
+            "account_journal_suspense_account_id" => self.account_link(self.account(SUSPENSE).ok()),
+            "income_currency_exchange_account_id" => self.account_link(self.account(EXCHANGE_GAIN).ok()),
+            "expense_currency_exchange_account_id" => self.account_link(self.account(EXCHANGE_LOSS).ok()),
+            _ => return None,
+        })
+    }
+
+    fn currency_field(&self, id: i64, field: &str) -> Option<Value> {
+        let currency = self.currencies.get(id)?;
+        Some(match field {
+            "id" => Value::Null,
+            "name" => json!(currency.name),
+            "active" => json!(currency.active),
+            "decimal_places" => json!(currency.decimals),
+            "rate" => self.rate(id),
+            "rate_ids" => currency.rate.map_or(json!([]), |_| json!([id])),
             _ => return None,
         })
     }
@@ -95,15 +121,16 @@ impl Books {
             "ref" => entry.reference.as_ref().map_or(json!(false), |text| json!(text)),
             "journal_id" => self.journal_link(entry.journal),
             "company_id" => json!([1, self.company]),
-            "currency_id" => self.currency_link(),
+            "currency_id" => self.currency_link(entry.currency),
             "partner_id" => self.partner_link(entry.partner),
             "payment_state" => json!(self.payment_state(id)),
-            "amount_residual" => of_invoice(self.money(self.invoice_residual(id))),
+            "amount_residual" => of_invoice(self.money(self.invoice_residual(id), entry.currency)),
             "amount_total" => self.money(
                 self.items_of(id)
                     .filter(|(_, item)| item.minor > 0)
                     .map(|(_, item)| item.minor)
                     .sum(),
+                entry.currency,
             ),
             _ => return None,
         })
@@ -120,11 +147,16 @@ impl Books {
             "account_type" => json!(self.accounts.get(item.account)?.kind),
             "partner_id" => self.partner_link(item.partner),
             "journal_id" => self.journal_link(entry.journal),
-            "currency_id" => self.currency_link(),
-            "balance" | "amount_currency" => self.money(item.minor),
-            "debit" => self.money(item.minor.max(0)),
-            "credit" => self.money((-item.minor).max(0)),
-            "amount_residual" | "amount_residual_currency" => self.money(item.residual_minor),
+            "currency_id" => self.currency_link(item.currency),
+            "balance" => self.money(item.worth_minor, self.currency),
+            "amount_currency" => self.money(item.minor, item.currency),
+            "debit" => self.money(item.worth_minor.max(0), self.currency),
+            "credit" => self.money((-item.worth_minor).max(0), self.currency),
+            "amount_residual" => {
+                let left = self.in_company_currency(item.residual_minor, item.currency);
+                self.money(left, self.currency)
+            }
+            "amount_residual_currency" => self.money(item.residual_minor, item.currency),
             "reconciled" => json!(self.is_reconciled(id)),
             "date" => json!(entry.date.to_string()),
             "parent_state" => json!(if entry.name.is_some() { "posted" } else { "draft" }),
@@ -145,9 +177,11 @@ impl Books {
             "name" => json!(journal.name),
             "code" => json!(journal.code),
             "type" => json!(journal.kind),
+            "active" => json!(journal.active),
             "default_account_id" => self.account_link(journal.account),
+            "suspense_account_id" => self.account_link(journal.suspense),
             // False means that of the company.
-            "currency_id" => json!(false),
+            "currency_id" => journal.currency.map_or(json!(false), |id| self.currency_link(id)),
             "company_id" => json!([1, self.company]),
             _ => return None,
         })
@@ -172,7 +206,13 @@ impl Books {
             "id" => Value::Null,
             "debit_move_id" => json!([partial.debit, ""]),
             "credit_move_id" => json!([partial.credit, ""]),
-            "amount" | "debit_amount_currency" | "credit_amount_currency" => self.money(partial.minor),
+            "amount" => {
+                let met = self.in_company_currency(partial.minor, self.items.get(partial.debit)?.currency);
+                self.money(met, self.currency)
+            }
+            "debit_amount_currency" | "credit_amount_currency" => {
+                self.money(partial.minor, self.items.get(partial.debit)?.currency)
+            }
             _ => return None,
         })
     }
@@ -197,8 +237,8 @@ impl Books {
             "state" => json!(self.payment_word(id)),
             "payment_type" => json!(if payment.inbound { "inbound" } else { "outbound" }),
             "partner_id" => self.partner_link(payment.partner),
-            "amount" => self.money(payment.minor),
-            "currency_id" => self.currency_link(),
+            "amount" => self.money(payment.minor, payment.currency),
+            "currency_id" => self.currency_link(payment.currency),
             // Its own date, even where a lock moved that of its items.
             "date" => json!(payment.date.to_string()),
             "journal_id" => self.journal_link(payment.journal),
@@ -216,7 +256,7 @@ impl Books {
         Some(match field {
             "id" => Value::Null,
             "payment_ref" => json!(line.label),
-            "amount" => self.money(line.minor),
+            "amount" => self.money(line.minor, self.entries.get(line.entry)?.currency),
             "move_id" => self.entry_link(line.entry),
             "is_reconciled" => json!(true),
             "name" | "date" | "ref" | "state" | "journal_id" | "currency_id" | "partner_id" => {
@@ -226,24 +266,10 @@ impl Books {
         })
     }
 
-    /// Minor units as Odoo writes money: a number with at least one decimal.
-    pub(super) fn money(&self, minor: i64) -> Value {
-        self.decimal(minor)
-            .parse::<Number>()
-            .map_or(Value::Null, Value::Number)
-    }
-
-    /// Minor units as decimal text.
-    pub(super) fn decimal(&self, minor: i64) -> String {
-        let decimals = usize::try_from(self.decimals).unwrap_or_default();
-        let sign = if minor < 0 { "-" } else { "" };
-        let digits = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - decimals);
-        format!("{sign}{whole}.{fraction:0<1}")
-    }
-
-    fn currency_link(&self) -> Value {
-        json!([126, self.currency])
+    fn currency_link(&self, id: i64) -> Value {
+        self.currencies
+            .get(id)
+            .map_or(json!(false), |currency| json!([id, currency.name]))
     }
 
     fn account_link(&self, id: Option<i64>) -> Value {
@@ -288,16 +314,17 @@ mod tests {
 
     #[test]
     fn every_field_that_is_known_can_be_read() {
-        let mut books = Books::new("Acme".to_owned(), "EUR".to_owned());
+        let mut books = Books::new("Acme".to_owned(), "EUR", &[]);
         let day = date!(2026 - 11 - 20);
         let partner = books.partners.add("Ada".to_owned());
-        let invoice = books.add_invoice(partner, day, 100).unwrap();
+        let invoice = books.add_invoice(partner, day, (100, books.currency)).unwrap();
         books.post_invoice(invoice).unwrap();
         let (journal, method_line) = (books.journal("STRP").unwrap(), books.ids(Model::MethodLine)[2]);
         let destination = books.account("121000").unwrap();
         let payment = books.payments.add(Payment {
             inbound: true,
             partner: Some(partner),
+            currency: books.currency,
             minor: 100,
             date: day,
             journal,
@@ -316,18 +343,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn money_is_shown_with_at_least_one_decimal() {
-        let shown = |currency: &str, minor| {
-            Books::new(String::new(), currency.to_owned())
-                .money(minor)
-                .to_string()
-        };
-        assert_eq!(shown("EUR", 12_100), "121.0");
-        assert_eq!(shown("EUR", -207), "-2.07");
-        assert_eq!(shown("JPY", 1_234), "1234.0");
-        assert_eq!(shown("KWD", 1), "0.001");
     }
 }

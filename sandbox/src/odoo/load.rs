@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use time::Date;
 use time::macros::format_description;
 
-use super::books::{Books, ExternalId, Payment};
+use super::books::{Account, Books, ExternalId, Payment};
 use super::entries::{NewEntry, NewLine, Side};
 use super::error::{OdooError, load_message};
 use super::model::Model;
@@ -59,6 +59,25 @@ const ENTRY: [&str; 11] = [
     "line_ids/balance",
 ];
 
+const ACCOUNT: [&str; 5] = ["id", "code", "name", "account_type", "reconcile"];
+const JOURNAL: [&str; 5] = ["id", "name", "code", "type", "currency_id/.id"];
+
+/// The types of accounts that are known.
+const KINDS: [&str; 12] = [
+    "asset_receivable",
+    "asset_cash",
+    "asset_current",
+    "asset_non_current",
+    "liability_payable",
+    "liability_current",
+    "liability_non_current",
+    "equity",
+    "income",
+    "income_other",
+    "expense",
+    "expense_direct_cost",
+];
+
 /// One import, as it was called.
 #[derive(Debug)]
 pub(super) struct Import<'a> {
@@ -72,6 +91,9 @@ pub(super) struct Import<'a> {
 
 /// One record to be made.
 enum New {
+    Account(Account),
+    /// A bank journal: its name, its short code, and its currency where it is not the company's.
+    Journal(String, String, Option<i64>),
     Payment(Payment),
     Line(NewLine),
     Entry(NewEntry),
@@ -84,9 +106,17 @@ impl Import<'_> {
     /// Makes the records or finds them; all or none.
     pub(super) fn run(&self, books: &mut Books) -> Result<Value, OdooError> {
         let known: &[&str] = match self.model {
+            Model::Account => &ACCOUNT,
+            Model::Journal => &JOURNAL,
             Model::Payment => &PAYMENT,
+            Model::StatementLine => &LINE,
             Model::Entry => &ENTRY,
-            _ => &LINE,
+            Model::Company
+            | Model::Currency
+            | Model::Item
+            | Model::MethodLine
+            | Model::Partial
+            | Model::Partner => &[],
         };
         if let Some(field) = self.fields.iter().find(|field| !known.contains(&field.as_str())) {
             return Err(OdooError::value(format!("Invalid field name '{field}'")));
@@ -100,6 +130,15 @@ impl Import<'_> {
                 None => Ok((name, Err(self.new_record(books, *from, *to)?))),
             });
             match found {
+                Ok((name, Err(New::Account(account)))) => {
+                    if made.iter().any(
+                        |(_, other)| matches!(other, Err(New::Account(other)) if other.code == account.code),
+                    ) {
+                        let messages = [load_message(&doubled(&account.code), (*from, *to))];
+                        return Ok(json!({"ids": false, "messages": messages, "nextrow": 0}));
+                    }
+                    made.push((name, Err(New::Account(account))));
+                }
                 Ok(record) => made.push(record),
                 Err(error) => {
                     let messages = [load_message(&error.message, (*from, *to))];
@@ -162,12 +201,18 @@ impl Import<'_> {
         if self.model == Model::Payment {
             return row.payment(books).map(New::Payment);
         }
+        if self.model == Model::Account {
+            return row.account(books).map(New::Account);
+        }
+        if self.model == Model::Journal {
+            return row.journal(books);
+        }
         if self.model == Model::Entry {
             let mut entry = row.entry(books)?;
             for index in from..=to {
                 entry.sides.push(self.row(index).side(books)?);
             }
-            entry.check()?;
+            entry.check(books)?;
             return Ok(New::Entry(entry));
         }
         let mut line = row.line(books)?;
@@ -180,6 +225,8 @@ impl Import<'_> {
 
     fn keep(&self, books: &mut Books, name: String, new: New) -> i64 {
         let id = match new {
+            New::Account(account) => books.accounts.add(account),
+            New::Journal(name, code, currency) => books.open_bank_journal(&name, &code, currency),
             New::Payment(payment) => books.payments.add(payment),
             New::Line(line) => books.add_line(line),
             New::Entry(entry) => books.add_general(entry),
@@ -202,7 +249,65 @@ impl Import<'_> {
     }
 }
 
+/// What Odoo says of codes that others have.
+fn doubled(code: &str) -> String {
+    format!("Account codes must be unique. You can't create accounts with these duplicate codes: {code}")
+}
+
 impl Row<'_> {
+    fn account(&self, books: &Books) -> Result<Account, OdooError> {
+        let (code, kind) = (self.text("code"), self.text("account_type"));
+        let Some(kind) = KINDS.into_iter().find(|known| *known == kind) else {
+            return Err(OdooError::user(format!(
+                "Value '{kind}' not found in selection field 'Type'"
+            )));
+        };
+        let reconcile = match self.text("reconcile") {
+            "1" => true,
+            "0" | "" => false,
+            other => {
+                return Err(OdooError::user(format!(
+                    "Unknown value '{other}' for boolean field 'Allow Reconciliation'"
+                )));
+            }
+        };
+        if code.is_empty() || self.text("name").is_empty() {
+            return Err(OdooError::user(
+                "Missing required value for the field 'Account Name'",
+            ));
+        }
+        if books.accounts.iter().any(|(_, account)| account.code == code) {
+            return Err(OdooError::user(doubled(code)));
+        }
+        Ok(Account {
+            code: code.to_owned(),
+            name: self.text("name").to_owned(),
+            kind,
+            reconcile,
+            active: true,
+            currency: None,
+        })
+    }
+
+    fn journal(&self, books: &Books) -> Result<New, OdooError> {
+        if self.text("type") != "bank" {
+            return Err(OdooError::value(
+                "the pretend Odoo imports journals of type bank only",
+            ));
+        }
+        let (name, code) = (self.text("name"), self.text("code"));
+        if name.is_empty() || code.is_empty() || code.len() > 5 {
+            return Err(OdooError::value(
+                "the pretend Odoo imports journals with a name and a short code only",
+            ));
+        }
+        if books.journals.iter().any(|(_, journal)| journal.code == code) {
+            return Err(OdooError::user("Journal codes must be unique per company."));
+        }
+        let currency = self.link(books, "currency_id/.id")?;
+        Ok(New::Journal(name.to_owned(), code.to_owned(), currency))
+    }
+
     fn payment(&self, books: &Books) -> Result<Payment, OdooError> {
         let inbound = match self.text("payment_type") {
             "inbound" => true,
@@ -213,7 +318,7 @@ impl Row<'_> {
                 )));
             }
         };
-        self.currency(books, "currency_id")?;
+        let currency = self.currency(books, "currency_id")?;
         let required = |field| {
             self.link(books, field)?
                 .ok_or_else(|| OdooError::user(format!("Missing required value for the field '{field}'")))
@@ -221,7 +326,8 @@ impl Row<'_> {
         Ok(Payment {
             inbound,
             partner: self.link(books, "partner_id/.id")?,
-            minor: self.minor(books, "amount")?,
+            currency,
+            minor: self.minor(books, "amount", currency)?,
             date: self.date("date")?,
             journal: required("journal_id/.id")?,
             method_line: required("payment_method_line_id/.id")?,
@@ -237,12 +343,13 @@ impl Row<'_> {
     }
 
     fn line(&self, books: &Books) -> Result<NewLine, OdooError> {
+        let journal = self.link(books, "journal_id/.id")?.unwrap_or_default();
         Ok(NewLine {
-            journal: self.link(books, "journal_id/.id")?.unwrap_or_default(),
+            journal,
             date: self.date("date")?,
             label: self.text("payment_ref").to_owned(),
             reference: self.text("ref").to_owned(),
-            minor: self.minor(books, "amount")?,
+            minor: self.minor(books, "amount", books.currency_of(journal))?,
             partner: self.link(books, "partner_id/.id")?,
             sides: Vec::new(),
         })
@@ -261,18 +368,21 @@ impl Row<'_> {
     }
 
     fn side(&self, books: &Books) -> Result<Side, OdooError> {
-        self.currency(books, "line_ids/currency_id")?;
+        let currency = self.currency(books, "line_ids/currency_id")?;
+        let minor = self.minor(books, "line_ids/amount_currency", currency)?;
         let value = self.text("line_ids/balance");
-        if !value.is_empty() && books.minor(value) != books.minor(self.text("line_ids/amount_currency")) {
-            return Err(OdooError::user(
-                "The pretend Odoo has one currency: an item is worth what it is.",
-            ));
-        }
+        let worth_minor = if value.is_empty() {
+            None
+        } else {
+            Some(self.minor(books, "line_ids/balance", books.currency)?)
+        };
         Ok(Side {
             account: self.link(books, "line_ids/account_id/.id")?.unwrap_or_default(),
             partner: self.link(books, "line_ids/partner_id/.id")?,
             label: self.text("line_ids/name").to_owned(),
-            minor: self.minor(books, "line_ids/amount_currency")?,
+            currency,
+            minor,
+            worth_minor,
         })
     }
 
@@ -302,14 +412,17 @@ impl Row<'_> {
         })
     }
 
-    fn currency(&self, books: &Books, field: &str) -> Result<(), OdooError> {
-        match self.text(field) {
-            "" => Ok(()),
-            text if text == books.currency => Ok(()),
-            other => Err(OdooError::user(format!(
-                "No matching record found for name '{other}' in field 'Currency'"
-            ))),
+    /// The currency of a cell: only active ones are found by their name.
+    fn currency(&self, books: &Books, field: &str) -> Result<i64, OdooError> {
+        let name = self.text(field);
+        if name.is_empty() {
+            return Ok(books.currency);
         }
+        books.active_currency(name).ok_or_else(|| {
+            OdooError::user(format!(
+                "No matching record found for name '{name}' in field 'Currency'"
+            ))
+        })
     }
 
     fn date(&self, field: &str) -> Result<Date, OdooError> {
@@ -321,27 +434,12 @@ impl Row<'_> {
         })
     }
 
-    fn minor(&self, books: &Books, field: &str) -> Result<i64, OdooError> {
+    fn minor(&self, books: &Books, field: &str, currency: i64) -> Result<i64, OdooError> {
         let text = self.text(field);
-        books.minor(text).ok_or_else(|| {
+        books.minor(text, currency).ok_or_else(|| {
             OdooError::user(format!(
                 "'{text}' does not seem to be a number for field 'Amount'"
             ))
         })
-    }
-}
-
-impl Books {
-    /// Whole minor units of a decimal text. A real Odoo keeps parts of a unit on some fields; this one keeps none.
-    pub(super) fn minor(&self, text: &str) -> Option<i64> {
-        let decimals = usize::try_from(self.decimals).ok()?;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let (kept, dropped) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
-        let plain = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
-        let digits = whole.strip_prefix('-').unwrap_or(whole);
-        if digits.is_empty() || !plain(digits) || !plain(kept) || dropped.bytes().any(|digit| digit != b'0') {
-            return None;
-        }
-        format!("{whole}{kept:0<decimals$}").parse().ok()
     }
 }

@@ -12,7 +12,18 @@ use super::load::Import;
 use super::model::{Model, unknown_field};
 
 /// The methods that change nothing.
-const READS: [&str; 5] = ["search_read", "read", "read_group", "has_access", "default_get"];
+const READS: [&str; 7] = [
+    "search_read",
+    "read",
+    "read_group",
+    "has_access",
+    "default_get",
+    "fields_get",
+    "get_external_id",
+];
+
+/// What only those may change who administer the accounting.
+const ADMINISTERED: [Model; 3] = [Model::Account, Model::Currency, Model::Journal];
 
 /// One call, as it came over the wire.
 #[derive(Debug)]
@@ -25,6 +36,8 @@ pub(super) struct Call {
     pub(super) begun: u64,
     /// Whether the user may write statement lines.
     pub(super) may_write_lines: bool,
+    /// Whether the user may make accounts and journals.
+    pub(super) may_set_up: bool,
     /// What every change is refused with, if so.
     pub(super) refusal: Option<String>,
 }
@@ -56,9 +69,17 @@ impl Call {
             (Model::Item, "read_group") => self.read_group(books),
             (_, "has_access") => Ok(json!(self.may_write())),
             (Model::Partner, "default_get") => self.partner_defaults(books),
-            (Model::Payment | Model::StatementLine | Model::Entry, "load") => self.load(books),
+            (Model::Account | Model::Journal, "get_external_id") => self.external_ids(books),
+            (Model::Account, "fields_get") => self.account_flags(),
+            (
+                Model::Account | Model::Journal | Model::Payment | Model::StatementLine | Model::Entry,
+                "load",
+            ) => self.load(books),
             (Model::Partner | Model::Journal | Model::Entry, "create") => self.create(books),
-            (Model::Company | Model::MethodLine, "write") => self.write(books),
+            (
+                Model::Account | Model::Company | Model::Currency | Model::Journal | Model::MethodLine,
+                "write",
+            ) => self.write(books),
             (Model::Payment, "action_post") => {
                 for id in self.existing(books)? {
                     if self.version < Version::V18 && books.is_posted_payment(id) {
@@ -93,7 +114,16 @@ impl Call {
     }
 
     fn may_write(&self) -> bool {
-        self.may_write_lines || self.model != Model::StatementLine
+        if self.model == Model::StatementLine {
+            return self.may_write_lines;
+        }
+        self.may_set_up || !ADMINISTERED.contains(&self.model)
+    }
+
+    /// What a change is answered with that the user has no right to.
+    fn forbidden(&self) -> String {
+        let model = self.model.name();
+        format!("You are not allowed to change {model} records.\n\nContact your administrator.")
     }
 
     fn search_read(&self, books: &Books) -> Result<Value, OdooError> {
@@ -118,7 +148,14 @@ impl Call {
         domain.check(self.model)?;
         self.check_fields()?;
         let mut found = Vec::new();
+        let all = self
+            .arguments
+            .get("context")
+            .is_some_and(|context| context["active_test"] == false);
         for id in books.ids(self.model) {
+            if !all && books.is_archived(self.model, id) {
+                continue;
+            }
             if domain.fits(books, self.model, id)? {
                 found.push(id);
             }
@@ -138,23 +175,23 @@ impl Call {
         }
         let domain = Domain::parse(self.needed("domain")?)?;
         domain.check(self.model)?;
-        let mut sums: Vec<(Value, i64, usize)> = Vec::new();
+        let mut sums: Vec<(Value, (i64, i64), usize)> = Vec::new();
         for (id, item) in books.items.iter() {
             if !domain.fits(books, self.model, id)? {
                 continue;
             }
             let currency = books.read(self.model, id, "currency_id")?;
             match sums.iter_mut().find(|(known, ..)| *known == currency) {
-                Some((_, sum, count)) => {
+                Some((_, (sum, _), count)) => {
                     *sum += item.minor;
                     *count += 1;
                 }
-                None => sums.push((currency, item.minor, 1)),
+                None => sums.push((currency, (item.minor, item.currency), 1)),
             }
         }
-        let groups = sums.into_iter().map(|(currency, sum, count)| {
+        let groups = sums.into_iter().map(|(currency, (sum, of), count)| {
             json!({
-                "currency_id": currency, "currency_id_count": count, "amount_currency": books.money(sum),
+                "currency_id": currency, "currency_id_count": count, "amount_currency": books.money(sum, of),
                 "__domain": [],
             })
         });
@@ -194,7 +231,7 @@ impl Call {
 
     fn load(&self, books: &mut Books) -> Result<Value, OdooError> {
         if !self.may_write() {
-            return self.refused("You are not allowed to create 'Bank Statement Line' records.");
+            return self.refused(&self.forbidden());
         }
         let texts =
             |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(cell).collect() };
@@ -232,6 +269,37 @@ impl Call {
         }
     }
 
+    /// The name under which each record was imported; empty where it was not.
+    fn external_ids(&self, books: &Books) -> Result<Value, OdooError> {
+        let mut names = Map::new();
+        for id in self.existing(books)? {
+            let mut known = books.external_ids.iter();
+            let name = known.find(|(_, known)| known.model == self.model.name() && known.id == id);
+            names.insert(id.to_string(), json!(name.map_or("", |(name, _)| name)));
+        }
+        Ok(Value::Object(names))
+    }
+
+    /// Whether accounts are archived or deprecated: archived, as in Odoo 19.
+    fn account_flags(&self) -> Result<Value, OdooError> {
+        let asked = self.arguments.get("allfields").and_then(Value::as_array);
+        let mut flags = Map::new();
+        for field in asked.into_iter().flatten() {
+            match field.as_str() {
+                Some("active") => {
+                    flags.insert("active".to_owned(), json!({ "type": "boolean" }));
+                }
+                Some("deprecated") => {}
+                _ => {
+                    return Err(OdooError::value(
+                        "the pretend Odoo tells of 'active' and 'deprecated' only",
+                    ));
+                }
+            }
+        }
+        Ok(Value::Object(flags))
+    }
+
     /// The account on which customers owe who have none of their own: all of them here.
     fn partner_defaults(&self, books: &Books) -> Result<Value, OdooError> {
         let account = books.account("121000")?;
@@ -244,6 +312,9 @@ impl Call {
     }
 
     fn create(&self, books: &mut Books) -> Result<Value, OdooError> {
+        if !self.may_write() {
+            return Err(OdooError::access(self.forbidden()));
+        }
         let [vals] = self
             .needed("vals_list")?
             .as_array()
@@ -255,8 +326,12 @@ impl Call {
         let id = if self.model == Model::Partner {
             books.partners.add(text("name"))
         } else if self.model == Model::Journal {
-            let account = books.account("101401")?;
-            books.add_journal(&text("name"), &text("code"), &text("type"), Some(account), None)
+            if text("type") != "bank" {
+                return Err(OdooError::value(
+                    "the pretend Odoo makes journals of type bank only",
+                ));
+            }
+            books.open_bank_journal(&text("name"), &text("code"), None)
         } else {
             create_invoice(books, vals)?
         };
@@ -264,25 +339,61 @@ impl Call {
     }
 
     fn write(&self, books: &mut Books) -> Result<Value, OdooError> {
-        let vals = self.needed("vals")?;
+        if !self.may_write() {
+            return Err(OdooError::access(self.forbidden()));
+        }
+        let vals = self.needed("vals")?.as_object();
         for id in self.existing(books)? {
-            match vals.as_object().into_iter().flatten().next() {
-                Some((field, value)) if self.model == Model::Company && field == "fiscalyear_lock_date" => {
-                    books.lock_date = value.as_str().map(day).transpose()?;
-                }
-                Some((field, value)) if field == "payment_account_id" => {
-                    if let Some(line) = books.method_lines.get_mut(id) {
-                        line.account = value.as_i64();
-                    }
-                }
-                other => {
-                    let field = other.map_or("", |(field, _)| field);
-                    let message = format!("Invalid field '{field}' in '{}'", self.model.name());
-                    return Err(OdooError::value(message));
-                }
+            for (field, value) in vals.into_iter().flatten() {
+                self.set(books, id, field, value)?;
             }
         }
+        books.generation += 1;
         Ok(json!(true))
+    }
+
+    fn set(&self, books: &mut Books, id: i64, field: &str, value: &Value) -> Result<(), OdooError> {
+        let unknown = || {
+            let message = format!("Invalid field '{field}' in '{}'", self.model.name());
+            OdooError::value(message)
+        };
+        let flag = || value.as_bool().ok_or_else(unknown);
+        match (self.model, field) {
+            (Model::Company, "fiscalyear_lock_date") => {
+                books.lock_date = value.as_str().map(day).transpose()?;
+            }
+            (Model::MethodLine, "payment_account_id") => {
+                if let Some(line) = books.method_lines.get_mut(id) {
+                    line.account = value.as_i64();
+                }
+            }
+            (Model::Account, "active") => {
+                let active = flag()?;
+                if let Some(account) = books.accounts.get_mut(id) {
+                    account.active = active;
+                }
+            }
+            (Model::Account, "reconcile") => {
+                let reconcile = flag()?;
+                if let Some(account) = books.accounts.get_mut(id) {
+                    account.reconcile = reconcile;
+                }
+            }
+            (Model::Journal, "active") => {
+                let active = flag()?;
+                if let Some(journal) = books.journals.get_mut(id) {
+                    journal.active = active;
+                }
+            }
+            (Model::Currency, "active") => {
+                let active = flag()?;
+                if let Some(currency) = books.currencies.get_mut(id) {
+                    currency.active = active;
+                }
+            }
+            _ => return Err(unknown()),
+        }
+        Ok(())
     }
 
     fn needed(&self, name: &str) -> Result<&Value, OdooError> {
@@ -334,11 +445,19 @@ fn create_invoice(books: &mut Books, vals: &Value) -> Result<i64, OdooError> {
             "the pretend Odoo makes invoices of customers only",
         ));
     };
+    let currency = if vals["currency_id"].is_null() {
+        books.currency
+    } else {
+        vals["currency_id"]
+            .as_i64()
+            .filter(|id| books.currencies.get(*id).is_some_and(|currency| currency.active))
+            .ok_or_else(|| OdooError::value("the pretend Odoo makes invoices in active currencies only"))?
+    };
     let mut minor = 0;
     for command in vals["invoice_line_ids"].as_array().into_iter().flatten() {
         let line = &command[2];
         let taxes = line["tax_ids"][0][2].as_array().is_some_and(Vec::is_empty);
-        let price = books.minor(&line["price_unit"].to_string());
+        let price = books.minor(&line["price_unit"].to_string(), currency);
         let (Some(quantity), Some(price), true) = (line["quantity"].as_i64(), price, taxes) else {
             return Err(OdooError::value(
                 "the pretend Odoo knows whole quantities, whole minor units and no taxes",
@@ -349,6 +468,6 @@ fn create_invoice(books: &mut Books, vals: &Value) -> Result<i64, OdooError> {
     books.add_invoice(
         partner,
         day(vals["invoice_date"].as_str().unwrap_or_default())?,
-        minor,
+        (minor, currency),
     )
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod books;
+mod currency;
 mod domain;
 mod entries;
 mod error;
@@ -62,12 +63,16 @@ pub struct Options {
     pub version: Version,
     /// The port of 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// The company's currency, and the only one, ISO 4217.
+    /// The company's currency, ISO 4217.
     pub currency: String,
+    /// Other currencies that are in use, each with how much of it one unit of the company's is worth, in millionths.
+    pub rates: Vec<(String, u64)>,
     /// How long a call's transaction takes, in which others may begin and end.
     pub work: Duration,
     /// Whether the key's user may write statement lines (the group Basic).
     pub may_write_lines: bool,
+    /// Whether the key's user may make accounts and journals (the group Accounting / Administrator).
+    pub may_set_up: bool,
     /// Whether every connection is closed after its answer, as without a proxy in front.
     pub closes: bool,
 }
@@ -78,8 +83,10 @@ impl Default for Options {
             version: Version::V19,
             port: 0,
             currency: "EUR".to_owned(),
+            rates: Vec::new(),
             work: Duration::from_millis(1),
             may_write_lines: true,
+            may_set_up: true,
             closes: false,
         }
     }
@@ -147,13 +154,14 @@ impl PretendOdoo {
     /// Starts one with empty books.
     pub async fn start(options: Options) -> Result<Self> {
         let api = Arc::new(Api {
-            books: Mutex::new(Books::new("Acme".to_owned(), options.currency)),
+            books: Mutex::new(Books::new("Acme".to_owned(), &options.currency, &options.rates)),
             faults: Faults::default(),
             version: Mutex::new(options.version),
             database: "acme".to_owned(),
             login: "bookkeeper".to_owned(),
             key: Mutex::new("pretend-odoo-key".to_owned()),
             may_write_lines: options.may_write_lines,
+            may_set_up: options.may_set_up,
             refusal: Mutex::default(),
             work: options.work,
             closes: options.closes,
@@ -228,14 +236,16 @@ impl PretendOdoo {
         self.server.stop().await;
     }
 
-    /// Posts an invoice of a new customer and says its id. The company's currency is the only one.
+    /// Posts an invoice of a new customer and says its id, in a currency that is in use.
     pub fn add_invoice(&self, partner: &str, amount_minor: i64, currency: &str, date: Date) -> Result<i64> {
         let mut books = self.api.books();
-        if currency != books.currency {
-            bail!("the pretend Odoo keeps books in {} only", books.currency);
-        }
+        let Some(currency_id) = books.active_currency(currency) else {
+            bail!("{currency} is not in use in the pretend Odoo");
+        };
         let partner = books.partners.add(partner.to_owned());
-        let id = books.add_invoice(partner, date, amount_minor).map_err(said)?;
+        let id = books
+            .add_invoice(partner, date, (amount_minor, currency_id))
+            .map_err(said)?;
         books.post_invoice(id).map_err(said)?;
         Ok(id)
     }
@@ -302,27 +312,27 @@ impl PretendOdoo {
             .collect()
     }
 
-    /// What posted entries leave on an account, debit positive.
+    /// What posted entries leave on an account in the company's currency, debit positive.
     #[must_use]
     pub fn account_balance(&self, code: &str) -> i64 {
         self.trial_balance().get(code).copied().unwrap_or_default()
     }
 
-    /// What posted entries leave on the account of a bank journal.
+    /// What posted entries leave on the account of a bank journal, in the journal's currency.
     #[must_use]
     pub fn journal_balance(&self, code: &str) -> i64 {
-        let account = {
-            let books = self.api.books();
-            let journal = books.journal(code).ok().and_then(|id| books.journals.get(id));
-            let account = journal
-                .and_then(|journal| journal.account)
-                .and_then(|id| books.accounts.get(id));
-            account.map(|account| account.code.clone())
-        };
-        account.map_or(0, |code| self.account_balance(&code))
+        let books = self.api.books();
+        let journal = books.journal(code).ok().and_then(|id| books.journals.get(id));
+        let account = journal.and_then(|journal| journal.account);
+        books
+            .items
+            .iter()
+            .filter(|(_, item)| Some(item.account) == account && books.is_posted(item.entry))
+            .map(|(_, item)| item.minor)
+            .sum()
     }
 
-    /// What posted entries leave on each account that they touch, by code. The sum is always zero.
+    /// What posted entries leave on each account that they touch, in the company's currency, by code. The sum is always zero.
     #[must_use]
     pub fn trial_balance(&self) -> BTreeMap<String, i64> {
         let books = self.api.books();
@@ -332,7 +342,7 @@ impl PretendOdoo {
                 .accounts
                 .get(item.account)
                 .map_or("?", |account| account.code.as_str());
-            *balances.entry(code.to_owned()).or_default() += item.minor;
+            *balances.entry(code.to_owned()).or_default() += item.worth_minor;
         }
         balances
     }

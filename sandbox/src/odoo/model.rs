@@ -7,6 +7,7 @@ use super::error::OdooError;
 pub(super) enum Model {
     Account,
     Company,
+    Currency,
     Entry,
     Item,
     Journal,
@@ -19,9 +20,10 @@ pub(super) enum Model {
 
 impl Model {
     /// All of them.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Account,
         Self::Company,
+        Self::Currency,
         Self::Entry,
         Self::Item,
         Self::Journal,
@@ -37,6 +39,7 @@ impl Model {
         match self {
             Self::Account => "account.account",
             Self::Company => "res.company",
+            Self::Currency => "res.currency",
             Self::Entry => "account.move",
             Self::Item => "account.move.line",
             Self::Journal => "account.journal",
@@ -56,8 +59,12 @@ impl Model {
     /// What can be read of it, besides `id`.
     pub(super) const fn fields(self) -> &'static str {
         match self {
-            Self::Account => "code name account_type reconcile",
-            Self::Company => "name currency_id fiscalyear_lock_date",
+            Self::Account => "code name account_type reconcile active currency_id",
+            Self::Company => {
+                "name currency_id fiscalyear_lock_date transfer_account_id account_journal_suspense_account_id \
+                 income_currency_exchange_account_id expense_currency_exchange_account_id"
+            }
+            Self::Currency => "name active decimal_places rate_ids rate",
             Self::Entry => {
                 "name state date invoice_date ref journal_id company_id currency_id partner_id payment_state \
                  amount_residual amount_total"
@@ -67,7 +74,9 @@ impl Model {
                  credit amount_residual amount_residual_currency reconciled date parent_state payment_id \
                  statement_line_id"
             }
-            Self::Journal => "name code type default_account_id currency_id company_id",
+            Self::Journal => {
+                "name code type active default_account_id suspense_account_id currency_id company_id"
+            }
             Self::MethodLine => "name code payment_type journal_id payment_account_id",
             Self::Partial => {
                 "debit_move_id credit_move_id amount debit_amount_currency credit_amount_currency"
@@ -95,8 +104,11 @@ impl Model {
     /// The model that a link leads to: every model calls its links alike.
     pub(super) fn linked(field: &str) -> Option<Self> {
         match field {
-            "account_id" | "default_account_id" | "payment_account_id" => Some(Self::Account),
+            "account_id" | "default_account_id" | "payment_account_id" | "suspense_account_id" => {
+                Some(Self::Account)
+            }
             "company_id" => Some(Self::Company),
+            "currency_id" => Some(Self::Currency),
             "debit_move_id" | "credit_move_id" => Some(Self::Item),
             "journal_id" => Some(Self::Journal),
             "move_id" => Some(Self::Entry),

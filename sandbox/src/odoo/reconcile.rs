@@ -25,6 +25,17 @@ impl Books {
             }
         }
         self.check_accounts(&accounts)?;
+        let mut currencies = ids
+            .iter()
+            .filter_map(|id| self.items.get(*id))
+            .map(|item| item.currency);
+        if let Some(first) = currencies.next()
+            && currencies.any(|currency| currency != first)
+        {
+            return Err(OdooError::value(
+                "the pretend Odoo reconciles items of one currency only",
+            ));
+        }
         let mut ids = ids.to_vec();
         ids.sort_by_key(|id| {
             let entry = self.items.get(*id).map(|item| item.entry);

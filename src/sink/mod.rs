@@ -1,5 +1,7 @@
 //! The port to Odoo: where messages go.
 
+mod set_up;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::domain::ledger::LedgerAccount;
 use crate::domain::money::{Currency, Money};
 use crate::domain::outbox::OutboxMessage;
 use crate::domain::signing_secret::SigningSecret;
+
+pub use set_up::{Role, SetUpReport, SetUpRequest, Step, StepState};
 
 /// One Odoo database and company, opened for use.
 #[derive(Clone, Debug)]
@@ -106,6 +110,39 @@ impl Journals {
                 .or(self.whole.as_deref())
                 .ok_or(none)
         })
+    }
+
+    /// Every journal that set-up mapped, with what it stands for.
+    pub fn mapped(&self) -> impl Iterator<Item = (ProviderAccountId, &str, &Books)> {
+        self.mapped
+            .iter()
+            .map(|((account, currency), books)| (*account, currency.as_str(), books))
+    }
+
+    /// The books that are known of an instance: the account's own first.
+    #[must_use]
+    pub fn known_to(&self, account: ProviderAccountId) -> Vec<Books> {
+        let (own, others): (Vec<_>, Vec<_>) = self.mapped().partition(|(of, ..)| *of == account);
+        own.into_iter()
+            .chain(others)
+            .map(|(.., books)| books)
+            .chain(self.whole.as_deref())
+            .cloned()
+            .collect()
+    }
+
+    /// The journals that stand for an account's currencies already: those that were mapped, and that which the instance was added
+    /// with unless it is mapped to another account. Their ids, by currency.
+    #[must_use]
+    pub fn standing_for(&self, account: ProviderAccountId) -> BTreeMap<String, i64> {
+        let whole = self.whole.as_ref().filter(|whole| {
+            let mut mapped = self.mapped();
+            !mapped.any(|(_, _, books)| books.journal_id == whole.journal_id)
+        });
+        let whole = whole.map(|books| (books.currency.clone(), books.journal_id));
+        let mapped = self.mapped().filter(|(of, ..)| *of == account);
+        let mapped = mapped.map(|(_, currency, books)| (currency.to_owned(), books.journal_id));
+        whole.into_iter().chain(mapped).collect()
     }
 
     /// The journal that the instance was added with.
@@ -297,6 +334,36 @@ pub trait Sink: Send + Sync {
         api_key: &SecretString,
         request: &BooksRequest,
     ) -> Result<Books, SinkError>;
+
+    /// Looks whether the key is good and its user may do what postings need, whichever journals they go to.
+    ///
+    /// # Errors
+    /// [`SinkError::Unauthorized`] says which group to add.
+    async fn check_key(&self, url: &Url, access: &RpcAccess) -> Result<(), SinkError>;
+
+    /// Finds the journals and accounts of an account at a provider and, where `apply` says so, makes what is missing and
+    /// reads it back. Nothing changes in Odoo otherwise, nor while anything stands in the way.
+    ///
+    /// # Errors
+    /// [`SinkError::Refused`] where Odoo refuses what is to be made; the others as everywhere.
+    async fn set_up_journals(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        request: &SetUpRequest,
+        apply: bool,
+    ) -> Result<SetUpReport, SinkError>;
+
+    /// Looks whether a journal and its accounts are still as postings need them. What is not, in words with what to do.
+    ///
+    /// # Errors
+    /// As [`SinkError`] says.
+    async fn check_journal(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        books: &Books,
+    ) -> Result<Vec<String>, SinkError>;
 
     /// Hands one message over and learns what became of it. `now` is what a signature counts from.
     ///
