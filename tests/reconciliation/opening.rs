@@ -185,9 +185,13 @@ async fn a_balance_that_never_stands_still_is_said_to_move_and_by_how_much() {
     test.stripe.set_date(Some(at(date()).unix_timestamp() - 86_400));
     test.stripe.write_line(Extra::Topup, 10_000, "eur");
     test.stripe.set_date(None);
-    let lines = Matcher::method_path("GET", "/v1/balance_transactions");
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    test.stripe.faults().always(lines, slow);
+    // Neither the balance before the lines nor the one after them is that of the lines.
+    for read in ["/v1/balance", "/v1/balance_transactions"] {
+        let slow = Fault::Delay(std::time::Duration::from_millis(300));
+        test.stripe
+            .faults()
+            .always(Matcher::method_path("GET", read), slow);
+    }
     // It grows while it is read, each time by more.
     let growing = async {
         for cents in 1.. {

@@ -150,6 +150,8 @@ fn name_all(
         "default_get" if before_19 && by_name.contains_key("fields") => return unexpected("fields"),
         "default_get" => (&["fields"], 0),
         "load" => (&["fields", "data"], 0),
+        "read_group" => (&["domain", "fields", "groupby"], 0),
+        "fields_get" => (&["allfields", "attributes"], 0),
         "search_read" => (&["domain", "fields", "offset", "limit", "order"], 0),
         "check_access_rights" => (&["operation", "raise_exception"], 0),
         "has_access" => (&["ids", "operation"], 1),
