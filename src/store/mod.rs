@@ -12,6 +12,7 @@ pub mod customers;
 pub mod disputes;
 pub mod event_cursors;
 pub mod exceptions;
+pub mod expectations;
 pub mod foreign_payments;
 pub mod health;
 pub mod idempotency_records;

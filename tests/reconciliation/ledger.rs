@@ -12,11 +12,11 @@ fn held(account: &str, currency: &str, minor: i64) -> (String, String, i64) {
     (account.to_owned(), currency.to_owned(), minor)
 }
 
-fn an_hour_ago() -> OffsetDateTime {
+pub(super) fn an_hour_ago() -> OffsetDateTime {
     now() - time::Duration::HOUR
 }
 
-async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde_json::Value {
+pub(super) async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde_json::Value {
     let mut wish = json!({ "payment_method": "pm_card_visa" });
     for (name, value) in more.as_object().unwrap() {
         wish[name] = value.clone();

@@ -1,6 +1,7 @@
 //! From the provider's ledger lines to ours, and the proof that nothing is missing.
 
 mod commands;
+mod expectations;
 mod ledger;
 mod month;
 

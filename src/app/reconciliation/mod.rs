@@ -3,6 +3,7 @@
 //! Lines come from three places (an account's list, a payout's, a payment that was read) and all wait in one table.
 //! [`book_due`] is the one way from there into the ledger.
 
+mod expectations;
 mod lines;
 mod payouts;
 pub mod report;
@@ -26,6 +27,7 @@ use crate::store::StoreError;
 use crate::store::balance_transactions::Unbooked;
 use crate::store::ledger::NewTransaction;
 
+pub use expectations::judge_due;
 pub use lines::pull;
 pub use payouts::read_due;
 
@@ -55,7 +57,8 @@ pub async fn reconcile(
         let read = read_due(app).await?;
         let now_booked = book_due(app).await?;
         booked += now_booked;
-        if read + now_booked == 0 {
+        let judged = judge_due(app).await?;
+        if read + now_booked + judged == 0 {
             return Ok(booked);
         }
     }
@@ -125,6 +128,8 @@ async fn book(
         });
     }
     store::ledger::insert(conn, merchant, account, &transactions).await?;
+    let payments: Vec<PaymentId> = booked.iter().filter_map(|(_, payment)| *payment).collect();
+    store::expectations::wake(conn, merchant, &payments).await?;
     Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked).await?)
 }
 
