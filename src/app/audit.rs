@@ -51,6 +51,8 @@ pub struct Balance {
     pub unbooked_minor: i64,
     /// What waits in Suspense, in minor units: debits are positive.
     pub suspense_minor: i64,
+    /// How much of that stays there because a person accepted it as it stands.
+    pub accepted_minor: i64,
 }
 
 impl Balance {
@@ -142,6 +144,7 @@ async fn audit_account(
                 ledger_minor: of_kind(Sum::Ledger),
                 unbooked_minor: of_kind(Sum::Unbooked),
                 suspense_minor: of_kind(Sum::Suspense),
+                accepted_minor: of_kind(Sum::Accepted),
             }
         })
         .collect())
@@ -152,6 +155,7 @@ async fn audit_account(
 enum Sum {
     Ledger,
     Suspense,
+    Accepted,
     Unbooked,
 }
 
@@ -176,6 +180,9 @@ async fn sum(
                 sums.push((currency(&held.currency)?, kind, held.balance_minor));
             }
         }
+    }
+    for (code, minor) in store::ledger::sum_accepted(conn, merchant, id).await? {
+        sums.push((currency(&code)?, Sum::Accepted, minor));
     }
     for (code, _, minor) in store::balance_transactions::sum_unbooked(conn, merchant, id).await? {
         sums.push((currency(&code)?, Sum::Unbooked, minor));

@@ -12,6 +12,7 @@ pub mod foreign_payment;
 pub mod idempotency;
 pub mod ids;
 pub mod ledger;
+pub mod line_link;
 pub mod money;
 pub mod news;
 pub mod operation;

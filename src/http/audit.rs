@@ -33,6 +33,8 @@ struct BalanceView {
     difference_minor: i64,
     /// What nobody has explained yet, debits positive: each part of it has an exception.
     suspense_minor: i64,
+    /// How much of that stays there because somebody resolved its exception without an account.
+    accepted_minor: i64,
 }
 
 impl From<&Balance> for BalanceView {
@@ -46,6 +48,7 @@ impl From<&Balance> for BalanceView {
             unbooked_minor: balance.unbooked_minor,
             difference_minor: balance.difference().minor,
             suspense_minor: balance.suspense_minor,
+            accepted_minor: balance.accepted_minor,
         }
     }
 }

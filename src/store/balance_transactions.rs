@@ -263,3 +263,25 @@ pub async fn sum_unbooked(
     .fetch_all(conn)
     .await?)
 }
+
+/// What the customer paid for a line, or got back as a negative amount.
+pub async fn get_presented(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    id: &str,
+) -> Result<Money, StoreError> {
+    let (minor, code): (i64, String) = sqlx::query_as(
+        "select coalesce(presented_minor, amount_minor), coalesce(presented_currency, currency) from balance_transaction
+         where merchant_id = $1 and provider_account_id = $2 and id = $3",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
+    let currency = code
+        .parse()
+        .map_err(|error| StoreError::corrupt("balance_transaction", &error))?;
+    Ok(Money::new(minor, currency))
+}

@@ -18,6 +18,7 @@ pub mod health;
 pub mod idempotency_records;
 pub mod ledger;
 pub mod line_cursors;
+pub mod line_links;
 pub mod merchants;
 pub mod odoo_instances;
 pub mod operations;

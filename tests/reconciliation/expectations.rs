@@ -10,8 +10,8 @@ use quittance_sandbox::stripe::{Options, Settlement};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::ledger::{an_hour_ago, paid};
-use super::reconcile;
+use super::ledger::paid;
+use super::{an_hour_ago, reconcile};
 use crate::events::Operator;
 use crate::support::{TestApp, Wishes, eventually, now};
 

@@ -3,17 +3,12 @@
 use quittance_sandbox::stripe::{Extra, Options, PayoutKind, Rate, Settlement};
 use reqwest::StatusCode;
 use serde_json::json;
-use time::OffsetDateTime;
 
-use super::{audit, balances, open, reconcile};
-use crate::support::{TestApp, Wishes, eventually, now};
+use super::{an_hour_ago, audit, balances, open, reconcile};
+use crate::support::{TestApp, Wishes, eventually};
 
 fn held(account: &str, currency: &str, minor: i64) -> (String, String, i64) {
     (account.to_owned(), currency.to_owned(), minor)
-}
-
-pub(super) fn an_hour_ago() -> OffsetDateTime {
-    now() - time::Duration::HOUR
 }
 
 pub(super) async fn paid(test: &TestApp, reference: &str, more: serde_json::Value) -> serde_json::Value {

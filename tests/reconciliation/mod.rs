@@ -12,10 +12,14 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use crate::events::Operator;
-use crate::support::{TestApp, eventually};
+use crate::support::{TestApp, eventually, now};
+
+pub(crate) fn an_hour_ago() -> OffsetDateTime {
+    now() - time::Duration::HOUR
+}
 
 /// What the ledger holds: (account, currency, minor units), by currency and account.
-async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
+pub(crate) async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
     sqlx::query_as(
         "select account, currency, sum(amount_minor)::bigint from ledger_entry
          group by account, currency having sum(amount_minor) <> 0 order by currency, account",
@@ -26,7 +30,7 @@ async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
 }
 
 /// Reads the account's lines from a moment on, and waits until all are booked and every payout's are read.
-async fn reconcile(test: &TestApp, since: OffsetDateTime) {
+pub(crate) async fn reconcile(test: &TestApp, since: OffsetDateTime) {
     let app = test.application().app();
     reconciliation::reconcile(app, test.merchant, test.account, since)
         .await
@@ -47,7 +51,7 @@ async fn reconcile(test: &TestApp, since: OffsetDateTime) {
     .await;
 }
 
-async fn audit(test: &TestApp) -> Value {
+pub(crate) async fn audit(test: &TestApp) -> Value {
     let operator = Operator::of(test).await;
     operator.get("/v1/audit").await.expect(StatusCode::OK)
 }

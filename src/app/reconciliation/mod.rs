@@ -7,6 +7,7 @@ mod expectations;
 mod lines;
 mod payouts;
 pub mod report;
+mod suspense;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::store::ledger::NewTransaction;
 pub use expectations::judge_due;
 pub use lines::pull;
 pub use payouts::read_due;
+pub(super) use suspense::{check_settled, on_linked, settle, take_back};
 
 /// How many lines share a transaction.
 const BATCH: i64 = 500;

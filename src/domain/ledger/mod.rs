@@ -4,6 +4,7 @@
 //! the database refuses what was made elsewhere.
 
 mod book;
+mod suspense;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,22 @@ use std::collections::BTreeMap;
 use super::money::{Currency, Money};
 
 pub use book::{Booking, Unexplained, book, book_paid_out, book_returned};
+pub use suspense::{LineBookings, SuspenseRuleBroken};
 
 /// An account of the ledger; each is kept per merchant, provider account and currency. Debits are positive.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, sqlx::Type, utoipa::ToSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Deserialize,
+    serde::Serialize,
+    sqlx::Type,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -52,6 +65,18 @@ pub enum LedgerAccount {
     Opening,
     /// What nobody has explained yet.
     Suspense,
+}
+
+impl LedgerAccount {
+    /// Whether a person may say that money in Suspense belongs there. What the provider holds goes by its lines alone, and what
+    /// customers paid by what it is linked to.
+    #[must_use]
+    pub const fn settles_suspense(self) -> bool {
+        !matches!(
+            self,
+            Self::ProviderBalance | Self::ReceivableClearing | Self::Suspense
+        )
+    }
 }
 
 /// What a line's gross is booked against.
