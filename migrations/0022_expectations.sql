@@ -34,11 +34,14 @@ comment on column ledger_transaction.source is
      in suspense; paid:po_…, returned:po_… a payout';
 
 alter table balance_transaction
-    -- What its source tells in words, of which one may be a reference of Odoo's; until it is matched.
-    add column named_references text[],
+    -- [text]: what its source notes in words, of which one may be a reference of Odoo's; none where it names a payment of ours.
+    add column notes    jsonb,
     -- When a line that waits in suspense is matched anew; none where it does not wait, or nothing is expected of that any more.
-    add column match_at         timestamptz;
+    add column match_at timestamptz;
 create index balance_transaction_to_match on balance_transaction (match_at) where match_at is not null;
+-- The lines of one charge that was captured in parts.
+create index balance_transaction_exchanged on balance_transaction (merchant_id, provider_account_id, source)
+    where exchange_rate is not null;
 
 create table line_link (
     merchant_id         uuid        not null,

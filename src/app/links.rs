@@ -58,14 +58,14 @@ pub async fn link(
         return Err(SuspenseRuleBroken::Resolved.into());
     }
     let now = app.clock.now();
-    let (merchant, line) = (held.merchant_id, &held.subject);
-    let amount = store::balance_transactions::get_presented(&mut tx, merchant, account, line).await?;
+    let (merchant, subject) = (held.merchant_id, &held.subject);
+    let amount = store::balance_transactions::get_presented(&mut tx, merchant, account, subject).await?;
     check_settles(&new.settles, amount)?;
     let reason = reason(new)?;
     let link = LineLink {
         merchant_id: merchant,
         provider_account_id: account,
-        balance_transaction: line.clone(),
+        balance_transaction: subject.clone(),
         exception_id: id,
         odoo_instance_id: choose_instance(&mut tx, app, merchant, new.odoo_instance).await?,
         reference: new.reference.clone(),

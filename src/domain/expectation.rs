@@ -98,18 +98,14 @@ impl Standing {
                 ExpectationState::Matched
             });
         }
-        let (told_as, patience) = self.differs(patience);
+        let (name, wait) = self.differs(patience);
         let since = differs_since.unwrap_or(now);
-        let told_at = since.saturating_add(patience);
-        let is_told = told_at <= now;
+        let end = since.saturating_add(wait);
+        let is_told = end <= now;
         Judged {
-            state: if is_told {
-                told_as
-            } else {
-                ExpectationState::Expected
-            },
+            state: if is_told { name } else { ExpectationState::Expected },
             differs_since: Some(since),
-            due_at: (!is_told).then_some(told_at),
+            due_at: (!is_told).then_some(end),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod checkout;
 pub mod customer;
 pub mod dispute;
 pub mod exception;
+pub mod exchange;
 pub mod expectation;
 pub mod foreign_payment;
 pub mod idempotency;

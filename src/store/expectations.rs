@@ -237,3 +237,33 @@ pub async fn update(conn: &mut PgConnection, judged: &[(Due, Judged)]) -> Result
     .await?;
     Ok(())
 }
+
+/// Whether what was captured of a payment is expected and no line of it is matched; if so, it is held until the transaction ends.
+/// Nothing is where another transaction holds it.
+pub async fn lock_without_lines(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payment: PaymentId,
+) -> Result<bool, StoreError> {
+    let held: Option<(Uuid,)> = sqlx::query_as(
+        "select id from expectation where merchant_id = $1 and id = $2 and kind = $3 and state = any($4)
+         for update skip locked",
+    )
+    .bind(merchant)
+    .bind(payment)
+    .bind(ExpectationKind::Capture)
+    .bind([ExpectationState::Expected, ExpectationState::Missing])
+    .fetch_optional(&mut *conn)
+    .await?;
+    if held.is_none() {
+        return Ok(false);
+    }
+    Ok(sqlx::query_scalar(
+        "select not exists (select from balance_transaction
+             where merchant_id = $1 and payment_id = $2 and amount_minor > 0)",
+    )
+    .bind(merchant)
+    .bind(payment)
+    .fetch_one(conn)
+    .await?)
+}

@@ -181,6 +181,14 @@ async fn what_cannot_be_linked_is_refused_and_nothing_is_changed() {
     }
     assert_eq!(held(&test, "suspense").await, -5_700);
     assert_eq!(only(&operator, "foreign_line").await, foreign);
+}
+
+#[tokio::test]
+async fn what_was_resolved_otherwise_is_linked_only_after_it_is_reopened() {
+    let test = TestApp::spawn().await;
+    foreign(&test).await;
+    let operator = Operator::of(&test).await;
+    let foreign = only(&operator, "foreign_line").await;
     let resolve = json!({ "reason": "cleared by hand" });
     operator
         .post(&path(&foreign, "resolve"), &resolve)
@@ -190,6 +198,14 @@ async fn what_cannot_be_linked_is_refused_and_nothing_is_changed() {
         .post(&path(&foreign, "link"), &json!({ "reference": "S1" }))
         .await;
     assert_eq!(refused.expect(StatusCode::CONFLICT)["code"], "exception_resolved");
+    operator
+        .post(&path(&foreign, "reopen"), &resolve)
+        .await
+        .expect(StatusCode::OK);
+    operator
+        .post(&path(&foreign, "link"), &json!({ "reference": "S1" }))
+        .await
+        .expect(StatusCode::OK);
 }
 
 #[tokio::test]

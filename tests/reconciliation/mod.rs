@@ -3,7 +3,9 @@
 mod commands;
 mod expectations;
 mod ledger;
+mod matching;
 mod month;
+mod order;
 
 use quittance::app::reconciliation;
 use reqwest::StatusCode;

@@ -5,11 +5,12 @@
 
 mod expectations;
 mod lines;
+mod matching;
 mod payouts;
 pub mod report;
 mod suspense;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use sqlx::{Acquire, PgConnection};
@@ -18,18 +19,19 @@ use time::OffsetDateTime;
 use super::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, PaymentId, ProviderAccountId};
-use crate::domain::ledger::{self, Classified, Unexplained};
-use crate::domain::money::Money;
+use crate::domain::ledger::{self, Classified, Counterpart, Unexplained};
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
-use crate::store::balance_transactions::Unbooked;
+use crate::store::balance_transactions::{BookedLine, Matched, Unbooked};
 use crate::store::ledger::NewTransaction;
 
 pub use expectations::judge_due;
 pub use lines::pull;
+pub use matching::match_due;
+use matching::{find_payment, find_presented};
 pub use payouts::read_due;
 pub(super) use suspense::{check_settled, on_linked, settle, take_back};
 
@@ -59,8 +61,8 @@ pub async fn reconcile(
         let read = read_due(app).await?;
         let now_booked = book_due(app).await?;
         booked += now_booked;
-        let judged = judge_due(app).await?;
-        if read + now_booked + judged == 0 {
+        let others = match_due(app).await? + judge_due(app).await?;
+        if read + now_booked + others == 0 {
             return Ok(booked);
         }
     }
@@ -109,19 +111,33 @@ async fn book(
     let known = app.accounts.get(app, conn, account).await?;
     let settlement = app.provider(&known.account.provider)?.settlement();
     let mut transactions = Vec::with_capacity(lines.len());
-    let mut booked: Vec<(&str, Option<PaymentId>)> = Vec::with_capacity(lines.len());
+    let mut booked: Vec<BookedLine<'_>> = Vec::with_capacity(lines.len());
+    let mut taken = BTreeSet::new();
     for unbooked in lines {
         let fact = &unbooked.line.fact;
-        let presented = presented(unbooked);
         let classified =
             settlement.map_or_else(Classified::of_a_payment, |settlement| settlement.classify(fact));
+        let matched = if classified.counterpart == Some(Counterpart::Customer) {
+            find_payment(conn, unbooked, &taken).await?
+        } else {
+            unbooked.payment.clone()
+        };
+        let presented = match &matched {
+            Some(matched) => find_presented(conn, unbooked, matched).await?,
+            None => None,
+        };
         let booking = ledger::book(fact, &classified, presented)
             .map_err(|error| StoreError::corrupt("balance_transaction", &error))?;
-        let payment = unbooked.payment.as_ref().map(|matched| matched.id);
+        let payment = matched.as_ref().map(|matched| matched.id);
+        taken.extend(payment);
         if let Some(why) = booking.unexplained {
-            explain(app, conn, unbooked, why).await?;
+            explain(app, conn, unbooked, matched.as_ref(), why).await?;
         }
-        booked.push((&fact.id, payment));
+        booked.push(BookedLine {
+            id: &fact.id,
+            payment,
+            waits: booking.unexplained == Some(Unexplained::Foreign),
+        });
         transactions.push(NewTransaction {
             source: fact.id.clone(),
             payment_id: payment,
@@ -130,16 +146,10 @@ async fn book(
         });
     }
     store::ledger::insert(conn, merchant, account, &transactions).await?;
-    let payments: Vec<PaymentId> = booked.iter().filter_map(|(_, payment)| *payment).collect();
+    let payments: Vec<PaymentId> = booked.iter().filter_map(|line| line.payment).collect();
     store::expectations::wake(conn, merchant, &payments).await?;
-    Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked).await?)
-}
-
-/// What the customer paid or got back for a line, where it belongs to a payment of ours and is in the payment's currency.
-fn presented(unbooked: &Unbooked) -> Option<Money> {
-    let payment = unbooked.payment.as_ref()?;
-    let presented = unbooked.line.about.presented.unwrap_or(unbooked.line.fact.amount);
-    (presented.currency.code() == payment.currency).then_some(presented)
+    let wait = app.timing.scaled(matching::FIRST_WAIT);
+    Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked, wait).await?)
 }
 
 /// Opens the exception of a line that waits in Suspense.
@@ -147,10 +157,11 @@ async fn explain(
     app: &App,
     conn: &mut PgConnection,
     unbooked: &Unbooked,
+    matched: Option<&Matched>,
     why: Unexplained,
 ) -> Result<(), AppError> {
     let fact = &unbooked.line.fact;
-    let (kind, detail) = match (why, &unbooked.payment) {
+    let (kind, detail) = match (why, matched) {
         (Unexplained::Unmapped, _) => (
             ExceptionKind::UnmappedLine,
             format!(
@@ -178,7 +189,7 @@ async fn explain(
             ),
         ),
     };
-    let payment = unbooked.payment.as_ref().map(|matched| matched.id);
+    let payment = matched.map(|matched| matched.id);
     let new = NewException::new(unbooked.merchant_id, kind, &fact.id, &detail)
         .of(payment)
         .at(unbooked.provider_account_id);

@@ -112,10 +112,10 @@ async fn insert(
 /// [`SuspenseRuleBroken::NothingWaits`].
 pub(in crate::app) async fn on_linked(conn: &mut PgConnection, link: &LineLink) -> Result<(), AppError> {
     let (merchant, account) = (link.merchant_id, link.provider_account_id);
-    let line = &link.balance_transaction;
-    let booked = store::ledger::list_of_line(conn, merchant, account, line).await?;
+    let subject = &link.balance_transaction;
+    let booked = store::ledger::list_of_line(conn, merchant, account, subject).await?;
     let transaction = NewTransaction {
-        source: format!("link:{line}"),
+        source: format!("link:{subject}"),
         payment_id: None,
         occurred_at: link.at,
         entries: booked.clear(link.amount)?,

@@ -200,8 +200,8 @@ mod tests {
         assert_eq!(booked.waiting(), [money(-5_000, "EUR")]);
         assert_eq!(booked.take_back().unwrap(), None);
         assert!(!booked.is_moved_to(LedgerAccount::Fees));
-        let bank = booked.settle(LedgerAccount::Bank).unwrap();
-        add(&mut booked, "resolved:txn_1:3", &bank);
+        let again = booked.settle(LedgerAccount::Bank).unwrap();
+        add(&mut booked, "resolved:txn_1:3", &again);
         assert_eq!((booked.waiting(), booked.times_by_hand()), (vec![], 3));
     }
 
