@@ -92,6 +92,8 @@ pub struct Balance {
     /// By how much what checkpoints say is not what all entries come to, in minor units, over all accounts of the ledger: anything but
     /// zero says that the past was changed. Only a full audit looks.
     pub checkpoint_off_minor: i64,
+    /// How much of that stays there because a person accepted it as it stands.
+    pub accepted_minor: i64,
 }
 
 impl Balance {
@@ -214,6 +216,7 @@ async fn audit_account(
                 suspense_minor: of_kind(Sum::Suspense),
                 opening: sums.opened_at.map(|at| (at, of_kind(Sum::Opening))),
                 checkpoint_off_minor: of_kind(Sum::CheckpointOff),
+                accepted_minor: of_kind(Sum::Accepted),
             }
         })
         .collect())
@@ -224,6 +227,7 @@ async fn audit_account(
 enum Sum {
     Ledger,
     Suspense,
+    Accepted,
     Unbooked,
     Opening,
     CheckpointOff,
@@ -278,6 +282,9 @@ async fn sum(
                 kinds.push((currency(&held.currency)?, kind, held.balance_minor));
             }
         }
+    }
+    for (code, minor) in store::ledger::sum_accepted(conn, merchant, id).await? {
+        kinds.push((currency(&code)?, Sum::Accepted, minor));
     }
     for (code, _, minor) in store::balance_transactions::sum_unbooked(conn, merchant, id).await? {
         kinds.push((currency(&code)?, Sum::Unbooked, minor));

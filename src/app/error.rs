@@ -7,6 +7,7 @@ use crate::domain::checkout::CheckoutState;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::exception::BoundToMessage;
 use crate::domain::ids::{PaymentId, ProviderAccountId};
+use crate::domain::ledger::SuspenseRuleBroken;
 use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{PaymentState, RuleBroken};
 use crate::domain::scope::Scope;
@@ -99,6 +100,9 @@ pub enum AppError {
     /// The account cannot be opened so.
     #[error("the account cannot be opened at that date")]
     Opening(#[from] OpeningRefused),
+    /// Money in Suspense cannot be moved so.
+    #[error(transparent)]
+    Suspense(#[from] SuspenseRuleBroken),
     /// Odoo could not be set up.
     #[error("odoo could not be set up")]
     Sink(#[from] SinkError),

@@ -5,10 +5,12 @@ use sqlx::PgConnection;
 use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
-use super::{App, AppError, Page, commit};
-use crate::domain::exception::{Exception, ExceptionState};
+use super::{App, AppError, Page, commit, reconciliation};
+use crate::domain::exception::Exception;
 use crate::domain::ids::ExceptionId;
+use crate::domain::ledger::LedgerAccount;
 use crate::domain::reason::Reason;
+use crate::store;
 use crate::store::StoreError;
 use crate::store::exceptions::{self, lists};
 
@@ -50,35 +52,53 @@ pub async fn get(app: &App, operator: &Operator, id: ExceptionId) -> Result<Exce
 /// Says that the difference, as it stands, is settled. It opens again by itself only where it comes back as another one. One that is
 /// resolved stays as it was resolved first.
 ///
+/// What waits in Suspense for it goes to `account`, where one is said; else it stays there, accepted.
+///
 /// # Errors
-/// [`AppError::BoundToMessage`].
+/// [`AppError::BoundToMessage`]; [`AppError::Suspense`] where an account is said and nothing waits, or it was resolved otherwise.
 pub async fn resolve(
     app: &App,
     operator: &Operator,
     id: ExceptionId,
     reason: &Reason,
+    account: Option<LedgerAccount>,
 ) -> Result<ExceptionDetail, AppError> {
-    bring(app, operator, id, ExceptionState::Resolved, reason).await
+    if account.is_some_and(|account| !account.settles_suspense()) {
+        return Err(AppError::Invalid {
+            field: "account",
+            code: "invalid_account",
+            message: "cannot take what waits in suspense; what a customer paid is linked to its reference"
+                .to_owned(),
+        });
+    }
+    bring(app, operator, id, Step::Resolve(account), reason).await
 }
 
-/// Says that the difference is not settled after all. One that is open stays as it is.
+/// Says that the difference is not settled after all. One that is open stays as it is. What was moved out of Suspense is moved back.
 ///
 /// # Errors
-/// [`AppError::BoundToMessage`].
+/// [`AppError::BoundToMessage`]; [`AppError::Suspense`] where it is linked.
 pub async fn reopen(
     app: &App,
     operator: &Operator,
     id: ExceptionId,
     reason: &Reason,
 ) -> Result<ExceptionDetail, AppError> {
-    bring(app, operator, id, ExceptionState::Open, reason).await
+    bring(app, operator, id, Step::Reopen, reason).await
+}
+
+/// What a person does to an exception.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Resolve(Option<LedgerAccount>),
+    Reopen,
 }
 
 async fn bring(
     app: &App,
     operator: &Operator,
     id: ExceptionId,
-    to: ExceptionState,
+    step: Step,
     reason: &Reason,
 ) -> Result<ExceptionDetail, AppError> {
     let (by, now) = (&operator.name, app.clock.now());
@@ -86,22 +106,39 @@ async fn bring(
     let mut held = lists::lock(&mut tx, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("exception"))?;
-    let change = match to {
-        ExceptionState::Resolved => held.resolve(reason, by, now)?,
-        ExceptionState::Open => held.reopen(reason, by, now)?,
+    let change = match step {
+        Step::Resolve(_) => held.resolve(reason, by, now)?,
+        Step::Reopen => held.reopen(reason, by, now)?,
     };
+    match (step, change.is_some()) {
+        (Step::Resolve(Some(account)), true) => {
+            reconciliation::settle(app, &mut tx, &held, account).await?;
+        }
+        (Step::Resolve(Some(account)), false) => {
+            reconciliation::check_settled(&mut tx, &held, account).await?;
+        }
+        (Step::Reopen, true) => reconciliation::take_back(app, &mut tx, &held).await?,
+        (Step::Resolve(None), _) | (Step::Reopen, false) => {}
+    }
     if let Some(change) = &change {
         exceptions::update(&mut tx, &held, change).await?;
+        wake(&mut tx, &held).await?;
     }
     let shown = detail(&mut tx, operator, id).await?;
     commit(tx).await?;
     if change.is_some() {
-        tracing::info!(exception_id = %id, kind = ?held.kind, ?to, by, "an exception was changed by hand");
+        tracing::info!(exception_id = %id, kind = ?held.kind, ?step, by, "an exception was changed by hand");
     }
     Ok(shown)
 }
 
-async fn detail(
+/// What is expected of its payment may stand otherwise now.
+async fn wake(conn: &mut PgConnection, held: &Exception) -> Result<(), AppError> {
+    let payment = held.payment_id.filter(|_| held.kind.is_of_a_line());
+    Ok(store::expectations::wake(conn, held.merchant_id, payment.as_slice()).await?)
+}
+
+pub(super) async fn detail(
     conn: &mut PgConnection,
     operator: &Operator,
     id: ExceptionId,

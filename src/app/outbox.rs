@@ -121,7 +121,7 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
     span.record("message_id", tracing::field::display(first.id));
     span.record("kind", first.posting.kind());
     let id = first.odoo_instance_id;
-    let (instance, messages) = {
+    let (instance, mut messages) = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let (messages, waiting) = find_met(&mut conn, merchant, messages).await?;
         let again = store::outbox::now(&mut conn).await? + app.timing.scaled(UNTIL_TOLD);
@@ -132,6 +132,8 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
         let instance = store::odoo_instances::get(&mut conn, &app.sealer, merchant, id).await?;
         (instance, messages)
     };
+    // What a booking meets goes before it.
+    messages.sort_by_key(is_booking);
     let mut sent = Vec::new();
     for (message, answer) in messages.iter().zip(hand_over(app, &instance, &messages).await) {
         match answer {
@@ -150,6 +152,10 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
     acknowledge(app, merchant, &sent).await
 }
 
+fn is_booking(message: &OutboxMessage) -> bool {
+    matches!(message.posting, Message::Posting(Posting::Booking { .. }))
+}
+
 /// Ended before the lease is, so that two workers rarely send the same; the sink stands it if they do.
 async fn hand_over(
     app: &App,
@@ -157,10 +163,14 @@ async fn hand_over(
     messages: &[OutboxMessage],
 ) -> Vec<Result<Posted, SinkError>> {
     let sending = async {
-        match messages {
-            [message] => vec![app.sink.send(instance, message, app.clock.now()).await],
-            bookings => app.sink.send_all(instance, bookings).await,
+        if messages.len() > 1 && messages.iter().all(is_booking) {
+            return app.sink.send_all(instance, messages).await;
         }
+        let mut answers = Vec::with_capacity(messages.len());
+        for message in messages {
+            answers.push(app.sink.send(instance, message, app.clock.now()).await);
+        }
+        answers
     };
     tokio::time::timeout(app.timing.message_lease, sending)
         .await

@@ -11,6 +11,7 @@ use time::UtcOffset;
 use super::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::LedgerAccount;
+use crate::domain::line_link::LineLink;
 use crate::domain::money::Currency;
 use crate::domain::posting::{self, Posting};
 use crate::sink::Via;
@@ -44,6 +45,59 @@ pub(super) async fn book(
     store::ledger::insert(conn, place.0, place.1, &transactions).await?;
     queue(app, conn, place, booked).await?;
     Ok(())
+}
+
+/// Books what a line was linked to by hand. In Odoo the customer's payment is registered on the documents of the link, and what
+/// waited for it in suspense meets that.
+pub(super) async fn book_link(
+    app: &App,
+    conn: &mut PgConnection,
+    link: &LineLink,
+    transaction: NewTransaction,
+) -> Result<(), AppError> {
+    let (merchant, account) = (link.merchant_id, link.provider_account_id);
+    let line = &link.balance_transaction;
+    store::ledger::insert(conn, merchant, account, &[&transaction]).await?;
+    let parts = posting::parts(&transaction.entries);
+    let (Some(currency), Some(instance)) = (posting::home(&parts), link.odoo_instance_id) else {
+        return Ok(());
+    };
+    let mapped = store::odoo_journals::list_instances(conn, merchant, account).await?;
+    if link.amount.minor <= 0
+        || mapped
+            .get(currency.code())
+            .is_some_and(|keeper| *keeper != instance)
+    {
+        return Ok(());
+    }
+    if app.outgoing.ways.get(conn, merchant, instance).await? != Via::Rpc {
+        return Ok(());
+    }
+    let date = transaction.occurred_at.to_offset(UtcOffset::UTC).date();
+    let key = format!("link_{line}");
+    let booking = |posting| NewBooking {
+        odoo_instance_id: instance,
+        payment_id: None,
+        currency,
+        posting,
+    };
+    let paid = Posting::CustomerPayment {
+        charge: key.clone(),
+        provider_reference: line.clone(),
+        reference: link.reference.as_str().to_owned(),
+        amount: link.amount,
+        date,
+        settles: link.settles.clone(),
+    };
+    let moved = Posting::Booking {
+        source: transaction.source,
+        date,
+        label: line.clone(),
+        parts,
+        meets: Some(key),
+    };
+    let both = vec![booking(paid), booking(moved)];
+    Ok(store::outbox::push_bookings(conn, merchant, account, both, app.clock.now()).await?)
 }
 
 /// Queues what was booked of an account for whoever keeps its books. What was queued before is passed over. How
@@ -128,10 +182,10 @@ fn name(found: &Unqueued) -> (String, Option<String>) {
         // Of a payout or a dispute: `paid:po_…`, `lost:dp_…:1`.
         let mut parts = source.split(':');
         let (kind, about) = (parts.next(), parts.next().unwrap_or(source).to_owned());
-        let meets = if kind == Some("lost") {
-            found.charge_reference.clone()
-        } else {
-            Some(about.clone())
+        let meets = match kind {
+            Some("lost") => found.charge_reference.clone(),
+            Some("paid" | "returned") => Some(about.clone()),
+            _ => None,
         };
         return (about, meets);
     };

@@ -3,10 +3,14 @@
 use clap::{Args, Subcommand};
 use quittance::app::App;
 use quittance::app::exceptions::{self, ExceptionFilter};
+use quittance::app::links::{self, NewLink};
 use quittance::domain::exception::{ExceptionKind, ExceptionState};
-use quittance::domain::ids::{ExceptionId, PaymentId};
+use quittance::domain::ids::{ExceptionId, OdooInstanceId, PaymentId};
+use quittance::domain::ledger::LedgerAccount;
+use quittance::domain::payment::{Reference, ReferenceError};
+use quittance::domain::posting::Settles;
 use quittance::domain::reason::Reason;
-use quittance::http::{ExceptionList, ExceptionWithHistory};
+use quittance::http::{self, ExceptionList, ExceptionWithHistory};
 use serde_json::to_value;
 use time::OffsetDateTime;
 
@@ -39,8 +43,20 @@ pub(crate) enum ExceptionsCommand {
         /// Why, for whoever reads the books later.
         #[arg(long, value_parser = Reason::parse)]
         reason: Reason,
+        /// The account of the ledger to which what waits in suspense for it goes, such as `fees`; else it stays there, accepted.
+        #[arg(long, value_parser = word::<LedgerAccount>)]
+        account: Option<LedgerAccount>,
     },
-    /// Say that a difference is not settled after all.
+    /// Say what a charge or refund that did not start here pays in Odoo: its money leaves suspense.
+    Link {
+        #[command(flatten)]
+        whose: Whose,
+        /// The exception (`exc_…`), a `foreign_line`.
+        id: ExceptionId,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Say that a difference is not settled after all; what was moved out of suspense goes back.
     Reopen {
         #[command(flatten)]
         whose: Whose,
@@ -50,6 +66,27 @@ pub(crate) enum ExceptionsCommand {
         #[arg(long, value_parser = Reason::parse)]
         reason: Reason,
     },
+}
+
+/// What it pays.
+#[derive(Args)]
+pub(crate) struct To {
+    /// What Odoo calls what it pays, such as `S00042`.
+    #[arg(long, value_parser = reference)]
+    reference: Reference,
+    /// A document that it settles, once for each: `account.move:17:12100` is the record 17 with EUR 121.00 of it.
+    #[arg(long, value_parser = http::parse_document)]
+    settles: Vec<Settles>,
+    /// Whose books it goes into (`odo_…`); may be left out where the merchant has one instance or none.
+    #[arg(long)]
+    odoo_instance: Option<OdooInstanceId>,
+    /// Why, where there is more to say.
+    #[arg(long, value_parser = Reason::parse)]
+    reason: Option<Reason>,
+}
+
+fn reference(text: &str) -> Result<Reference, ReferenceError> {
+    Reference::parse(text)
 }
 
 /// Which exceptions are meant: all that fit.
@@ -96,8 +133,20 @@ pub(super) async fn run(app: &App, command: ExceptionsCommand) -> anyhow::Result
             return Ok(to_value(ExceptionList::from(&found))?);
         }
         ExceptionsCommand::Show { whose, id } => exceptions::get(app, &whose.operator(), id).await?,
-        ExceptionsCommand::Resolve { whose, id, reason } => {
-            exceptions::resolve(app, &whose.operator(), id, &reason).await?
+        ExceptionsCommand::Resolve {
+            whose,
+            id,
+            reason,
+            account,
+        } => exceptions::resolve(app, &whose.operator(), id, &reason, account).await?,
+        ExceptionsCommand::Link { whose, id, to } => {
+            let new = NewLink {
+                reference: to.reference,
+                settles: to.settles,
+                odoo_instance: to.odoo_instance,
+                reason: to.reason,
+            };
+            links::link(app, &whose.operator(), id, &new).await?
         }
         ExceptionsCommand::Reopen { whose, id, reason } => {
             exceptions::reopen(app, &whose.operator(), id, &reason).await?

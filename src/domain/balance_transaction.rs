@@ -1,5 +1,7 @@
 //! The provider's own ledger lines.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -90,6 +92,31 @@ pub struct About {
     pub charge_reference: Option<String>,
     /// What the customer paid for it, or got back as a negative amount, in the currency of the customer.
     pub presented: Option<Money>,
+    /// Whether it names a payment as ours, be it known or not: then its words count for nothing.
+    pub is_named: bool,
+    /// What the merchant noted on it, of which one may be a reference of Odoo's.
+    pub notes: Vec<String>,
+}
+
+/// How many words of a line are looked up.
+const WORDS: usize = 50;
+
+/// What may be a reference of Odoo's in texts: each whole, and each of its words without the marks around it.
+#[must_use]
+pub fn references_in<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for text in texts {
+        let words = text.split(|char: char| char.is_whitespace() || matches!(char, ',' | ';'));
+        let bare = words.map(|word| word.trim_matches(|char: char| !char.is_alphanumeric()));
+        let fits = |word: &&str| (1..=255).contains(&word.chars().count());
+        found.extend(
+            std::iter::once(text.trim())
+                .chain(bare)
+                .filter(fits)
+                .map(str::to_owned),
+        );
+    }
+    found.into_iter().take(WORDS).collect()
 }
 
 /// A line, and what its source tells.
@@ -99,4 +126,32 @@ pub struct Line {
     pub fact: BalanceTransaction,
     /// What it is about.
     pub about: About,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_found_whole_and_between_marks() {
+        let texts = ["Order S00042, (INV/2026/00017).", " S 7 "];
+        assert_eq!(
+            references_in(texts.into_iter()),
+            [
+                "7",
+                "INV/2026/00017",
+                "Order",
+                "Order S00042, (INV/2026/00017).",
+                "S",
+                "S 7",
+                "S00042"
+            ]
+        );
+        assert_eq!(references_in([" ", "…"].into_iter()), ["…"]);
+        let many = (0..1_000)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert_eq!(references_in(std::iter::once(many.as_str())).len(), WORDS);
+    }
 }

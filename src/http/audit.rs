@@ -34,6 +34,8 @@ struct BalanceView {
     difference_minor: i64,
     /// What nobody has explained yet, debits positive: each part of it has an exception.
     suspense_minor: i64,
+    /// How much of that stays there because somebody resolved its exception without an account.
+    accepted_minor: i64,
     /// For an account that had a past: what its books begin with.
     opening: Option<OpenedView>,
     /// By how much what earlier audits summed is not what all entries come to, over all accounts of the ledger: only a full audit looks,
@@ -66,6 +68,7 @@ impl From<&Balance> for BalanceView {
                 date: at.to_offset(time::UtcOffset::UTC).date().to_string(),
                 amount_minor,
             }),
+            accepted_minor: balance.accepted_minor,
             checkpoint_off_minor: balance.checkpoint_off_minor,
         }
     }

@@ -20,6 +20,7 @@ use crate::app::exceptions::{self, ChangeEntry, ExceptionDetail, ExceptionFilter
 use crate::app::{App, Page};
 use crate::domain::exception::{Difference, Exception, ExceptionKind, ExceptionState};
 use crate::domain::ids::ExceptionId;
+use crate::domain::ledger::LedgerAccount;
 use crate::domain::reason::Reason;
 use crate::domain::scope::Scope;
 
@@ -64,7 +65,20 @@ impl ExceptionsQuery {
     }
 }
 
-/// Why an exception is resolved or reopened.
+/// Why an exception is resolved, and where its money goes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResolveBody {
+    /// For whoever reads the books later: 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+    /// The account of the ledger to which what waits in suspense for it goes, such as `fees`. Where none is said it stays there, and
+    /// the audit counts it as accepted.
+    #[schema(value_type = Option<String>, examples("fees"))]
+    account: Option<LedgerAccount>,
+}
+
+/// Why an exception is reopened.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReasonBody {
@@ -73,10 +87,8 @@ pub(super) struct ReasonBody {
     reason: String,
 }
 
-impl ReasonBody {
-    fn parse(&self) -> Result<Reason, Problem> {
-        Reason::parse(&self.reason).map_err(|error| Problem::invalid("reason", "invalid_reason", error))
-    }
+pub(super) fn parse_reason(text: &str) -> Result<Reason, Problem> {
+    Reason::parse(text).map_err(|error| Problem::invalid("reason", "invalid_reason", error))
 }
 
 /// What differs.
@@ -230,7 +242,7 @@ impl From<&Page<Exception>> for ExceptionList {
 }
 
 /// What can be no exception's id is no exception's.
-fn exception_id(text: &str) -> Result<ExceptionId, Problem> {
+pub(super) fn exception_id(text: &str) -> Result<ExceptionId, Problem> {
     text.parse()
         .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "not_found", "no such exception"))
 }
@@ -272,12 +284,12 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(ExceptionWithHistory::from(&detail)))
 }
 
-/// Says that the difference, as it stands, is settled. It opens again by itself where it comes back as another one. Scope
-/// `exceptions:write`. No key is needed: it stays as it was resolved first.
+/// Says that the difference, as it stands, is settled, and where what waits in suspense for it belongs. It opens again by itself where
+/// it comes back as another one. Scope `exceptions:write`. No key is needed: it stays as it was resolved first.
 #[utoipa::path(
     tag = "exceptions",
     params(("id" = String, Path, description = "`exc_…`")),
-    request_body = ReasonBody,
+    request_body = ResolveBody,
     responses((status = 200, body = ExceptionWithHistory, description = "resolved"),
               Unserved, Unscoped, Unfound, Untouchable, Oversized),
     security(("api_key" = []))
@@ -287,15 +299,16 @@ pub(super) async fn resolve(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
-    json: Json<ReasonBody>,
+    json: Json<ResolveBody>,
 ) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::ExceptionsWrite)?;
     let id = exception_id(&path)?;
-    let detail = exceptions::resolve(&app, &operator, id, &json.body.parse()?).await?;
+    let reason = parse_reason(&json.body.reason)?;
+    let detail = exceptions::resolve(&app, &operator, id, &reason, json.body.account).await?;
     Ok(HttpResponse::Ok().json(ExceptionWithHistory::from(&detail)))
 }
 
-/// Says that the difference is not settled after all. Scope `exceptions:write`. No key is needed: what is open stays open.
+/// Says that the difference is not settled after all; what was moved out of suspense goes back. Scope `exceptions:write`. No key is needed: what is open stays open.
 #[utoipa::path(
     tag = "exceptions",
     params(("id" = String, Path, description = "`exc_…`")),
@@ -313,6 +326,7 @@ pub(super) async fn reopen(
 ) -> Result<HttpResponse, Problem> {
     let operator = caller.operator(Scope::ExceptionsWrite)?;
     let id = exception_id(&path)?;
-    let detail = exceptions::reopen(&app, &operator, id, &json.body.parse()?).await?;
+    let reason = parse_reason(&json.body.reason)?;
+    let detail = exceptions::reopen(&app, &operator, id, &reason).await?;
     Ok(HttpResponse::Ok().json(ExceptionWithHistory::from(&detail)))
 }

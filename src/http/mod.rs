@@ -11,6 +11,7 @@ mod exceptions;
 mod extract;
 mod foreign_payments;
 mod health;
+mod links;
 mod new_payment;
 mod openapi;
 mod outbox;
@@ -39,6 +40,7 @@ use crate::app::App;
 pub use audit::{AuditReport, OpeningReport};
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
+pub use new_payment::parse_document;
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
 pub use page::{Replayed, after as parse_cursor};
@@ -123,6 +125,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(exceptions::get)
         .service(exceptions::resolve)
         .service(exceptions::reopen)
+        .service(links::link)
         .service(foreign_payments::list);
 }
 

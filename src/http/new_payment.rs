@@ -220,7 +220,7 @@ impl CreateBody {
             allow_double: self.allow_double,
             description: self.description,
             metadata: self.metadata,
-            settles: parse_settles(&self.settles, amount)?,
+            settles: parse_settles(&self.settles, amount.minor())?,
         })
     }
 }
@@ -277,7 +277,8 @@ fn check_shipping(shipping: &Shipping) -> Result<(), Problem> {
     }
 }
 
-fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>, Problem> {
+/// The documents, which take `most_minor` at most.
+pub(super) fn parse_settles(settles: &[SettlesBody], most_minor: i64) -> Result<Vec<Settles>, Problem> {
     if settles.len() > 100 {
         return Err(Problem::invalid(
             "settles",
@@ -285,7 +286,7 @@ fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>
             "may name 100 documents at most",
         ));
     }
-    let mut rest = amount.minor();
+    let mut rest = most_minor;
     settles
         .iter()
         .enumerate()
@@ -311,6 +312,30 @@ fn parse_settles(settles: &[SettlesBody], amount: Amount) -> Result<Vec<Settles>
             })
         })
         .collect()
+}
+
+/// A document at the command line: `account.move:17:12100`, with the same checks.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_document(text: &str) -> Result<Settles, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let parsed = match parts.as_slice() {
+        [model, id, amount_minor] => {
+            id.parse()
+                .ok()
+                .zip(amount_minor.parse().ok())
+                .map(|(id, amount_minor)| SettlesBody {
+                    model: (*model).to_owned(),
+                    id,
+                    amount_minor,
+                })
+        }
+        _ => None,
+    };
+    let body = parsed.ok_or("must be a model, an id and minor units, such as account.move:17:12100")?;
+    let mut settles = parse_settles(&[body], Amount::MAX_MINOR).map_err(|problem| problem.to_string())?;
+    settles.pop().ok_or_else(String::new)
 }
 
 fn check_model(field: &str, model: &str) -> Result<(), Problem> {

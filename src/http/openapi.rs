@@ -54,6 +54,7 @@ use utoipa_swagger_ui::SwaggerUi;
         super::exceptions::get,
         super::exceptions::resolve,
         super::exceptions::reopen,
+        super::links::link,
         super::foreign_payments::list,
         super::webhooks::receive,
         super::health::healthz,

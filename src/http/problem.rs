@@ -223,6 +223,7 @@ impl From<AppError> for Problem {
             AppError::ScopeMissing(scope) => scope_missing(scope),
             AppError::EventLeased => event_leased(),
             AppError::MessageNotDead(state) => message_not_dead(state),
+            AppError::Suspense(rule) => conflict(rule.code(), rule.to_string()),
             AppError::BoundToMessage(bound) => conflict("exception_of_message", bound.to_string()),
             AppError::Opening(refused) => conflict("opening_refused", refused.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::domain::balance_transaction::{About, BalanceTransaction, FeePart, Line};
+use crate::domain::exchange::{Part, Rate};
 use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
+use crate::domain::payment::CaptureMethod;
 
 /// Keeps facts of an account, many in one statement: one that is known is left as it is. Each waits to be booked, but for those from
 /// before the account's opening.
@@ -43,6 +45,10 @@ pub async fn insert(
     let presented_currency: Vec<Option<&str>> = presented
         .map(|money| money.map(|money| money.currency.code()))
         .collect();
+    let notes: Vec<Option<Json<&[String]>>> = lines
+        .iter()
+        .map(|line| (!line.about.notes.is_empty()).then_some(Json(&*line.about.notes)))
+        .collect();
     let currencies: Vec<&str> = lines
         .iter()
         .map(|line| line.fact.amount.currency.code())
@@ -50,16 +56,16 @@ pub async fn insert(
     sqlx::query(
         "insert into balance_transaction (merchant_id, provider_account_id, payment_id, id, kind, source, reporting_category,
              description, exchange_rate, payment_reference, charge_reference, amount_minor, fee_minor, net_minor, currency,
-             fee_details, available_on, created_at, named_payment, presented_minor, presented_currency, book_at)
+             fee_details, available_on, created_at, named_payment, presented_minor, presented_currency, notes, book_at)
          select $1, $2, $3, line.*, case when line.created_at >= coalesce(
                  (select at from opening where merchant_id = $1 and provider_account_id = $2), '-infinity')
              then clock_timestamp() end
          from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
              $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::jsonb[], $17::timestamptz[], $18::timestamptz[],
-             $19::uuid[], $20::bigint[], $21::text[])
+             $19::uuid[], $20::bigint[], $21::text[], $22::jsonb[])
              as line (id, kind, source, reporting_category, description, exchange_rate, payment_reference, charge_reference,
                  amount_minor, fee_minor, net_minor, currency, fee_details, available_on, created_at, named_payment,
-                 presented_minor, presented_currency)
+                 presented_minor, presented_currency, notes)
          on conflict do nothing",
     )
     .bind(merchant)
@@ -83,6 +89,39 @@ pub async fn insert(
     .bind(named)
     .bind(presented_minor)
     .bind(presented_currency)
+    .bind(notes)
+    .execute(&mut *conn)
+    .await?;
+    match payment {
+        Some(payment) => claim(conn, merchant, account, payment, lines).await,
+        None => Ok(()),
+    }
+}
+
+/// Says whose lines are that were known before their payment was, and has those matched anew that wait in Suspense.
+async fn claim(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    payment: PaymentId,
+    lines: &[Line],
+) -> Result<(), StoreError> {
+    let ids: Vec<&str> = lines.iter().map(|line| line.fact.id.as_str()).collect();
+    // Who books or matches one now has it; what that does not find, the next match does.
+    sqlx::query(
+        "with free as materialized (
+             select id from balance_transaction
+             where merchant_id = $1 and provider_account_id = $2 and id = any($4) and payment_id is null
+             for no key update skip locked
+         )
+         update balance_transaction b set payment_id = $3,
+             match_at = case when b.book_at is null then clock_timestamp() end
+         from free where b.merchant_id = $1 and b.provider_account_id = $2 and b.id = free.id",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(payment)
+    .bind(ids)
     .execute(conn)
     .await?;
     Ok(())
@@ -112,6 +151,12 @@ pub struct Matched {
     pub currency: String,
     /// The Odoo that is told of it.
     pub odoo_instance: Option<OdooInstanceId>,
+    /// What was captured of it, in minor units of that.
+    pub captured_minor: i64,
+    /// Whether its money is taken when the merchant asks for it: perhaps in parts.
+    pub is_captured_by_hand: bool,
+    /// The provider's id of its charge (`ch_…`), where that is known.
+    pub charge_reference: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -135,8 +180,13 @@ struct Row {
     presented_currency: Option<String>,
     charge_reference: Option<String>,
     payment_reference: Option<String>,
+    named_payment: Option<Uuid>,
+    notes: Option<Json<Vec<String>>>,
     matched: Option<PaymentId>,
     matched_currency: Option<String>,
+    matched_captured_minor: Option<i64>,
+    matched_method: Option<CaptureMethod>,
+    matched_charge: Option<String>,
     matched_instance: Option<OdooInstanceId>,
     is_of_refund: bool,
 }
@@ -164,6 +214,9 @@ impl TryFrom<Row> for Unbooked {
                     id,
                     currency,
                     odoo_instance: row.matched_instance,
+                    captured_minor: row.matched_captured_minor.unwrap_or_default(),
+                    is_captured_by_hand: row.matched_method == Some(CaptureMethod::Manual),
+                    charge_reference: row.matched_charge,
                 }),
             line: Line {
                 fact: BalanceTransaction {
@@ -185,36 +238,49 @@ impl TryFrom<Row> for Unbooked {
                     payment_reference: row.payment_reference,
                     charge_reference: row.charge_reference,
                     presented,
+                    is_named: row.named_payment.is_some(),
+                    notes: row.notes.map_or_else(Vec::new, |notes| notes.0),
                 },
             },
         })
     }
 }
 
+/// Lines that a query holds, each with the payment that it belongs to.
+macro_rules! matched {
+    ($due:literal) => {
+        concat!(
+            "with due as materialized (",
+            $due,
+            ")
+             select due.*, p.id as matched, p.currency as matched_currency, p.captured_minor as matched_captured_minor,
+                 p.capture_method as matched_method, p.charge_reference as matched_charge,
+                 p.odoo_instance_id as matched_instance, exists (select from refund r where r.merchant_id = due.merchant_id
+                     and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source) as is_of_refund
+             from due left join lateral (
+                 select p.* from payment p
+                 where p.merchant_id = due.merchant_id and p.provider_account_id = due.provider_account_id and p.id = coalesce(
+                     due.payment_id,
+                     (select q.id from payment q where q.merchant_id = due.merchant_id and q.id = due.named_payment),
+                     (select q.id from payment q where q.merchant_id = due.merchant_id
+                         and q.provider_account_id = due.provider_account_id and q.provider_reference = due.payment_reference),
+                     (select q.id from payment q where q.merchant_id = due.merchant_id
+                         and q.provider_account_id = due.provider_account_id and q.charge_reference = due.charge_reference
+                         limit 1),
+                     (select r.payment_id from refund r where r.merchant_id = due.merchant_id
+                         and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source))
+             ) p on true"
+        )
+    };
+}
+
 /// Holds up to `limit` lines that wait to be booked, each with the payment that it belongs to: the one it was read with, the
 /// one that its metadata names, or the one that the provider's ids lead to. None that another transaction holds.
 pub async fn lock_unbooked(conn: &mut PgConnection, limit: i64) -> Result<Vec<Unbooked>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "with due as materialized (
-             select * from balance_transaction where book_at <= clock_timestamp() order by book_at limit $1
-             for update skip locked
-         )
-         select due.*, p.id as matched, p.currency as matched_currency, p.odoo_instance_id as matched_instance,
-             exists (select from refund r where r.merchant_id = due.merchant_id
-                 and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source) as is_of_refund
-         from due left join lateral (
-             select id, currency, odoo_instance_id from payment p
-             where p.merchant_id = due.merchant_id and p.provider_account_id = due.provider_account_id and p.id = coalesce(
-                 due.payment_id,
-                 (select q.id from payment q where q.merchant_id = due.merchant_id and q.id = due.named_payment),
-                 (select q.id from payment q where q.merchant_id = due.merchant_id
-                     and q.provider_account_id = due.provider_account_id and q.provider_reference = due.payment_reference),
-                 (select q.id from payment q where q.merchant_id = due.merchant_id
-                     and q.provider_account_id = due.provider_account_id and q.charge_reference = due.charge_reference limit 1),
-                 (select r.payment_id from refund r where r.merchant_id = due.merchant_id
-                     and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source))
-         ) p on true",
-    )
+    let rows: Vec<Row> = sqlx::query_as(matched!(
+        "select * from balance_transaction where book_at <= clock_timestamp() order by book_at limit $1
+         for update skip locked"
+    ))
     .bind(limit)
     .fetch_all(conn)
     .await?;
@@ -243,27 +309,55 @@ pub async fn sum_paid_until(
     .await?)
 }
 
-/// Notes that lines of an account are booked, and whose they turned out to be.
+/// Holds up to `limit` lines that wait in Suspense and are to be matched anew, in the same way.
+pub async fn lock_waiting(conn: &mut PgConnection, limit: i64) -> Result<Vec<Unbooked>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(matched!(
+        "select * from balance_transaction where match_at <= clock_timestamp() order by match_at limit $1
+         for no key update skip locked"
+    ))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Unbooked::try_from).collect()
+}
+
+/// What became of a line when it was booked.
+#[derive(Clone, Copy, Debug)]
+pub struct BookedLine<'a> {
+    /// The line.
+    pub id: &'a str,
+    /// Whose it turned out to be.
+    pub payment: Option<PaymentId>,
+    /// Whether it waits in Suspense for what would tell whose it is.
+    pub waits: bool,
+}
+
+/// Notes that lines of an account are booked. Those that wait are matched anew after `wait`.
 pub async fn note_booked(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
-    lines: &[(&str, Option<PaymentId>)],
+    lines: &[BookedLine<'_>],
+    wait: time::Duration,
 ) -> Result<(), StoreError> {
-    let ids: Vec<&str> = lines.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<&str> = lines.iter().map(|line| line.id).collect();
     let payments: Vec<Option<Uuid>> = lines
         .iter()
-        .map(|(_, payment)| payment.map(PaymentId::uuid))
+        .map(|line| line.payment.map(PaymentId::uuid))
         .collect();
+    let waits: Vec<bool> = lines.iter().map(|line| line.waits).collect();
     sqlx::query(
-        "update balance_transaction b set book_at = null, payment_id = coalesce(b.payment_id, booked.payment_id)
-         from unnest($3::text[], $4::uuid[]) booked (id, payment_id)
+        "update balance_transaction b set book_at = null, payment_id = coalesce(b.payment_id, booked.payment_id),
+             match_at = case when booked.waits then clock_timestamp() + $6 end
+         from unnest($3::text[], $4::uuid[], $5::bool[]) booked (id, payment_id, waits)
          where b.merchant_id = $1 and b.provider_account_id = $2 and b.id = booked.id",
     )
     .bind(merchant)
     .bind(account)
     .bind(ids)
     .bind(payments)
+    .bind(waits)
+    .bind(wait)
     .execute(conn)
     .await?;
     Ok(())
@@ -322,4 +416,112 @@ pub async fn sum_since(
     .bind(since)
     .fetch_all(conn)
     .await?)
+}
+
+/// What the customer paid for a line, or got back as a negative amount.
+pub async fn get_presented(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    id: &str,
+) -> Result<Money, StoreError> {
+    let (minor, code): (i64, String) = sqlx::query_as(
+        "select coalesce(presented_minor, amount_minor), coalesce(presented_currency, currency) from balance_transaction
+         where merchant_id = $1 and provider_account_id = $2 and id = $3",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
+    let currency = code
+        .parse()
+        .map_err(|error| StoreError::corrupt("balance_transaction", &error))?;
+    Ok(Money::new(minor, currency))
+}
+
+/// Ends that a line waits to be matched anew; with a payment, because it is that one's.
+pub async fn end_waiting(
+    conn: &mut PgConnection,
+    (merchant, account): (MerchantId, ProviderAccountId),
+    id: &str,
+    payment: Option<PaymentId>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update balance_transaction set match_at = null, payment_id = coalesce(payment_id, $4)
+         where merchant_id = $1 and provider_account_id = $2 and id = $3",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(id)
+    .bind(payment)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Has a line wait once more for as long as it has waited, at least `first`; not at all once it has waited for `longest`.
+pub async fn wait_on(
+    conn: &mut PgConnection,
+    (merchant, account): (MerchantId, ProviderAccountId),
+    id: &str,
+    first: time::Duration,
+    longest: time::Duration,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update balance_transaction b set match_at = case when clock_timestamp() - t.booked_at < $5
+             then clock_timestamp() + greatest($4, clock_timestamp() - t.booked_at) end
+         from ledger_transaction t
+         where b.merchant_id = $1 and b.provider_account_id = $2 and b.id = $3
+             and t.merchant_id = $1 and t.provider_account_id = $2 and t.source = $3",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(id)
+    .bind(first)
+    .bind(longest)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The lines of a charge that arrived in another currency, oldest first, each with what it is booked as in the customer's.
+pub async fn list_parts(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    charge: Option<&String>,
+    currency: Currency,
+) -> Result<Vec<(String, Part)>, StoreError> {
+    let rows: Vec<(String, i64, String, String, Option<i64>)> = sqlx::query_as(
+        "select b.id, b.amount_minor, b.currency, b.exchange_rate, (
+             select -sum(e.amount_minor)::bigint from ledger_transaction t
+             join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
+                 and e.transaction_id = t.id
+             where t.merchant_id = b.merchant_id and t.provider_account_id = b.provider_account_id
+                 and ledger_subject(t.source) = b.id and e.account = 'receivable_clearing' and e.currency = $4)
+         from balance_transaction b
+         where b.merchant_id = $1 and b.provider_account_id = $2 and b.source = $3 and b.exchange_rate is not null
+             and b.amount_minor > 0
+         order by b.created_at, b.id",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(charge)
+    .bind(currency.code())
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|(id, minor, code, rate, booked_minor)| {
+            let arrived = code
+                .parse()
+                .map_err(|error| StoreError::corrupt("balance_transaction", &error))?;
+            let part = Part {
+                arrived: Money::new(minor, arrived),
+                rate: Rate::parse(&rate),
+                booked_minor,
+            };
+            Ok((id, part))
+        })
+        .collect()
 }

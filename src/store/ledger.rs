@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
+use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::{LedgerTransactionId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
-use crate::domain::ledger::{Entries, LedgerAccount};
+use crate::domain::ledger::{Entries, LedgerAccount, LineBookings};
 use crate::domain::money::Money;
 
 /// What is to be booked of an account at a provider.
@@ -172,6 +173,8 @@ pub async fn list_unqueued(
              and b.provider_account_id = t.provider_account_id and b.id = t.source
          left join payment p on p.merchant_id = t.merchant_id and p.id = t.payment_id
          where t.merchant_id = $1 and t.provider_account_id = $2 and ($3::uuid is null or t.id > $3)
+           -- A link names its own Odoo, or none.
+           and not starts_with(t.source, 'link:')
            and exists (select from ledger_entry e where e.merchant_id = t.merchant_id
                  and e.provider_account_id = t.provider_account_id and e.transaction_id = t.id)
            and not exists (select from outbox_message m where m.merchant_id = t.merchant_id
@@ -259,6 +262,68 @@ pub async fn list_disputed(
     .bind(account)
     .bind(dispute)
     .bind(LOSSES)
+    .fetch_all(conn)
+    .await?)
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    source: String,
+    account: LedgerAccount,
+    currency: String,
+    amount_minor: i64,
+}
+
+/// All that was booked about a line.
+pub async fn list_of_line(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    line: &str,
+) -> Result<LineBookings, StoreError> {
+    let rows: Vec<EntryRow> = sqlx::query_as(
+        "select t.source, e.account, e.currency, e.amount_minor
+         from ledger_transaction t
+         join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
+             and e.transaction_id = t.id
+         where t.merchant_id = $1 and t.provider_account_id = $2 and ledger_subject(t.source) = $3",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(line)
+    .fetch_all(conn)
+    .await?;
+    let mut booked = LineBookings::default();
+    for row in rows {
+        let currency = row
+            .currency
+            .parse()
+            .map_err(|error| StoreError::corrupt("ledger_entry", &error))?;
+        booked.add(&row.source, row.account, Money::new(row.amount_minor, currency));
+    }
+    Ok(booked)
+}
+
+/// What stays in Suspense of an account because a person accepted it, by currency, in minor units.
+pub async fn sum_accepted(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select e.currency, sum(e.amount_minor)::bigint
+         from exception x
+         join ledger_transaction t on t.merchant_id = x.merchant_id and t.provider_account_id = x.provider_account_id
+             and ledger_subject(t.source) = x.subject
+         join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
+             and e.transaction_id = t.id
+         where x.merchant_id = $1 and x.provider_account_id = $2 and x.accepted and x.kind = any($3) and e.account = $4
+         group by e.currency having sum(e.amount_minor) <> 0",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(ExceptionKind::OF_LINES)
+    .bind(LedgerAccount::Suspense)
     .fetch_all(conn)
     .await?)
 }

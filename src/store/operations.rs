@@ -238,3 +238,21 @@ pub async fn list_due(
             .await?,
     )
 }
+
+/// What each capture of a payment that went well took, in minor units, oldest first.
+pub async fn list_captured(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payment: PaymentId,
+) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select amount_minor from operation where merchant_id = $1 and payment_id = $2 and kind = $3 and state = $4
+         order by id",
+    )
+    .bind(merchant)
+    .bind(payment)
+    .bind(OperationKind::Capture)
+    .bind(OperationState::Succeeded)
+    .fetch_all(conn)
+    .await?)
+}

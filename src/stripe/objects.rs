@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::money::StripeAmount;
 use super::wallet::objects::SetupIntent;
+use crate::domain::card_number::holds_card_number;
 use crate::domain::ids::{CustomerId, OperationId, PaymentId, ProviderAccountId, SetupId, WebhookEndpointId};
 
 /// The metadata key of our payment's id.
@@ -82,6 +83,21 @@ impl Metadata {
     /// Our payment, where the object is of one.
     pub(super) fn payment(&self) -> Option<PaymentId> {
         self.0.get(PAYMENT)?.parse().ok()
+    }
+
+    /// Whether the object says that it is of a payment of ours.
+    pub(super) fn is_ours(&self) -> bool {
+        self.0.contains_key(PAYMENT)
+    }
+
+    /// What the merchant noted, of which one may be a reference of Odoo's: a few words each, and none of our own.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let notes = self.0.iter().filter(|(key, _)| !key.starts_with("quittance_"));
+        notes
+            .map(|(_, note)| note)
+            .filter(|note| !holds_card_number(note) && !note.contains('\0'))
+            .cloned()
+            .collect()
     }
 
     /// Our customer, where the object is one.

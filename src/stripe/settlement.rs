@@ -50,6 +50,8 @@ impl Source {
     fn tell(self, fact: &Fact) -> Result<About, Unreadable> {
         let field = Fields("source");
         let payment = self.metadata.as_ref().and_then(Metadata::payment);
+        let is_named = self.metadata.as_ref().is_some_and(Metadata::is_ours);
+        let notes = self.metadata.as_ref().filter(|_| !is_named).map(Metadata::notes);
         let (charge_reference, amount) = match self.object.as_deref() {
             Some("charge") => (Some(self.id), self.amount_captured.or(self.amount)),
             Some("refund" | "dispute") => (self.charge.map(Expandable::into_id), self.amount),
@@ -63,6 +65,8 @@ impl Source {
             payment_reference: self.payment_intent.map(Expandable::into_id),
             charge_reference,
             presented: (currency != fact.amount.currency).then_some(presented),
+            is_named,
+            notes: notes.unwrap_or_default(),
         })
     }
 }

@@ -34,6 +34,12 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
         every(&app, "ledger", poll, &stop, async |app| {
             reconciliation::book_due(app).await
         }),
+        now_and_then(&app, "matching", rarely, &stop, async |app| {
+            reconciliation::match_due(app).await
+        }),
+        now_and_then(&app, "expectations", rarely, &stop, async |app| {
+            reconciliation::judge_due(app).await
+        }),
         now_and_then(&app, "lines", rarely, &stop, async |app| {
             reconciliation::pull(app).await
         }),

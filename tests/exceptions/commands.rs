@@ -9,7 +9,7 @@ use crate::events::{Operator, each, impatient};
 use crate::support::{TestApp, Wishes, database};
 
 /// A service told only of what the test sees, and its database.
-async fn spawn() -> (TestApp, String) {
+pub(super) async fn spawn() -> (TestApp, String) {
     let url = database().await;
     let wishes = Wishes {
         database: Some(url.clone()),
@@ -19,7 +19,7 @@ async fn spawn() -> (TestApp, String) {
 }
 
 /// What `quittance exceptions` answers about the merchant's.
-async fn command(test: &TestApp, url: &str, arguments: &[&str]) -> Result<Value, String> {
+pub(super) async fn command(test: &TestApp, url: &str, arguments: &[&str]) -> Result<Value, String> {
     let merchant = test.merchant.to_string();
     run(
         url,

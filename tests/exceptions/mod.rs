@@ -6,6 +6,7 @@ mod commands;
 mod earlier;
 mod lists;
 mod scopes;
+mod suspense;
 
 use quittance::domain::exception::{ExceptionKind, NewException};
 use quittance::domain::ids::PaymentId;

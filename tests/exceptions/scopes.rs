@@ -24,11 +24,17 @@ async fn each_route_wants_one_scope_and_names_it() {
             "/v1/exceptions/exc_1/reopen",
             Scope::ExceptionsWrite,
         ),
+        (Method::POST, "/v1/exceptions/exc_1/link", Scope::ExceptionsWrite),
     ] {
         let request = || {
             let request = test.request(method.clone(), path);
             if method == Method::POST {
-                request.json(&json!({ "reason": "x" }))
+                let word = if path.ends_with("/link") {
+                    "reference"
+                } else {
+                    "reason"
+                };
+                request.json(&json!({ word: "x" }))
             } else {
                 request
             }

@@ -2,9 +2,12 @@
 
 mod audits;
 mod commands;
+mod expectations;
 mod ledger;
+mod matching;
 mod month;
 mod opening;
+mod order;
 mod reports;
 
 use std::time::Duration;
@@ -19,7 +22,7 @@ use crate::events::Operator;
 use crate::support::{TestApp, eventually, now};
 
 /// What the ledger holds: (account, currency, minor units), by currency and account.
-async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
+pub(crate) async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
     sqlx::query_as(
         "select account, currency, sum(amount_minor)::bigint from ledger_entry
          group by account, currency having sum(amount_minor) <> 0 order by currency, account",
@@ -30,7 +33,7 @@ async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
 }
 
 /// Reads the account's lines from a moment on, and waits until all are booked and every payout's are read.
-async fn reconcile(test: &TestApp, since: OffsetDateTime) {
+pub(crate) async fn reconcile(test: &TestApp, since: OffsetDateTime) {
     test.stripe
         .wait_until_delivered(Duration::from_mins(1))
         .await
@@ -56,7 +59,7 @@ async fn reconcile(test: &TestApp, since: OffsetDateTime) {
     .await;
 }
 
-async fn audit(test: &TestApp) -> Value {
+pub(crate) async fn audit(test: &TestApp) -> Value {
     let operator = Operator::of(test).await;
     operator.get("/v1/audit").await.expect(StatusCode::OK)
 }
@@ -69,11 +72,11 @@ fn open(audit: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-fn an_hour_ago() -> OffsetDateTime {
+pub(crate) fn an_hour_ago() -> OffsetDateTime {
     now() - time::Duration::HOUR
 }
 
-async fn paid(test: &TestApp, reference: &str, more: Value) -> Value {
+pub(crate) async fn paid(test: &TestApp, reference: &str, more: Value) -> Value {
     let mut wish = json!({ "payment_method": "pm_card_visa" });
     for (name, value) in more.as_object().unwrap() {
         wish[name] = value.clone();
@@ -83,7 +86,7 @@ async fn paid(test: &TestApp, reference: &str, more: Value) -> Value {
 }
 
 /// So many payments, each with its ledger line: Stripe writes that a moment after the payment.
-async fn paid_with_lines(test: &TestApp, count: i64) {
+pub(crate) async fn paid_with_lines(test: &TestApp, count: i64) {
     for number in 0..count {
         paid(test, &format!("S{number}"), json!({})).await;
     }

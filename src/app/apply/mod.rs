@@ -126,12 +126,16 @@ async fn apply_payment(
 ) -> Result<Applied, AppError> {
     let was_captured = payment.captured_at.is_some();
     let was_living = payment.state.is_living();
+    let before_minor = payment.captured_minor;
     let heard = payment.hear(said, authority, app.clock.now());
     if heard.news {
         if !was_living && payment.state.is_living() {
             look_for_its_reference(app, conn, payment).await?;
         }
         store::payments::update(conn, &app.sealer, payment).await?;
+    }
+    if payment.captured_minor != before_minor {
+        store::expectations::expect_capture(conn, payment.merchant_id, payment.id).await?;
     }
     match heard.decision {
         Decision::Apply => {

@@ -67,6 +67,9 @@ pub(super) async fn apply_refund(
         payment.touch(app.clock.now());
         store::payments::update(conn, &app.sealer, payment).await?;
     }
+    if before != Some(refund.state) && refund.state != RefundState::Pending {
+        store::expectations::expect_refund(conn, payment.merchant_id, payment.id, refund.id).await?;
+    }
     if before == Some(RefundState::Succeeded) && !refund.state.counts() {
         let detail = format!(
             "{} of {} came back",

@@ -15,7 +15,9 @@ use crate::app::auth::Caller;
 use crate::app::error::no;
 use crate::app::{App, AppError, Keyed, Served, commit};
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
-use crate::domain::ids::{CheckoutSessionId, CustomerId, OdooInstanceId, OperationId, ProviderAccountId};
+use crate::domain::ids::{
+    CheckoutSessionId, CustomerId, MerchantId, OdooInstanceId, OperationId, ProviderAccountId,
+};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Ask, Operation, OperationKind};
 use crate::domain::payment::{CaptureMethod, Payment, Reference, Terms};
@@ -135,7 +137,7 @@ async fn draft(
     for (capability, _) in needed.into_iter().filter(|(_, is_needed)| *is_needed) {
         need(&**provider, capability)?;
     }
-    let instance = choose_instance(conn, app, caller, new.odoo_instance).await?;
+    let instance = choose_instance(conn, app, caller.merchant_id, new.odoo_instance).await?;
     let now = app.clock.now();
     check_times(new, now)?;
     let method = new.ask.payment_method.as_deref();
@@ -260,20 +262,18 @@ async fn only_account(conn: &mut PgConnection, caller: &Caller) -> Result<Provid
     }
 }
 
-async fn choose_instance(
+/// Whose books something goes into: the instance that is named, or the only one.
+pub(in crate::app) async fn choose_instance(
     conn: &mut PgConnection,
     app: &App,
-    caller: &Caller,
+    merchant: MerchantId,
     named: Option<OdooInstanceId>,
 ) -> Result<Option<OdooInstanceId>, AppError> {
     if let Some(id) = named {
-        let found = store::odoo_instances::get(conn, &app.sealer, caller.merchant_id, id).await;
+        let found = store::odoo_instances::get(conn, &app.sealer, merchant, id).await;
         return found.map(|_| Some(id)).map_err(no("odoo instance"));
     }
-    match store::odoo_instances::list(conn, caller.merchant_id)
-        .await?
-        .as_slice()
-    {
+    match store::odoo_instances::list(conn, merchant).await?.as_slice() {
         [] => Ok(None),
         [only] => Ok(Some(*only)),
         _ => Err(AppError::Invalid {

@@ -24,8 +24,8 @@ pub use crate::store::payments::PaymentFilter;
 pub(in crate::app) use attempts::document_names;
 pub(in crate::app) use change::call_off;
 pub use change::{Change, change};
-pub(super) use create::choose_account;
 pub use create::{NewPayment, create};
+pub(super) use create::{choose_account, choose_instance};
 pub use detail::PaymentDetail;
 pub use read::{After, List, get, list, refresh};
 

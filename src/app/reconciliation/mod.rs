@@ -3,13 +3,16 @@
 //! Lines come from three places (an account's list, a payout's, a payment that was read) and all wait in one table.
 //! [`book_due`] is the one way from there into the ledger.
 
+mod expectations;
 mod lines;
 pub(super) mod losses;
+mod matching;
 pub mod opening;
 mod payouts;
 pub mod report;
+mod suspense;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use sqlx::{Acquire, PgConnection};
@@ -21,7 +24,6 @@ use crate::domain::balance_transaction::BalanceTransaction;
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::{self, Classified, Counterpart, LedgerAccount, Unexplained};
-use crate::domain::money::Money;
 use crate::domain::odoo_reference::odoo_reference;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::domain::posting;
@@ -29,11 +31,15 @@ use crate::domain::snapshot::Said;
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
-use crate::store::balance_transactions::Unbooked;
+use crate::store::balance_transactions::{BookedLine, Matched, Unbooked};
 use crate::store::ledger::NewTransaction;
 
+pub use expectations::judge_due;
 pub use lines::pull;
+pub use matching::match_due;
+use matching::{find_payment, find_presented};
 pub use payouts::read_due;
+pub(super) use suspense::{check_settled, on_linked, settle, take_back};
 
 /// How many lines share a transaction.
 const BATCH: i64 = 500;
@@ -66,7 +72,8 @@ async fn book_all(app: &App) -> Result<usize, AppError> {
         let read = read_due(app).await?;
         let now_booked = book_due(app).await?;
         booked += now_booked;
-        if read + now_booked == 0 {
+        let others = match_due(app).await? + judge_due(app).await?;
+        if read + now_booked + others == 0 {
             return Ok(booked);
         }
     }
@@ -116,27 +123,41 @@ async fn book(
     let settlement = app.provider(&known.account.provider)?.settlement();
     let mut to_book = Vec::with_capacity(lines.len());
     let mut disputes = Vec::new();
-    let mut booked: Vec<(&str, Option<PaymentId>)> = Vec::with_capacity(lines.len());
+    let mut booked: Vec<BookedLine<'_>> = Vec::with_capacity(lines.len());
+    let mut taken = BTreeSet::new();
     for unbooked in lines {
         let fact = &unbooked.line.fact;
-        let presented = presented(unbooked);
         let classified =
             settlement.map_or_else(Classified::of_a_payment, |settlement| settlement.classify(fact));
+        let matched = if classified.counterpart == Some(Counterpart::Customer) {
+            find_payment(conn, unbooked, &taken).await?
+        } else {
+            unbooked.payment.clone()
+        };
+        let presented = match &matched {
+            Some(matched) => find_presented(conn, unbooked, matched).await?,
+            None => None,
+        };
         let booking = ledger::book(fact, &classified, presented)
             .map_err(|error| StoreError::corrupt("balance_transaction", &error))?;
-        let payment = unbooked.payment.as_ref().map(|matched| matched.id);
+        let payment = matched.as_ref().map(|matched| matched.id);
+        taken.extend(payment);
         if let Some(why) = booking.unexplained {
-            explain(app, conn, unbooked, why).await?;
+            explain(app, conn, unbooked, matched.as_ref(), why).await?;
         }
         if classified.counterpart == Some(Counterpart::Account(LedgerAccount::Disputes)) {
             disputes.extend(fact.source.as_deref());
         }
         let is_customers = presented.is_some() && classified.counterpart == Some(Counterpart::Customer);
-        booked.push((&fact.id, payment));
+        booked.push(BookedLine {
+            id: &fact.id,
+            payment,
+            waits: booking.unexplained == Some(Unexplained::Foreign),
+        });
         to_book.push(Booked {
             label: label(fact),
             meets: is_customers.then(|| meets(unbooked)).flatten(),
-            payment: told(unbooked),
+            payment: matched.as_ref().and_then(told),
             transaction: NewTransaction {
                 source: fact.id.clone(),
                 payment_id: payment,
@@ -147,12 +168,14 @@ async fn book(
     }
     postings::book(app, conn, (merchant, account), to_book).await?;
     losses::book_of(app, conn, (merchant, account), disputes).await?;
-    Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked).await?)
+    let payments: Vec<PaymentId> = booked.iter().filter_map(|line| line.payment).collect();
+    store::expectations::wake(conn, merchant, &payments).await?;
+    let wait = app.timing.scaled(matching::FIRST_WAIT);
+    Ok(store::balance_transactions::note_booked(conn, merchant, account, &booked, wait).await?)
 }
 
-/// The payment that a line belongs to, and the Odoo that is told of it.
-fn told(unbooked: &Unbooked) -> Option<(PaymentId, OdooInstanceId)> {
-    let matched = unbooked.payment.as_ref()?;
+/// A payment that a line belongs to, and the Odoo that is told of it.
+fn told(matched: &Matched) -> Option<(PaymentId, OdooInstanceId)> {
     Some((matched.id, matched.odoo_instance?))
 }
 
@@ -174,22 +197,16 @@ fn meets(unbooked: &Unbooked) -> Option<String> {
     Some(source.clone())
 }
 
-/// What the customer paid or got back for a line, where it belongs to a payment of ours and is in the payment's currency.
-fn presented(unbooked: &Unbooked) -> Option<Money> {
-    let payment = unbooked.payment.as_ref()?;
-    let presented = unbooked.line.about.presented.unwrap_or(unbooked.line.fact.amount);
-    (presented.currency.code() == payment.currency).then_some(presented)
-}
-
 /// Opens the exception of a line that waits in Suspense.
 async fn explain(
     app: &App,
     conn: &mut PgConnection,
     unbooked: &Unbooked,
+    matched: Option<&Matched>,
     why: Unexplained,
 ) -> Result<(), AppError> {
     let fact = &unbooked.line.fact;
-    let (kind, detail) = match (why, &unbooked.payment) {
+    let (kind, detail) = match (why, matched) {
         (Unexplained::Unmapped, _) => (
             ExceptionKind::UnmappedLine,
             format!(
@@ -218,7 +235,7 @@ async fn explain(
             ),
         ),
     };
-    let payment = unbooked.payment.as_ref().map(|matched| matched.id);
+    let payment = matched.map(|matched| matched.id);
     let new = NewException::new(unbooked.merchant_id, kind, &fact.id, &detail)
         .of(payment)
         .at(unbooked.provider_account_id);

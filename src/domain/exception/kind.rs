@@ -67,3 +67,14 @@ pub enum ExceptionKind {
     /// period there, then replay the posting.
     PostingDiffers,
 }
+
+impl ExceptionKind {
+    /// Those about a ledger line whose money waits in Suspense: its id is their subject.
+    pub const OF_LINES: [Self; 3] = [Self::UnmappedLine, Self::ForeignLine, Self::CurrencyDiffers];
+
+    /// Whether it is one of these.
+    #[must_use]
+    pub fn is_of_a_line(self) -> bool {
+        Self::OF_LINES.contains(&self)
+    }
+}

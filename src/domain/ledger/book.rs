@@ -42,14 +42,7 @@ pub fn book(
     entries.extend(fees(line, classified, &mut unexplained));
     let gross = -line.amount;
     match (met, presented) {
-        (Some(Counterpart::Customer), Some(presented)) if presented.currency == gross.currency => {
-            entries.push((LedgerAccount::ReceivableClearing, gross));
-        }
-        (Some(Counterpart::Customer), Some(presented)) => entries.extend([
-            (LedgerAccount::Fx, gross),
-            (LedgerAccount::Fx, presented),
-            (LedgerAccount::ReceivableClearing, -presented),
-        ]),
+        (Some(Counterpart::Customer), Some(presented)) => entries.extend(customers(gross, presented)),
         (Some(Counterpart::Customer), None) => {
             unexplained = unexplained.or(Some(Unexplained::Foreign));
             entries.push((LedgerAccount::Suspense, gross));
@@ -64,6 +57,18 @@ pub fn book(
         entries: Entries::balanced(entries)?,
         unexplained,
     })
+}
+
+/// The other side of a customer's money, `gross` of which is to be met, debits positive.
+pub(super) fn customers(gross: Money, presented: Money) -> Vec<(LedgerAccount, Money)> {
+    if presented.currency == gross.currency {
+        return vec![(LedgerAccount::ReceivableClearing, gross)];
+    }
+    vec![
+        (LedgerAccount::Fx, gross),
+        (LedgerAccount::Fx, presented),
+        (LedgerAccount::ReceivableClearing, -presented),
+    ]
 }
 
 /// What a line's fee is made of. Parts that are not all of it are none: then it is booked whole.

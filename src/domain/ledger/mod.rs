@@ -4,6 +4,7 @@
 //! the database refuses what was made elsewhere.
 
 mod book;
+mod suspense;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use super::money::{Currency, Money};
 
 pub use book::{Booking, Unexplained, book, book_lost, book_paid_out, book_returned};
+pub use suspense::{LineBookings, SuspenseRuleBroken};
 
 /// An account of the ledger; each is kept per merchant, provider account and currency. Debits are positive.
 #[derive(
@@ -90,6 +92,16 @@ impl LedgerAccount {
             Self::Opening => "opening",
             Self::Suspense => "suspense",
         }
+    }
+
+    /// Whether a person may say that money in Suspense belongs there. What the provider holds goes by its lines alone, and what
+    /// customers paid by what it is linked to.
+    #[must_use]
+    pub const fn settles_suspense(self) -> bool {
+        !matches!(
+            self,
+            Self::ProviderBalance | Self::ReceivableClearing | Self::Suspense
+        )
     }
 }
 

@@ -156,6 +156,24 @@ pub async fn update(
     Ok(())
 }
 
+/// Which of these kinds is open on a subject, held until the transaction ends.
+pub async fn lock_open(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    kinds: &[ExceptionKind],
+    subject: &str,
+) -> Result<Option<ExceptionKind>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select kind from exception
+         where merchant_id = $1 and kind = any($2) and subject = $3 and closed_at is null order by id limit 1 for update",
+    )
+    .bind(merchant)
+    .bind(kinds)
+    .bind(subject)
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// Why an exception is closed, and by whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Closing<'a> {

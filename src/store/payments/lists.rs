@@ -5,9 +5,10 @@ use time::OffsetDateTime;
 
 use super::Row;
 use crate::crypto::Sealer;
-use crate::domain::ids::{CustomerId, MerchantId, PaymentId};
-use crate::domain::payment::{Payment, PaymentState};
+use crate::domain::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use crate::domain::payment::{CaptureMethod, Payment, PaymentState};
 use crate::store::StoreError;
+use crate::store::balance_transactions::Matched;
 
 /// Which payments a list shows: all that fit every filter.
 #[derive(Clone, Debug, Default)]
@@ -114,4 +115,72 @@ pub async fn list_expired(
     .bind(limit)
     .fetch_all(conn)
     .await?)
+}
+
+/// A payment whose reference somebody told.
+#[derive(Clone, Debug)]
+pub struct Referred {
+    /// Odoo's reference of it.
+    pub reference: String,
+    /// The provider's id of it, where that is known.
+    pub provider_reference: Option<String>,
+    /// The payment.
+    pub matched: Matched,
+}
+
+/// How many payments of the same references are looked at.
+const REFERRED: i64 = 20;
+
+/// The payments of an account that have one of these references.
+pub async fn list_by_references(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    references: &[String],
+) -> Result<Vec<Referred>, StoreError> {
+    type Row = (
+        String,
+        Option<String>,
+        PaymentId,
+        String,
+        i64,
+        CaptureMethod,
+        Option<String>,
+        Option<OdooInstanceId>,
+    );
+    let rows: Vec<Row> = sqlx::query_as(
+        "select reference, provider_reference, id, currency, captured_minor, capture_method, charge_reference,
+             odoo_instance_id
+         from payment where merchant_id = $1 and reference = any($3) and provider_account_id = $2 order by id limit $4",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(references)
+    .bind(REFERRED)
+    .fetch_all(conn)
+    .await?;
+    let referred = rows.into_iter().map(
+        |(
+            reference,
+            provider_reference,
+            id,
+            currency,
+            captured_minor,
+            method,
+            charge_reference,
+            odoo_instance,
+        )| Referred {
+            reference,
+            provider_reference,
+            matched: Matched {
+                id,
+                currency,
+                captured_minor,
+                is_captured_by_hand: method == CaptureMethod::Manual,
+                charge_reference,
+                odoo_instance,
+            },
+        },
+    );
+    Ok(referred.collect())
 }

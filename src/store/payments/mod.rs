@@ -34,7 +34,7 @@ mod documents;
 mod lists;
 
 pub use documents::{insert_documents, list_of_documents, lock_names};
-pub use lists::{PaymentFilter, list, list_expired, list_updated};
+pub use lists::{PaymentFilter, Referred, list, list_by_references, list_expired, list_updated};
 
 fn secret_place(merchant: MerchantId, id: PaymentId) -> Place {
     Place {
