@@ -56,7 +56,6 @@ pub(super) async fn book_link(
     transaction: NewTransaction,
 ) -> Result<(), AppError> {
     let (merchant, account) = (link.merchant_id, link.provider_account_id);
-    let line = &link.balance_transaction;
     store::ledger::insert(conn, merchant, account, &[&transaction]).await?;
     let parts = posting::parts(&transaction.entries);
     let (Some(currency), Some(instance)) = (posting::home(&parts), link.odoo_instance_id) else {
@@ -74,7 +73,7 @@ pub(super) async fn book_link(
         return Ok(());
     }
     let date = transaction.occurred_at.to_offset(UtcOffset::UTC).date();
-    let key = format!("link_{line}");
+    let key = format!("link_{}", link.balance_transaction);
     let booking = |posting| NewBooking {
         odoo_instance_id: instance,
         payment_id: None,
@@ -83,7 +82,7 @@ pub(super) async fn book_link(
     };
     let paid = Posting::CustomerPayment {
         charge: key.clone(),
-        provider_reference: line.clone(),
+        provider_reference: link.balance_transaction.clone(),
         reference: link.reference.as_str().to_owned(),
         amount: link.amount,
         date,
@@ -92,7 +91,7 @@ pub(super) async fn book_link(
     let moved = Posting::Booking {
         source: transaction.source,
         date,
-        label: line.clone(),
+        label: link.balance_transaction.clone(),
         parts,
         meets: Some(key),
     };

@@ -10,7 +10,7 @@ use super::Problem;
 use super::exceptions::ExceptionView;
 use super::refusals::{InTheWay, Unscoped, Unserved};
 use crate::app::App;
-use crate::app::audit::{self, Audit, Balance, Depth, Payouts, Unexplained};
+use crate::app::audit::{self, Audit, Balance, Depth, InOdoo, Payouts, Unexplained};
 use crate::app::auth::Caller;
 use crate::app::reconciliation::opening::Opened;
 use crate::domain::scope::Scope;
@@ -36,11 +36,43 @@ struct BalanceView {
     suspense_minor: i64,
     /// How much of that stays there because somebody resolved its exception without an account.
     accepted_minor: i64,
+    /// Where a journal of a stock Odoo stands for it: what that holds.
+    odoo: Option<InOdooView>,
     /// For an account that had a past: what its books begin with.
     opening: Option<OpenedView>,
     /// By how much what earlier audits summed is not what all entries come to, over all accounts of the ledger: only a full audit looks,
     /// and anything but zero says that the past was changed.
     checkpoint_off_minor: i64,
+}
+
+/// What the journal of a stock Odoo holds. All in minor units.
+#[derive(Debug, Serialize, ToSchema)]
+struct InOdooView {
+    /// `odo_…`
+    odoo_instance: String,
+    /// What the journal holds; null where it cannot be read.
+    held_minor: Option<i64>,
+    /// What the ledger says that was posted there.
+    posted_minor: i64,
+    /// What waits to be posted.
+    unposted_minor: i64,
+    /// What the journal holds more than was posted.
+    difference_minor: Option<i64>,
+    /// Why it cannot be read.
+    error: Option<String>,
+}
+
+impl From<&InOdoo> for InOdooView {
+    fn from(journal: &InOdoo) -> Self {
+        Self {
+            odoo_instance: journal.odoo_instance_id.to_string(),
+            held_minor: journal.held.as_ref().ok().copied(),
+            posted_minor: journal.posted_minor,
+            unposted_minor: journal.unposted_minor,
+            difference_minor: journal.difference_minor(),
+            error: journal.held.as_ref().err().cloned(),
+        }
+    }
 }
 
 /// What the books of an account begin with.
@@ -69,6 +101,7 @@ impl From<&Balance> for BalanceView {
                 amount_minor,
             }),
             accepted_minor: balance.accepted_minor,
+            odoo: balance.in_odoo.as_ref().map(InOdooView::from),
             checkpoint_off_minor: balance.checkpoint_off_minor,
         }
     }

@@ -145,7 +145,7 @@ impl Ratio {
 
     /// So many minor units of one currency in another's, the half away from zero.
     fn divide(self, minor: i64, from: Currency, to: Currency) -> Option<i64> {
-        let scale = |currency: Currency| 10_i128.checked_pow(currency.exponent().into());
+        let scale = |currency: Currency| 10_i128.checked_pow(currency.exponent());
         let over = i128::from(minor)
             .checked_mul(self.under)?
             .checked_mul(scale(to)?)?;

@@ -33,18 +33,16 @@ pub async fn insert(
     let parts: Vec<Json<&[FeePart]>> = lines.iter().map(|line| Json(&*line.fact.fee_details)).collect();
     let available: Vec<Option<OffsetDateTime>> = lines.iter().map(|line| line.fact.available_on).collect();
     let created: Vec<OffsetDateTime> = lines.iter().map(|line| line.fact.created).collect();
-    let named: Vec<Option<Uuid>> = lines
+    let named = lines.iter().map(|line| line.about.payment.map(PaymentId::uuid));
+    let (presented_minor, presented_currency): (Vec<Option<i64>>, Vec<Option<&str>>) = lines
         .iter()
-        .map(|line| line.about.payment.map(PaymentId::uuid))
-        .collect();
-    let presented = lines.iter().map(|line| line.about.presented);
-    let presented_minor: Vec<Option<i64>> = presented
-        .clone()
-        .map(|money| money.map(|money| money.minor))
-        .collect();
-    let presented_currency: Vec<Option<&str>> = presented
-        .map(|money| money.map(|money| money.currency.code()))
-        .collect();
+        .map(|line| {
+            line.about
+                .presented
+                .map(|money| (money.minor, money.currency.code()))
+                .unzip()
+        })
+        .unzip();
     let notes: Vec<Option<Json<&[String]>>> = lines
         .iter()
         .map(|line| (!line.about.notes.is_empty()).then_some(Json(&*line.about.notes)))
@@ -86,7 +84,7 @@ pub async fn insert(
     .bind(parts)
     .bind(available)
     .bind(created)
-    .bind(named)
+    .bind(named.collect::<Vec<Option<Uuid>>>())
     .bind(presented_minor)
     .bind(presented_currency)
     .bind(notes)

@@ -7,7 +7,7 @@
 
 mod mapped;
 mod probe;
-mod rpc;
+pub(crate) mod rpc;
 
 /// JSON-2.
 #[path = "."]
@@ -16,6 +16,7 @@ mod odoo_19 {
 
     mod bookings;
     mod journals;
+    mod month;
     mod once;
     mod refusals;
     mod set_up;
@@ -29,6 +30,7 @@ mod odoo_18 {
 
     mod bookings;
     mod journals;
+    mod month;
     mod once;
     mod refusals;
     mod set_up;

@@ -5,7 +5,7 @@ mod commands;
 mod expectations;
 mod ledger;
 mod matching;
-mod month;
+pub(crate) mod month;
 mod opening;
 mod order;
 mod reports;

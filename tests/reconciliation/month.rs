@@ -12,7 +12,7 @@ use super::{audit, balances, open, reconcile};
 use crate::support::{TestApp, Wishes};
 
 /// Asks the service for what a month wants, and gives the provider's id of it.
-async fn ask(test: &TestApp, asked: Asked) -> anyhow::Result<String> {
+pub(crate) async fn ask(test: &TestApp, asked: Asked) -> anyhow::Result<String> {
     match asked {
         Asked::Pay(payment) => {
             let wish = json!({

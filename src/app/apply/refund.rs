@@ -71,29 +71,29 @@ pub(super) async fn apply_refund(
         store::expectations::expect_refund(conn, payment.merchant_id, payment.id, refund.id).await?;
     }
     if before == Some(RefundState::Succeeded) && !refund.state.counts() {
-        let detail = format!(
-            "{} of {} came back",
-            said.provider_reference,
-            payment.money(refund.amount_minor)
-        );
-        open_exception(
-            app,
-            conn,
-            payment,
-            ExceptionKind::RefundFailed,
-            &said.provider_reference,
-            &detail,
-        )
-        .await?;
-        let back = Posting::RefundReturned {
-            refund: said.provider_reference.clone(),
-            reference: payment.reference.as_str().to_owned(),
-            amount: payment.money(refund.amount_minor),
-            date: app.clock.now().date(),
-        };
-        post(app, conn, payment, back).await?;
+        take_back(app, conn, payment, &refund).await?;
     }
     post_refund(app, conn, payment, &refund, said).await
+}
+
+/// Tells a person and Odoo's books that a refund came back which both took for done.
+async fn take_back(
+    app: &App,
+    conn: &mut PgConnection,
+    payment: &Payment,
+    refund: &Refund,
+) -> Result<(), AppError> {
+    let (reference, amount) = (&refund.provider_reference, payment.money(refund.amount_minor));
+    let detail = format!("{reference} of {amount} came back");
+    let kind = ExceptionKind::RefundFailed;
+    open_exception(app, conn, payment, kind, reference, &detail).await?;
+    let back = Posting::RefundReturned {
+        refund: reference.clone(),
+        reference: payment.reference.as_str().to_owned(),
+        amount,
+        date: app.clock.now().date(),
+    };
+    post(app, conn, payment, back).await
 }
 
 async fn post_refund(

@@ -1,5 +1,7 @@
 //! The proof that nothing is missing: what the provider holds against what the ledger says, with each difference named.
 
+mod odoo;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -15,6 +17,8 @@ use crate::store::exceptions::lists::{self, ExceptionFilter};
 use crate::store::ledger::Held;
 
 pub use crate::store::payouts::Unexplained;
+
+pub use odoo::InOdoo;
 
 /// How many open differences an audit names, and of each account how many payouts; the lists have the others.
 const NAMED: i64 = 100;
@@ -68,7 +72,7 @@ impl Audit {
             && self
                 .balances
                 .iter()
-                .all(|balance| balance.difference().minor == 0)
+                .all(|balance| balance.difference().minor == 0 && balance.is_in_odoo())
     }
 }
 
@@ -94,9 +98,19 @@ pub struct Balance {
     pub checkpoint_off_minor: i64,
     /// How much of that stays there because a person accepted it as it stands.
     pub accepted_minor: i64,
+    /// What its journal in a stock Odoo holds, where one is mapped.
+    pub in_odoo: Option<InOdoo>,
 }
 
 impl Balance {
+    /// Whether Odoo's journal, where there is one, holds what the ledger says.
+    #[must_use]
+    pub fn is_in_odoo(&self) -> bool {
+        self.in_odoo
+            .as_ref()
+            .is_none_or(|journal| journal.difference_minor() == Some(0) && journal.unposted_minor == 0)
+    }
+
     /// What the provider holds more than is known here; none of what moved in between counts.
     #[must_use]
     pub fn difference(&self) -> Money {
@@ -185,6 +199,7 @@ async fn audit_account(
         sum(&mut tx, operator.merchant_id, id, depth).await?
     };
     let after = read().await?;
+    let mut journals = odoo::read(app, operator.merchant_id, id).await?;
     let mut currencies: Vec<Currency> = before.iter().map(|held| held.currency).collect();
     for currency in sums.kinds.iter().map(|(currency, ..)| *currency) {
         if !currencies.contains(&currency) {
@@ -217,6 +232,7 @@ async fn audit_account(
                 opening: sums.opened_at.map(|at| (at, of_kind(Sum::Opening))),
                 checkpoint_off_minor: of_kind(Sum::CheckpointOff),
                 accepted_minor: of_kind(Sum::Accepted),
+                in_odoo: journals.remove(currency.code()),
             }
         })
         .collect())
