@@ -12,11 +12,26 @@ use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountI
 use crate::domain::money::{Currency, Money};
 use crate::domain::payment::CaptureMethod;
 
+/// Keeps facts of an account, and says whose those are that were known before `payment` was, where that is known already.
+pub async fn insert(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    payment: Option<PaymentId>,
+    lines: &[Line],
+) -> Result<(), StoreError> {
+    keep(conn, merchant, account, payment, lines).await?;
+    match payment {
+        Some(payment) => claim(conn, merchant, account, payment, lines).await,
+        None => Ok(()),
+    }
+}
+
 /// Keeps facts of an account, many in one statement: one that is known is left as it is. Each waits to be booked, but for those from
 /// before the account's opening.
 ///
 /// `payment` is whose they are, where that is known already.
-pub async fn insert(
+async fn keep(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
@@ -88,12 +103,9 @@ pub async fn insert(
     .bind(presented_minor)
     .bind(presented_currency)
     .bind(notes)
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    match payment {
-        Some(payment) => claim(conn, merchant, account, payment, lines).await,
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Says whose lines are that were known before their payment was, and has those matched anew that wait in Suspense.

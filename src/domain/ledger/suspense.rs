@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn add(booked: &mut LineBookings, source: &str, entries: &Entries) {
-        for entry in entries.iter() {
+        for entry in entries {
             booked.add(source, entry.account, entry.amount);
         }
     }
