@@ -2,14 +2,23 @@
 
 use quittance::domain::exception::{ExceptionKind, NewException};
 use quittance::domain::ids::{ApiKeyId, ExceptionId, MerchantId};
+use quittance::domain::ledger::LedgerAccount;
+use quittance::domain::money::Money;
+use quittance::domain::posting::{Part, Posting};
 use quittance::store::{self, MIGRATOR};
 use quittance_sandbox::postgres;
+use serde_json::json;
 use sqlx::PgPool;
+use time::macros::date;
 
 use crate::support::now;
 
 /// A database as it was before exceptions had a history.
 async fn before() -> PgPool {
+    before_version(20).await
+}
+
+async fn before_version(first: i64) -> PgPool {
     let name = format!("before_{}", ExceptionId::generate());
     let url = postgres::shared()
         .await
@@ -18,7 +27,7 @@ async fn before() -> PgPool {
         .await
         .unwrap();
     let db = PgPool::connect(&url).await.unwrap();
-    migrate(&db, |version| version < 20).await;
+    migrate(&db, |version| version < first).await;
     db
 }
 
@@ -125,4 +134,55 @@ async fn keys_that_may_look_at_both_lists_may_look_at_this_one_and_the_others_ma
         .unwrap();
     let all = ["events:read", "outbox:read", "outbox:write", "exceptions:read"];
     assert_eq!(scopes, [&all[..], &["outbox:read"], &[]]);
+}
+
+#[tokio::test]
+async fn lines_that_an_earlier_version_queued_are_sent_as_bookings() {
+    let db = before_version(21).await;
+    let mut conn = db.acquire().await.unwrap();
+    // What the message belongs to is not what this is about.
+    sqlx::query("set session_replication_role = replica")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let line = json!({
+        "kind": "charge_line", "charge": "ch_1", "balance_transaction": {
+            "id": "txn_1", "kind": "charge", "source": "ch_1", "amount": { "minor": 12_100, "currency": "EUR" },
+            "fee_minor": 207, "net_minor": 11_893, "created": 1_795_521_600,
+        },
+    });
+    sqlx::query(
+        "insert into outbox_message (merchant_id, id, odoo_instance_id, payment_id, sequence, posting_key, posting, due_at, created_at)
+         values ($1, $1, $1, $1, 2, 'txn_1', $2, now(), now())",
+    )
+    .bind(MerchantId::generate())
+    .bind(line)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+
+    migrate(&db, |version| version >= 21).await;
+
+    let kept: serde_json::Value = sqlx::query_scalar("select posting from outbox_message")
+        .fetch_one(&db)
+        .await
+        .unwrap();
+    let posting: Posting = serde_json::from_value(kept).unwrap();
+    let part = |account, minor| Part {
+        account,
+        amount: Money::new(minor, "EUR".parse().unwrap()),
+        value_minor: minor,
+    };
+    let booking = Posting::Booking {
+        source: "txn_1".to_owned(),
+        date: date!(2026 - 11 - 24),
+        label: "ch_1".to_owned(),
+        parts: vec![
+            part(LedgerAccount::ProviderBalance, 11_893),
+            part(LedgerAccount::Fees, 207),
+            part(LedgerAccount::ReceivableClearing, -12_100),
+        ],
+        meets: Some("ch_1".to_owned()),
+    };
+    assert_eq!(posting, booking);
 }

@@ -1,4 +1,4 @@
-//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `ledger`). Everything runs on
+//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `ledger`, `postings`). Everything runs on
 //! this machine and shares its cores.
 //!
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
@@ -11,6 +11,7 @@ mod floor;
 mod ledger;
 mod load;
 mod payments;
+mod postings;
 mod report;
 mod webhooks;
 
@@ -67,6 +68,9 @@ async fn main() -> Result<()> {
     }
     if wanted("ledger") {
         ledger::measure(&mut report, &cluster).await?;
+    }
+    if wanted("postings") {
+        postings::measure(&mut report, &cluster).await?;
     }
     report.write(&target.join("bench.json"))
 }
