@@ -40,7 +40,17 @@ impl Door {
     pub(super) async fn find(version: Version) -> Self {
         match Self::real() {
             Some(door) if door.is(version).await => door,
-            Some(_) | None => Self::pretend(version).await,
+            Some(_) | None => {
+                println!(
+                    "real Odoo {} skipped: set ODOO_URL, ODOO_DB, ODOO_API_KEY and, below 19, ODOO_LOGIN",
+                    version.major()
+                );
+                let options = Options {
+                    version,
+                    ..Options::default()
+                };
+                Self::pretend(options).await
+            }
         }
     }
 
@@ -56,15 +66,8 @@ impl Door {
         })
     }
 
-    async fn pretend(version: Version) -> Self {
-        println!(
-            "real Odoo {} skipped: set ODOO_URL, ODOO_DB, ODOO_API_KEY and, below 19, ODOO_LOGIN",
-            version.major()
-        );
-        let options = Options {
-            version,
-            ..Options::default()
-        };
+    pub(super) async fn pretend(options: Options) -> Self {
+        let version = options.version;
         let pretend = PretendOdoo::start(options).await.unwrap();
         Self {
             url: pretend.url().parse().unwrap(),
