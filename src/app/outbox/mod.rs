@@ -3,16 +3,17 @@
 //! One instance never holds up another: each gets a few messages at once, counted over all workers, and one that cannot be
 //! reached rests, longer each time, until a single message gets through.
 
+mod meets;
+
 use std::sync::Arc;
 
-use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::news::Ways;
 use super::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, NewException};
-use crate::domain::ids::{MerchantId, PaymentId};
+use crate::domain::ids::MerchantId;
 use crate::domain::outbox::{
     LONGEST_REST, MAX_ATTEMPTS, Message, OutboxMessage, delay_after_refusal, rest_after_failure,
 };
@@ -21,7 +22,7 @@ use crate::sink::{OdooInstance, Posted, SinkError};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::exceptions::Closing;
-use crate::store::outbox::{Room, Told};
+use crate::store::outbox::Room;
 
 /// How often Odoo may refuse a message before a person is told: something it needs may be on its way.
 const PATIENCE: i32 = 5;
@@ -123,7 +124,7 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
     let id = first.odoo_instance_id;
     let (instance, mut messages) = {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let (messages, waiting) = find_met(&mut conn, merchant, messages).await?;
+        let (messages, waiting) = meets::find_met(&mut conn, merchant, messages).await?;
         let again = store::outbox::now(&mut conn).await? + app.timing.scaled(UNTIL_TOLD);
         for message in &waiting {
             let why = "odoo was not told yet of what it meets";
@@ -182,61 +183,6 @@ async fn hand_over(
             };
             messages.iter().map(|_| Err(late.clone())).collect()
         })
-}
-
-/// Parts bookings that can go from those whose customer's payment or refund Odoo was not told of yet.
-///
-/// Of a payment that was captured several times, says which of the customer's payments each meets: the first that reaches as
-/// far as its line does. A refund that failed before it was told of is met by nothing: its lines make up for each other.
-async fn find_met(
-    conn: &mut PgConnection,
-    merchant: MerchantId,
-    messages: Vec<OutboxMessage>,
-) -> Result<(Vec<OutboxMessage>, Vec<OutboxMessage>), AppError> {
-    let is_booking = |message: &&OutboxMessage| message.sequence.is_none();
-    let payments: Vec<PaymentId> = messages
-        .iter()
-        .filter(is_booking)
-        .filter_map(|message| message.payment_id)
-        .collect();
-    if payments.is_empty() {
-        return Ok((messages, Vec::new()));
-    }
-    let told = store::outbox::list_told(conn, merchant, &payments).await?;
-    let (mut ready, mut waiting) = (Vec::with_capacity(messages.len()), Vec::new());
-    for mut message in messages {
-        let (Some(payment), Message::Posting(Posting::Booking { source, meets, .. })) =
-            (message.payment_id, &mut message.posting)
-        else {
-            ready.push(message);
-            continue;
-        };
-        let Some(name) = meets.clone() else {
-            ready.push(message);
-            continue;
-        };
-        let of_payment: Vec<&Told> = told.iter().filter(|told| told.payment_id == payment).collect();
-        let paid: Vec<(&Told, i64)> = of_payment
-            .iter()
-            .filter_map(|told| Some((*told, told.reached_minor?)))
-            .collect();
-        if paid.len() > 1 && paid.iter().any(|(told, _)| told.key == name) {
-            let line_minor =
-                store::balance_transactions::sum_paid_until(conn, merchant, payment, source).await?;
-            let met = paid
-                .iter()
-                .find(|(_, reached_minor)| *reached_minor >= line_minor);
-            *meets = met.or(paid.last()).map(|(told, _)| told.key.clone());
-        } else if !of_payment.iter().any(|told| told.key == name) {
-            if !store::refunds::is_over(conn, merchant, message.provider_account_id, &name).await? {
-                waiting.push(message);
-                continue;
-            }
-            *meets = None;
-        }
-        ready.push(message);
-    }
-    Ok((ready, waiting))
 }
 
 async fn put_back(

@@ -1,0 +1,215 @@
+//! Messages taken up by a worker: as many as there is room for, and none before its time.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
+use crate::domain::outbox::OutboxMessage;
+use crate::store::StoreError;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    merchant_id: MerchantId,
+    id: OutboxMessageId,
+    odoo_instance_id: OdooInstanceId,
+    provider_account_id: ProviderAccountId,
+    payment_id: Option<PaymentId>,
+    sequence: Option<i64>,
+    posting: serde_json::Value,
+    attempts: i32,
+    fence: i64,
+}
+
+impl Row {
+    /// One that this version cannot read is left to a version that can; its neighbours go on.
+    fn read(self) -> Option<(MerchantId, OutboxMessage)> {
+        let posting = serde_json::from_value(self.posting)
+            .inspect_err(|error| tracing::error!(%error, message_id = %self.id, "a message cannot be read"))
+            .ok()?;
+        let message = OutboxMessage {
+            id: self.id,
+            odoo_instance_id: self.odoo_instance_id,
+            provider_account_id: self.provider_account_id,
+            payment_id: self.payment_id,
+            sequence: self.sequence,
+            posting,
+            attempts: self.attempts,
+            fence: self.fence,
+        };
+        Some((self.merchant_id, message))
+    }
+}
+
+/// How many messages may be taken up.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Altogether.
+    pub total: i64,
+    /// In hand at once for one instance, by all workers together.
+    pub per_instance: i64,
+}
+
+/// Takes up due messages until `until`, as far as there is room: of each payment its first that is neither sent nor skipped.
+/// A dead message holds its payment's later ones. An instance that failed last time gets one, which tries it for the others.
+///
+/// The caller holds the rows of the instances, taken in the same transaction by a statement before this one, so that what is
+/// in hand is counted by one worker at a time.
+pub async fn lease(
+    conn: &mut PgConnection,
+    instances: &[(MerchantId, OdooInstanceId)],
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+    room: Room,
+) -> Result<Vec<(MerchantId, OutboxMessage)>, StoreError> {
+    let (merchants, ids): (Vec<Uuid>, Vec<Uuid>) = instances
+        .iter()
+        .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
+        .unzip();
+    let rows: Vec<Row> = sqlx::query_as(
+        // Materialized, so that the limits hold whatever the plan.
+        "with taken as materialized (
+             select head.merchant_id, head.id from odoo_instance i
+             cross join lateral (
+                 select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
+                 from outbox_message l
+                 where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
+             ) room
+             cross join lateral (
+                 select o.merchant_id, o.id, o.due_at from outbox_message o
+                 where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id and o.due_at <= $3
+                   and o.sequence is not null
+                   and not exists (
+                       select from outbox_message earlier
+                       where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
+                         and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
+                 order by o.due_at, o.id limit greatest(room.places, 0) for update of o skip locked
+             ) head
+             where (i.merchant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             order by head.due_at limit $5
+         )
+         update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
+         from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence,
+             coalesce(m.provider_account_id, (select p.provider_account_id from payment p
+                 where p.merchant_id = m.merchant_id and p.id = m.payment_id)) as provider_account_id",
+    )
+    .bind(merchants)
+    .bind(ids)
+    .bind(now)
+    .bind(until)
+    .bind(room.total)
+    .bind(room.per_instance)
+    .fetch_all(&mut *conn)
+    .await?;
+    read(conn, rows).await
+}
+
+/// How many bookings travel together.
+const BATCH: i64 = 50;
+
+/// Takes up due bookings until `until`: of each instance that has room one batch, all of one journal. Those of a payment wait
+/// until Odoo was told of it, and has all that it was told.
+///
+/// The caller holds the rows of the instances, as for [`lease`]. A batch counts as one message.
+pub async fn lease_bookings(
+    conn: &mut PgConnection,
+    instances: &[(MerchantId, OdooInstanceId)],
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+    room: Room,
+) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, StoreError> {
+    let (merchants, ids): (Vec<Uuid>, Vec<Uuid>) = instances
+        .iter()
+        .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
+        .unzip();
+    let rows: Vec<Row> = sqlx::query_as(
+        "with ready as not materialized (
+             select * from outbox_message o
+             where o.sequence is null and o.due_at <= $3 and (o.payment_id is null or (
+                 exists (select from outbox_message told
+                     where told.merchant_id = o.merchant_id and told.payment_id = o.payment_id and told.sequence is not null)
+                 and not exists (select from outbox_message told
+                     where told.merchant_id = o.merchant_id and told.payment_id = o.payment_id and told.sequence is not null
+                       and told.state not in ('sent', 'skipped'))))
+         ), taken as materialized (
+             select m.merchant_id, m.id, journal.batch from odoo_instance i
+             cross join lateral (
+                 select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
+                 from outbox_message l
+                 where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
+             ) room
+             cross join lateral (
+                 select o.provider_account_id, o.journal_currency, gen_random_uuid() as batch from ready o
+                 where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id
+                 order by o.due_at, o.id limit least(greatest(room.places, 0), 1)
+             ) journal
+             cross join lateral (
+                 select o.merchant_id, o.id from outbox_message o
+                 where (o.merchant_id, o.id) in (
+                     select r.merchant_id, r.id from ready r
+                     where r.merchant_id = i.merchant_id and r.odoo_instance_id = i.id
+                       and r.provider_account_id = journal.provider_account_id and r.journal_currency = journal.journal_currency
+                     order by r.due_at, r.id limit $7)
+                 for update of o skip locked
+             ) m
+             where (i.merchant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[])) limit $5 * $7
+         )
+         update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4, batch = taken.batch
+         from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence,
+             m.provider_account_id",
+    )
+    .bind(merchants)
+    .bind(ids)
+    .bind(now)
+    .bind(until)
+    .bind(room.total)
+    .bind(room.per_instance)
+    .bind(BATCH)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut batches: Vec<(MerchantId, Vec<OutboxMessage>)> = Vec::new();
+    for (merchant, message) in read(conn, rows).await? {
+        let of_batch = |(of, batch): &&mut (MerchantId, Vec<OutboxMessage>)| {
+            *of == merchant
+                && batch
+                    .first()
+                    .is_some_and(|first| first.odoo_instance_id == message.odoo_instance_id)
+        };
+        match batches.iter_mut().find(of_batch) {
+            Some((_, batch)) => batch.push(message),
+            None => batches.push((merchant, vec![message])),
+        }
+    }
+    Ok(batches)
+}
+
+async fn read(
+    conn: &mut PgConnection,
+    rows: Vec<Row>,
+) -> Result<Vec<(MerchantId, OutboxMessage)>, StoreError> {
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (merchant, id) = (row.merchant_id, row.id);
+        match row.read() {
+            Some(message) => messages.push(message),
+            None => let_go(conn, merchant, id).await?,
+        }
+    }
+    Ok(messages)
+}
+
+/// Has nobody hold a message that was taken up; it is due again as if it were held.
+async fn let_go(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OutboxMessageId,
+) -> Result<(), StoreError> {
+    sqlx::query("update outbox_message set leased_until = null where merchant_id = $1 and id = $2")
+        .bind(merchant)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
