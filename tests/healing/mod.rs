@@ -3,7 +3,7 @@
 mod nightly;
 mod poller;
 
-use quittance::app::{history, queue};
+use quittance::app::{history, queue, reconciliation};
 use quittance::startup::Role;
 use quittance_sandbox::faults::Matcher;
 use reqwest::StatusCode;
@@ -74,6 +74,7 @@ async fn paid_unheard(test: &TestApp, reference: &str, more: Value) -> Value {
 /// Waits until a payment has both of its postings, and shows that each is there once.
 async fn posted_once(test: &TestApp, payment: &Value) {
     let postings = eventually(async || {
+        reconciliation::book_due(test.application().app()).await.unwrap();
         let payment = test.payment(payment["id"].as_str().unwrap()).await;
         let postings = payment["postings"].as_array().unwrap().clone();
         if postings.len() >= 2 {

@@ -386,6 +386,8 @@ pub(crate) trait NewForTests {
 impl NewForTests for reqwest::Client {
     fn new_for_tests() -> Self {
         Self::builder()
+            // Well before the service closes what is idle: a request that meets that is not repeated.
+            .pool_idle_timeout(Duration::from_secs(1))
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_mins(1))
             .build()

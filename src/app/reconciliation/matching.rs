@@ -134,7 +134,9 @@ pub(super) async fn find_presented(
 /// Matches lines anew that wait in Suspense. How many there were.
 pub async fn match_due(app: &App) -> Result<usize, AppError> {
     let mut tx = app.begin().await?;
-    let lines = store::balance_transactions::lock_waiting(&mut tx, BATCH).await?;
+    let mut lines = store::balance_transactions::lock_waiting(&mut tx, BATCH).await?;
+    // In one order, so that two workers never wait for each other's exceptions.
+    lines.sort_by(|one, other| one.line.fact.id.cmp(&other.line.fact.id));
     for line in &lines {
         match_anew(app, &mut tx, line).await?;
     }

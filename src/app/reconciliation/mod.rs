@@ -82,7 +82,9 @@ async fn book_all(app: &App) -> Result<usize, AppError> {
 /// Books lines that wait for it. How many.
 pub async fn book_due(app: &App) -> Result<usize, AppError> {
     let mut tx = app.begin().await?;
-    let lines = store::balance_transactions::lock_unbooked(&mut tx, BATCH).await?;
+    let mut lines = store::balance_transactions::lock_unbooked(&mut tx, BATCH).await?;
+    // In one order, so that two workers never wait for each other's exceptions.
+    lines.sort_by(|one, other| one.line.fact.id.cmp(&other.line.fact.id));
     let mut by_account: HashMap<(MerchantId, ProviderAccountId), Vec<Unbooked>> = HashMap::new();
     for line in lines {
         let place = (line.merchant_id, line.provider_account_id);
