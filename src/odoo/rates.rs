@@ -74,8 +74,8 @@ impl Rates {
         Ok(Self(found))
     }
 
-    /// What each part of a booking is worth in the company's currency; nothing where that is not known. They sum to zero: the
-    /// largest takes what rounding leaves.
+    /// What each part of a booking is worth in the company's currency; nothing where that is not known. What is in that currency is
+    /// worth what it is, and the largest of the others takes what is left, so that they sum to zero.
     pub(super) fn value(
         &self,
         books: &Books,
@@ -89,6 +89,7 @@ impl Rates {
         let journal: Currency = books.currency.parse().map_err(corrupt)?;
         let rate = self.0.get(&booking.date);
         let value = |part: &Part| match rate {
+            Some(_) if part.amount.currency == company => Some(part.amount.minor),
             Some(rate) => rate.divide(part.value_minor, journal, company),
             None => Some(part.value_minor),
         };
@@ -99,8 +100,12 @@ impl Rates {
             .collect::<Option<_>>()
             .ok_or_else(|| refused("a part is too large for the company's currency"))?;
         let rounded: i64 = values.iter().sum();
-        let largest = values.iter_mut().max_by_key(|value| value.unsigned_abs());
-        if let (Some(_), Some(largest)) = (rate, largest) {
+        let others = values
+            .iter_mut()
+            .zip(booking.parts)
+            .filter(|(_, part)| part.amount.currency != company);
+        let largest = others.max_by_key(|(value, _)| value.unsigned_abs());
+        if let (Some(_), Some((largest, _))) = (rate, largest) {
             *largest -= rounded;
         }
         Ok(values
@@ -161,6 +166,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use crate::domain::ledger::LedgerAccount::{Fees, ProviderBalance, ReceivableClearing};
+
     use super::*;
 
     #[test]
@@ -184,6 +191,41 @@ mod tests {
         );
         assert_eq!(Ratio::parse("0.4").unwrap().divide(-1_001, kwd, gbp), Some(-250));
         assert_eq!(Ratio::parse("2").unwrap().divide(1, gbp, gbp), Some(1));
+    }
+
+    #[test]
+    fn what_is_in_the_companys_currency_is_worth_what_it_is() {
+        let date = Date::from_calendar_date(2026, time::Month::November, 24).unwrap();
+        let part = |account, minor, code: &str, value_minor| Part {
+            account,
+            amount: Money::new(minor, code.parse().unwrap()),
+            value_minor,
+        };
+        let parts = [
+            part(ProviderBalance, 11_600, "EUR", 11_600),
+            part(Fees, 200, "EUR", 200),
+            part(ReceivableClearing, -10_000, "GBP", -11_800),
+        ];
+        let booking = Booking {
+            source: "txn_1",
+            date,
+            label: "",
+            parts: &parts,
+            meets: None,
+        };
+        let rates = Rates(
+            [(
+                date,
+                Ratio {
+                    over: 115,
+                    under: 100,
+                },
+            )]
+            .into(),
+        );
+        let values = rates.value(&crate::odoo::tests::books(), &booking).unwrap();
+        let minors: Vec<i64> = values.into_iter().map(|value| value.unwrap().minor).collect();
+        assert_eq!(minors, [9_826, 174, -10_000]);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::news::Ways;
 use super::{App, AppError, commit};
-use crate::domain::exception::{ExceptionKind, NewException};
+use crate::domain::exception::{ExceptionKind, ITSELF, NewException};
 use crate::domain::ids::MerchantId;
 use crate::domain::outbox::{
     LONGEST_REST, MAX_ATTEMPTS, Message, OutboxMessage, delay_after_refusal, rest_after_failure,
@@ -255,23 +255,23 @@ async fn acknowledge(
     let tried_before = sent.iter().filter(|(message, _)| message.attempts > 0);
     let subjects: Vec<String> = tried_before.map(|(message, _)| message.posting.key()).collect();
     if !subjects.is_empty() {
-        let closing = Closing {
-            reason: "odoo has it now",
-            by: "quittance",
-            at: now,
-        };
-        store::exceptions::close(
-            &mut tx,
-            merchant,
-            ExceptionKind::PostingDiffers,
-            &subjects,
-            closing,
-        )
-        .await?;
+        end_differences(&mut tx, merchant, &subjects, ("odoo has it now", now)).await?;
     }
     commit(tx).await?;
     tracing::info!("odoo has a message");
     Ok(())
+}
+
+/// Ends the exceptions on postings that Odoo refused or held otherwise.
+async fn end_differences(
+    conn: &mut sqlx::PgConnection,
+    merchant: MerchantId,
+    subjects: &[String],
+    (reason, at): (&str, OffsetDateTime),
+) -> Result<(), AppError> {
+    let (kind, by) = (ExceptionKind::PostingDiffers, ITSELF);
+    let closing = Closing { reason, by, at };
+    Ok(store::exceptions::close(conn, merchant, kind, subjects, closing).await?)
 }
 
 /// Rests the instance, longer with each failure in a row and at least as long as it asked for: its messages wait, and none
@@ -339,19 +339,8 @@ async fn back_off(
     let held = store::outbox::put_back(&mut tx, merchant, message, attempts, again, error).await?;
     if held && again.is_none() {
         let subjects = [message.posting.key()];
-        let closing = Closing {
-            reason: "out of attempts: the message is dead",
-            by: "quittance",
-            at: now,
-        };
-        store::exceptions::close(
-            &mut tx,
-            merchant,
-            ExceptionKind::PostingDiffers,
-            &subjects,
-            closing,
-        )
-        .await?;
+        let reason = "out of attempts: the message is dead";
+        end_differences(&mut tx, merchant, &subjects, (reason, now)).await?;
         open_exception(&mut tx, merchant, message, error, now).await?;
     }
     commit(tx).await
