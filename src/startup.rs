@@ -20,7 +20,7 @@ use crate::app::{Accounts, App, Clock, Inbox, Outgoing, odoo_setup};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
-use crate::store;
+use crate::store::{self, Db};
 use crate::stripe::{self, Stripe, Timeouts};
 use crate::{http, worker};
 
@@ -47,6 +47,9 @@ pub enum StartupError {
     /// A migration failed.
     #[error("a migration failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The login cannot work as the application's roles, or these see more than they may.
+    #[error(transparent)]
+    Roles(#[from] store::Unfit),
     /// The port is taken, or not ours.
     #[error("QUITTANCE_LISTEN: cannot serve on {address}: {source}")]
     Listen {
@@ -138,7 +141,8 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
 
 async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, StartupError> {
     install_tls();
-    let db = connect(settings, &LIMITS).await?;
+    let db = Db::new(connect(settings, &LIMITS).await?);
+    db.check().await?;
     let sink = OdooSink::new(settings.odoo_timeout, settings.odoo_allowed_networks.clone())?;
     let tasks = TaskTracker::new();
     let (clock, following) = Clock::of_database(db.clone())

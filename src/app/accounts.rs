@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use super::{App, AppError};
-use crate::domain::ids::ProviderAccountId;
+use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::ProviderAccount;
 use crate::store;
 use crate::store::StoreError;
@@ -57,20 +57,21 @@ impl Accounts {
         known.remove(&id);
     }
 
-    /// The account, over a connection that the caller has; none where nobody has it.
+    /// A merchant's account, over a connection that the caller has; none where that merchant does not have it.
     pub(super) async fn find(
         &self,
         app: &App,
         conn: &mut PgConnection,
+        merchant: MerchantId,
         id: ProviderAccountId,
     ) -> Result<Option<Arc<KnownAccount>>, AppError> {
         if let Some(known) = self.recall(id) {
-            return Ok(Some(known));
+            return Ok(Some(known).filter(|known| known.account.merchant_id == merchant));
         }
-        let Some(merchant) = store::provider_accounts::find_merchant(conn, id).await? else {
-            return Ok(None);
+        let account = match store::provider_accounts::get(conn, &app.sealer, merchant, id).await {
+            Err(StoreError::NotFound) => return Ok(None),
+            account => account?,
         };
-        let account = store::provider_accounts::get(conn, &app.sealer, merchant, id).await?;
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
         let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
         let read = Arc::new(KnownAccount {
@@ -91,9 +92,10 @@ impl Accounts {
         &self,
         app: &App,
         conn: &mut PgConnection,
+        merchant: MerchantId,
         id: ProviderAccountId,
     ) -> Result<Arc<KnownAccount>, AppError> {
-        let found = self.find(app, conn, id).await?;
+        let found = self.find(app, conn, merchant, id).await?;
         found.ok_or(AppError::Store(StoreError::NotFound))
     }
 }

@@ -88,8 +88,9 @@ impl From<&Operator> for Whose {
 
 /// Finds out who presents a key; `None` where nobody may.
 pub async fn authenticate(app: &App, key: &SecretString) -> Result<Option<Caller>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
-    let found = store::api_keys::find(&mut conn, &api_key::hash_presented(key)).await?;
+    let hash = api_key::hash_presented(key);
+    let mut conn = app.db.read_presented(&hash).await?;
+    let found = store::api_keys::find(&mut conn, &hash).await?;
     Ok(found.map(|key| Caller {
         merchant_id: key.merchant_id,
         key_id: key.id,

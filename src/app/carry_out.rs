@@ -60,9 +60,9 @@ pub(super) async fn carry_out(
 ) -> Result<Attempted, AppError> {
     let merchant = payment.merchant_id;
     let known = {
-        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         app.accounts
-            .get(&app, &mut conn, leased.provider_account_id)
+            .get(&app, &mut conn, merchant, leased.provider_account_id)
             .await?
     };
     let provider = app.provider(&known.account.provider)?;
@@ -124,7 +124,7 @@ async fn settle(
     result: Result<Option<Outcome>, ProviderError>,
     keyed: Option<&Keyed>,
 ) -> Result<Settled, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     // Locks are taken in one order everywhere: key, payment, operation.
     let is_waited_for = match keyed {
         Some(keyed) => keyed.key.lock(app, &mut tx, merchant).await?,
@@ -225,7 +225,7 @@ async fn answer(
     leased: &Operation,
     keyed: &Keyed,
 ) -> Result<Answer, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(kept) = keyed.key.lock_answer(app, &mut tx, merchant).await? {
         // Who repeated the request was quicker.
         return Ok(kept);

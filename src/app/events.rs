@@ -12,7 +12,6 @@ use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::WebhookEvent;
 use crate::store::webhook_events::lists;
 
@@ -33,7 +32,7 @@ pub async fn list(
     after: Option<WebhookEventId>,
     limit: u16,
 ) -> Result<Page<EventEntry>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let (merchant, live) = (operator.merchant_id, operator.live);
     let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -41,7 +40,7 @@ pub async fn list(
 
 /// One event, without its bytes. Test keys see events of test accounts, live keys of live ones.
 pub async fn get(app: &App, operator: &Operator, id: WebhookEventId) -> Result<EventEntry, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     lists::get(&mut conn, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("event"))
@@ -53,7 +52,7 @@ pub async fn payload(
     operator: &Operator,
     id: WebhookEventId,
 ) -> Result<Zeroizing<Vec<u8>>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let bytes = lists::open(&mut conn, &app.sealer, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("event"))?;
@@ -89,7 +88,7 @@ pub async fn count(
             message: "must be within the last 31 days".to_owned(),
         });
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let counts = lists::count(&mut conn, operator.merchant_id, operator.live, since, COUNTS).await?;
     Ok(EventCounts { since, counts })
 }
@@ -100,7 +99,7 @@ pub async fn count(
 /// [`AppError::EventLeased`] while a worker has it.
 pub async fn replay(app: &App, operator: &Operator, id: WebhookEventId) -> Result<EventEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let replayed = lists::replay(&mut tx, merchant, live, id, &operator.name).await?;
     let event = lists::get(&mut tx, merchant, live, id)
         .await
@@ -134,9 +133,10 @@ pub async fn replay_all(
         });
     }
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut tx = app.begin(merchant).await?;
     let by = &operator.name;
-    let replayed = lists::replay_all(&mut conn, merchant, live, filter, after, i64::from(limit), by).await?;
+    let replayed = lists::replay_all(&mut tx, merchant, live, filter, after, i64::from(limit), by).await?;
+    commit(tx).await?;
     tracing::info!(
         count = replayed.len(),
         by = operator.name,
@@ -157,7 +157,7 @@ pub(super) async fn find_payment(
     let (_, object_id) = lists::describe(conn, merchant, event.id).await?;
     let mut references: Vec<String> = object_id.into_iter().collect();
     // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
-    if let Ok(known) = app.accounts.get(app, conn, account).await
+    if let Ok(known) = app.accounts.get(app, conn, merchant, account).await
         && let Ok(payload) = event.open(&app.sealer)
     {
         let read = app.provider(&known.account.provider)?.interpret(&payload);

@@ -11,7 +11,6 @@ use crate::domain::ids::ExceptionId;
 use crate::domain::ledger::LedgerAccount;
 use crate::domain::reason::Reason;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::exceptions::{self, lists};
 
 pub use crate::store::exceptions::lists::{ChangeEntry, ExceptionFilter};
@@ -36,7 +35,7 @@ pub async fn list(
     after: Option<ExceptionId>,
     limit: u16,
 ) -> Result<Page<Exception>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let (merchant, live) = (operator.merchant_id, operator.live);
     let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -45,7 +44,7 @@ pub async fn list(
 /// One exception with what became of it. Test keys see what is about test accounts, live keys what is about live ones; what is
 /// about no account, both.
 pub async fn get(app: &App, operator: &Operator, id: ExceptionId) -> Result<ExceptionDetail, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     detail(&mut conn, operator, id).await
 }
 
@@ -102,7 +101,7 @@ async fn bring(
     reason: &Reason,
 ) -> Result<ExceptionDetail, AppError> {
     let (by, now) = (&operator.name, app.clock.now());
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(operator.merchant_id).await?;
     let mut held = lists::lock(&mut tx, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("exception"))?;

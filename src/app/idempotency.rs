@@ -117,7 +117,7 @@ impl Key {
     /// to make again under its id, and whoever repeats the request makes it again.
     async fn begin(&self, app: &App, merchant: MerchantId) -> Result<Begun, AppError> {
         let id = OperationId::generate();
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let begun = match self.claim(app, &mut tx, merchant, id).await? {
             None => Begun::Call(id),
             Some(IdempotencyRecord {
@@ -162,8 +162,9 @@ impl Key {
             }
             // Refused by us: the key stands for nothing.
             Err(error) => {
-                let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
-                store::idempotency_records::forget(&mut conn, merchant, &self.hash).await?;
+                let mut tx = app.begin(merchant).await?;
+                store::idempotency_records::forget(&mut tx, merchant, &self.hash).await?;
+                commit(tx).await?;
                 Err(error)
             }
         }
@@ -171,7 +172,7 @@ impl Key {
 
     /// Whether the key was claimed before.
     pub(super) async fn is_used(&self, app: &App, merchant: MerchantId) -> Result<bool, AppError> {
-        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         Ok(store::idempotency_records::exists(&mut conn, merchant, &self.hash).await?)
     }
 
@@ -188,9 +189,10 @@ impl Key {
 
     /// Marks that the caller has left without a decision.
     pub(super) async fn release(&self, app: &App, merchant: MerchantId) -> Result<(), AppError> {
-        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let mut tx = app.begin(merchant).await?;
         let past = OffsetDateTime::UNIX_EPOCH;
-        Ok(store::idempotency_records::serve_until(&mut conn, merchant, &self.hash, past).await?)
+        store::idempotency_records::serve_until(&mut tx, merchant, &self.hash, past).await?;
+        commit(tx).await
     }
 
     /// Holds the key until the transaction ends. `true` while its caller is still waiting for the answer.

@@ -42,7 +42,7 @@ pub async fn link(
     id: ExceptionId,
     new: &NewLink,
 ) -> Result<ExceptionDetail, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(operator.merchant_id).await?;
     let mut held = lists::lock(&mut tx, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("exception"))?;

@@ -12,7 +12,6 @@ use crate::domain::ids::OutboxMessageId;
 use crate::domain::outbox::OutboxState;
 use crate::domain::reason::Reason;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::exceptions::Closing;
 use crate::store::outbox::lists;
 
@@ -26,7 +25,7 @@ pub async fn list(
     after: Option<OutboxMessageId>,
     limit: u16,
 ) -> Result<Page<MessageEntry>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let (merchant, live) = (operator.merchant_id, operator.live);
     let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -34,7 +33,7 @@ pub async fn list(
 
 /// One message. Test keys see messages of test payments, live keys of live ones.
 pub async fn get(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<MessageEntry, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     lists::get(&mut conn, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("message"))
@@ -47,7 +46,7 @@ pub async fn get(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<
 /// [`AppError::MessageNotDead`] where Odoo has it, or it was skipped.
 pub async fn replay(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<MessageEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let held = lists::lock(&mut tx, merchant, live, id)
         .await
         .map_err(no("message"))?;
@@ -85,7 +84,7 @@ pub async fn replay_all(
             });
         }
     }
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let held = lists::lock_all(&mut tx, merchant, live, filter, after, i64::from(limit)).await?;
     let ids: Vec<OutboxMessageId> = held.iter().map(|message| message.id).collect();
     send_again(app, &mut tx, operator, &ids).await?;
@@ -121,7 +120,7 @@ pub async fn skip(
 ) -> Result<MessageEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let held = lists::lock(&mut tx, merchant, live, id)
         .await
         .map_err(no("message"))?;

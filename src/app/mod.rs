@@ -42,13 +42,14 @@ pub mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::crypto::Sealer;
+use crate::domain::ids::MerchantId;
 use crate::provider::{Provider, Registry};
 use crate::sink::Sink;
+use crate::store::{Db, Tx};
 
 pub use accounts::Accounts;
 pub use clock::Clock;
@@ -101,7 +102,7 @@ impl Timing {
 /// Everything that use cases need, put together at start-up.
 pub struct App {
     /// Postgres.
-    pub db: PgPool,
+    pub db: Db,
     /// The time.
     pub clock: Clock,
     /// Seals and opens secrets.
@@ -129,16 +130,14 @@ pub struct App {
 }
 
 impl App {
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, AppError> {
-        Ok(self.db.begin().await.map_err(crate::store::StoreError::from)?)
+    /// Begins to work for a merchant.
+    async fn begin(&self, merchant: MerchantId) -> Result<Tx, AppError> {
+        Ok(self.db.begin(merchant).await?)
     }
 
     /// Begins to read what must have stood together at one moment.
-    async fn begin_to_read(&self) -> Result<Transaction<'static, Postgres>, AppError> {
-        let begun = self
-            .db
-            .begin_with("begin isolation level repeatable read, read only");
-        Ok(begun.await.map_err(crate::store::StoreError::from)?)
+    async fn begin_to_read(&self, merchant: MerchantId) -> Result<Tx, AppError> {
+        Ok(self.db.read_at_once(merchant).await?)
     }
 
     fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, AppError> {
@@ -157,6 +156,6 @@ impl App {
 }
 
 /// Commits, and turns a failure into ours.
-async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), AppError> {
+async fn commit(tx: Tx) -> Result<(), AppError> {
     Ok(tx.commit().await.map_err(crate::store::StoreError::from)?)
 }

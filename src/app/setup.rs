@@ -14,14 +14,14 @@ use crate::domain::signing_secret::SigningSecret;
 use crate::provider::ProviderAccount;
 use crate::sink::{Access, BooksRequest, Journals, OdooInstance, RpcAccess, SinkError, Via};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::api_keys::ApiKey;
 
 /// Adds a merchant.
 pub async fn add_merchant(app: &App, name: &str) -> Result<MerchantId, AppError> {
     let id = MerchantId::generate();
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::merchants::insert(&mut conn, id, name, app.clock.now()).await?;
+    let mut tx = app.begin(id).await?;
+    store::merchants::insert(&mut tx, id, name, app.clock.now()).await?;
+    commit(tx).await?;
     Ok(id)
 }
 
@@ -43,7 +43,7 @@ pub async fn add_provider_account(
             message: format!("cannot be used: {message}"),
         })?;
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(account.merchant_id).await?;
     store::provider_accounts::insert(&mut tx, &app.sealer, account, now)
         .await
         .map_err(no("merchant"))?;
@@ -63,16 +63,12 @@ pub async fn add_webhook_secret(
     secret: &SecretString,
 ) -> Result<WebhookSecretId, AppError> {
     let now = app.clock.now();
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::provider_accounts::insert_webhook_secret(
-        &mut conn,
-        &app.sealer,
-        merchant,
-        account,
-        secret,
-        now,
-    )
-    .await?)
+    let mut tx = app.begin(merchant).await?;
+    let id =
+        store::provider_accounts::insert_webhook_secret(&mut tx, &app.sealer, merchant, account, secret, now)
+            .await?;
+    commit(tx).await?;
+    Ok(id)
 }
 
 /// Adds an Odoo instance, once its journal and accounts are found and can balance; or, where none are named, once its key is
@@ -117,10 +113,11 @@ pub async fn add_odoo_instance(
         url,
         access: Access::Rpc(access),
     };
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::odoo_instances::insert(&mut conn, &app.sealer, &instance, app.clock.now())
+    let mut tx = app.begin(merchant).await?;
+    store::odoo_instances::insert(&mut tx, &app.sealer, &instance, app.clock.now())
         .await
         .map_err(no("merchant"))?;
+    commit(tx).await?;
     Ok(instance.id)
 }
 
@@ -142,7 +139,7 @@ pub async fn add_addon_instance(
         access: Access::Addon { secrets: Vec::new() },
     };
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     store::odoo_instances::insert(&mut tx, &app.sealer, &instance, now)
         .await
         .map_err(no("merchant"))?;
@@ -163,7 +160,7 @@ pub async fn rotate_signing_secret(
 ) -> Result<SigningSecret, AppError> {
     let secret = SigningSecret::new(&random()?);
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let via = store::odoo_instances::get_via(&mut tx, merchant, instance)
         .await
         .map_err(no("odoo instance"))?;
@@ -185,10 +182,11 @@ pub async fn enable_odoo_instance(
     merchant: MerchantId,
     instance: OdooInstanceId,
 ) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::odoo_instances::enable(&mut conn, merchant, instance)
+    let mut tx = app.begin(merchant).await?;
+    store::odoo_instances::enable(&mut tx, merchant, instance)
         .await
         .map_err(no("odoo instance"))?;
+    commit(tx).await?;
     app.bell.notify_waiters();
     Ok(())
 }
@@ -238,9 +236,10 @@ pub async fn create_api_key_with(
         live,
         scopes: scopes.to_vec(),
     };
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::api_keys::insert(&mut conn, &entry, name, &key.prefix, &key.hash, app.clock.now())
+    let mut tx = app.begin(merchant).await?;
+    store::api_keys::insert(&mut tx, &entry, name, &key.prefix, &key.hash, app.clock.now())
         .await
         .map_err(no("merchant"))?;
+    commit(tx).await?;
     Ok((entry.id, key))
 }

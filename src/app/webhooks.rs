@@ -78,8 +78,10 @@ pub(super) async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Ar
     if let Some(known) = app.accounts.recall(id) {
         return Ok(Some(known));
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    app.accounts.find(app, &mut conn, id).await
+    let Some((merchant, mut conn)) = app.db.read_for_account(id).await? else {
+        return Ok(None);
+    };
+    app.accounts.find(app, &mut conn, merchant, id).await
 }
 
 /// Whose a part of a payment is. The provider is asked, unless it is a payment that we know.
@@ -168,7 +170,7 @@ async fn take_in(
     snapshot: Option<Box<Snapshot>>,
 ) -> Result<(), AppError> {
     if let Some(said) = snapshot {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(event.merchant_id).await?;
         let mut payment = store::payments::lock(&mut tx, &app.sealer, event.merchant_id, id).await?;
         let applied = apply(app, &mut tx, &mut payment, &said, Authority::Hint).await?;
         if applied == Applied::Done {
@@ -177,7 +179,7 @@ async fn take_in(
         // What it told is kept; what it could not tell is read.
         commit(tx).await?;
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(event.merchant_id).await?;
     if store::payments::read_since(&mut conn, event.merchant_id, id, event.received_at).await? {
         drop(conn);
         return end(app, event, Ended::Applied).await;
@@ -195,7 +197,7 @@ async fn find_payment(
     named: Option<PaymentId>,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     if let Some(id) =
         store::payments::find_by_provider_reference(&mut conn, merchant, account, reference).await?
     {
@@ -225,7 +227,7 @@ async fn find_charged(
     named: Option<PaymentId>,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     if let Some(id) = store::payments::find_by_charge(&mut conn, merchant, account, charge).await? {
         return Ok(Some(id));
     }
@@ -250,7 +252,7 @@ async fn find_paid_on_page(
     named: Option<PaymentId>,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     if let Some(id) = store::checkout_sessions::find_payment(&mut conn, merchant, account, reference).await? {
         return Ok(Some(id));
     }
@@ -269,7 +271,7 @@ async fn find_paid_on_page(
 
 /// Notes the provider's id of a payment that was told of by an event before the answer to our call was written down.
 async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
     if payment.provider_reference.is_none() {
         payment.provider_reference = Some(reference.to_owned());
@@ -283,7 +285,7 @@ async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) 
 
 /// Ends an event that changes nothing.
 pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Result<(), AppError> {
-    end_with(app, app.begin().await?, event, ended).await
+    end_with(app, app.begin(event.merchant_id).await?, event, ended).await
 }
 
 /// Ends an event together with what its transaction changed; one that is dead is an exception until a replay ends it.

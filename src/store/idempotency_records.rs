@@ -167,7 +167,23 @@ pub async fn forget(
     Ok(())
 }
 
-/// Drops keys older than `before`, `limit` at most; how many.
+/// Whose keys are among the `limit` that are older than `before`.
+pub async fn list_merchants(
+    conn: &mut PgConnection,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<MerchantId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select distinct merchant_id from
+             (select merchant_id from idempotency_record where created_at < $1 order by created_at limit $2) old",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Drops keys of the transaction's merchants that are older than `before`, `limit` at most; how many.
 pub async fn purge(conn: &mut PgConnection, before: OffsetDateTime, limit: i64) -> Result<u64, StoreError> {
     let purged = sqlx::query(
         "delete from idempotency_record where (merchant_id, key_hash) in

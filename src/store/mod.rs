@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod balance_transactions;
 pub mod checkout_sessions;
 pub mod customers;
+mod db;
 pub mod disputes;
 pub mod event_cursors;
 pub mod exceptions;
@@ -42,6 +43,8 @@ use sqlx::error::DatabaseError;
 
 use crate::crypto::CryptoError;
 use crate::domain::ids::PaymentId;
+
+pub use db::{Db, Tx, Unfit};
 
 /// The migrations of this version, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

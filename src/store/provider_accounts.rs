@@ -137,17 +137,19 @@ pub async fn list_ids(
     )
 }
 
-/// Whose account it is.
-pub async fn find_merchant(
+/// Whose account it is: the transaction is for that merchant from then on, and nobody else.
+pub(super) async fn enter(
     conn: &mut PgConnection,
     id: ProviderAccountId,
 ) -> Result<Option<MerchantId>, StoreError> {
-    Ok(
-        sqlx::query_scalar("select merchant_id from provider_account_route where provider_account_id = $1")
-            .bind(id)
-            .fetch_optional(conn)
-            .await?,
+    let found: Option<(MerchantId, String)> = sqlx::query_as(
+        "select merchant_id, set_config('quittance.merchants', merchant_id::text, true)
+         from provider_account_route where provider_account_id = $1",
     )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|(merchant, _)| merchant))
 }
 
 /// Adds a secret that the account's webhooks may be signed with.

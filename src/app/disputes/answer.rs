@@ -157,14 +157,14 @@ async fn take_in(
     let merchant = account.merchant_id;
     let place = (merchant, account.id);
     // Locks are taken in one order everywhere: key, payment, dispute.
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(answer) = asked.key.lock_answer(app, &mut tx, merchant).await? {
         return Ok(answer);
     }
     if apply(app, &mut tx, place, said, heard).await? == Applied::Ask {
         drop(tx);
         refresh(app, account, &said.provider_reference, None).await?;
-        tx = app.begin().await?;
+        tx = app.begin(merchant).await?;
         if let Some(answer) = asked.key.lock_answer(app, &mut tx, merchant).await? {
             return Ok(answer);
         }

@@ -48,7 +48,7 @@ pub async fn change(
 ) -> Result<Served, AppError> {
     let (merchant, deadline) = (caller.merchant_id, deadline(app));
     let operation_id = OperationId::generate();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
         return resume(app, tx, merchant, record, keyed, deadline).await;
     }
@@ -78,7 +78,7 @@ pub(in crate::app) async fn call_off(
     id: PaymentId,
     deadline: Instant,
 ) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
     let abandoned = Change {
         kind: OperationKind::Cancel,
@@ -210,7 +210,7 @@ async fn check_capable(
     amount_minor: i64,
     ask: &Ask,
 ) -> Result<(), AppError> {
-    let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+    let known = app.accounts.get(app, conn, payment.merchant_id, payment.provider_account_id).await?;
     known.check_authorized()?;
     let provider = app.provider(&known.account.provider)?;
     match kind {

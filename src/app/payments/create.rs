@@ -78,7 +78,7 @@ pub async fn create(
     let (merchant, deadline) = (caller.merchant_id, deadline(app));
     for _ in 0..ROUNDS {
         let operation_id = OperationId::generate();
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
             return resume(app, tx, merchant, record, keyed, deadline).await;
         }
@@ -233,7 +233,7 @@ pub(in crate::app) async fn choose_account(
         None => only_account(conn, caller).await?,
     };
     let known =
-        app.accounts.find(app, conn, id).await?.filter(|known| {
+        app.accounts.find(app, conn, caller.merchant_id, id).await?.filter(|known| {
             known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
         });
     let known = known.ok_or(AppError::NotFound("provider account"))?;

@@ -76,8 +76,8 @@ pub async fn open(
     date: Date,
 ) -> Result<Opened, AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let known = app.accounts.find(app, &mut conn, account).await?;
+        let mut conn = app.db.read(merchant).await?;
+        let known = app.accounts.find(app, &mut conn, merchant, account).await?;
         known.filter(|known| known.account.merchant_id == merchant)
     };
     let known = known.ok_or(AppError::NotFound("provider account"))?;
@@ -103,7 +103,7 @@ pub async fn open(
     };
     opening.take_in_payouts().await?;
     let booked = book_all(app).await?;
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     Ok(Opened {
         date,
         balances: store::openings::list_balances(&mut conn, merchant, account).await?,
@@ -131,7 +131,7 @@ impl Opening<'_> {
             return Err(OpeningRefused::Ahead.into());
         }
         let (merchant, account) = self.place();
-        let mut tx = self.app.begin().await?;
+        let mut tx = self.app.begin(merchant).await?;
         store::openings::hold_lines(&mut tx).await?;
         if let Some(known) = store::openings::find(&mut tx, merchant, account).await? {
             if known.at != self.at {
@@ -164,7 +164,7 @@ impl Opening<'_> {
             lines::read_on(self.app, merchant, account).await?;
             let after = self.fetch_balance().await?;
             let since = {
-                let mut conn = self.app.db.acquire().await.map_err(StoreError::from)?;
+                let mut conn = self.app.db.read(merchant).await?;
                 store::balance_transactions::sum_since(&mut conn, merchant, account, self.at).await?
             };
             let mut since_then = Vec::with_capacity(since.len());
@@ -238,7 +238,7 @@ impl Opening<'_> {
             return Ok(false);
         }
         let (merchant, account) = self.place();
-        let mut conn = self.app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = self.app.db.read(merchant).await?;
         let reference = &payout.told.provider_reference;
         let mut booked = async |what: &str| {
             store::ledger::is_booked(&mut conn, merchant, account, &format!("{what}:{reference}")).await
@@ -290,7 +290,7 @@ impl Opening<'_> {
                 });
             }
         }
-        let mut tx = self.app.begin().await?;
+        let mut tx = self.app.begin(merchant).await?;
         if store::openings::lock_unbooked(&mut tx, merchant, account).await? {
             postings::book(self.app, &mut tx, (merchant, account), transactions).await?;
             store::openings::note_booked(&mut tx, merchant, account, &balances, items).await?;
@@ -302,7 +302,7 @@ impl Opening<'_> {
     async fn take_in_payouts(&self) -> Result<(), AppError> {
         let (merchant, account) = self.place();
         self.each_payout(async |payout| {
-            let mut tx = self.app.begin().await?;
+            let mut tx = self.app.begin(merchant).await?;
             let reference = &payout.told.provider_reference;
             let left_at = payout.left_at.unwrap_or(payout.told.opened_at);
             if store::openings::books_payout(&mut tx, merchant, account, reference, left_at).await? {

@@ -14,7 +14,7 @@ use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
 use crate::domain::posting::Posting;
 use crate::sink::Posted;
 
-pub use lease::{Room, lease, lease_bookings};
+pub use lease::{Room, lease, lease_bookings, read};
 
 /// The time, by the clock that messages are leased by: the database's, which all workers share.
 pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> {
