@@ -4,6 +4,7 @@ mod account_events;
 mod accounts;
 mod apply;
 pub mod audit;
+pub mod audit_log;
 pub mod auth;
 mod carry_out;
 pub mod checkout;

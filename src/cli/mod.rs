@@ -1,5 +1,6 @@
 //! What an operator sets up and looks at: one file per thing, each command one use case and one JSON object.
 
+mod audit_log;
 mod events;
 mod exceptions;
 mod odoo;
@@ -10,6 +11,7 @@ mod provider_accounts;
 mod reconciliation;
 mod whose;
 
+use audit_log::AuditLogCommand;
 use clap::Subcommand;
 use events::EventsCommand;
 use exceptions::ExceptionsCommand;
@@ -53,6 +55,9 @@ pub(crate) enum Administer {
     Reconcile(Reconcile),
     /// Hold what the provider holds against the ledger. Fails where not all is explained.
     Audit(Audited),
+    /// Who did what to a merchant's things.
+    #[command(subcommand)]
+    AuditLog(AuditLogCommand),
     /// Payouts, line by line.
     #[command(subcommand)]
     Payouts(PayoutsCommand),
@@ -117,6 +122,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         Administer::Outbox(command) => outbox::run(app, command).await?,
         Administer::Reconcile(command) => command.run(app).await?,
         Administer::Audit(command) => command.run(app).await?,
+        Administer::AuditLog(command) => audit_log::run(app, command).await?,
         Administer::Payouts(command) => payouts::run(app, command).await?,
         Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })

@@ -1,6 +1,7 @@
 //! The rules of money, and nothing else: no clock, no database, no network.
 
 pub mod api_key;
+pub mod audit_log;
 pub mod balance_transaction;
 pub mod card_number;
 pub mod checkout;

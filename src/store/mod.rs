@@ -6,6 +6,7 @@
 pub mod account_sweeps;
 pub mod account_standings;
 pub mod api_keys;
+pub mod audit_log;
 pub mod balance_transactions;
 pub mod checkout_sessions;
 pub mod customers;
