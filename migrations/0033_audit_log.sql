@@ -36,7 +36,6 @@ create table audit_origin (
     primary key (merchant_id, sequence),
     foreign key (merchant_id, sequence) references audit_entry
 );
-create index audit_origin_by_time on audit_origin (at);
 
 -- The end of each chain. Whoever appends holds it until the transaction ends, so it comes last in a transaction.
 create table audit_head (

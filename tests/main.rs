@@ -8,6 +8,7 @@
 
 mod api;
 mod architecture;
+mod audit_log;
 mod crash;
 mod customers;
 mod disputes;
@@ -21,6 +22,7 @@ mod localstripe;
 mod matrix;
 mod odoo;
 mod outgoing;
+mod personal;
 mod providers;
 mod races;
 mod reconciliation;

@@ -14,6 +14,7 @@ use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
 use crate::sink::SinkError;
 use crate::store::StoreError;
+use crate::store::personal::Unfinished;
 
 /// Why a use case could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,9 @@ pub enum AppError {
     /// Money in Suspense cannot be moved so.
     #[error(transparent)]
     Suspense(#[from] SuspenseRuleBroken),
+    /// Something may still come of what the customer began.
+    #[error("the customer cannot be erased: {0}")]
+    Unfinished(Unfinished),
     /// Odoo could not be set up.
     #[error("odoo could not be set up")]
     Sink(#[from] SinkError),

@@ -27,6 +27,7 @@ mod news;
 pub mod odoo_setup;
 pub mod outbox;
 mod page;
+pub mod personal;
 pub mod payment_methods;
 pub mod payments;
 pub mod queue;
@@ -116,6 +117,8 @@ pub struct App {
     pub outgoing: Outgoing,
     /// How long things may take.
     pub timing: Timing,
+    /// How long what is personal is kept.
+    pub kept: personal::Kept,
     /// Writes events, many at once.
     pub inbox: Inbox,
     /// What is worked on one by one, for events.

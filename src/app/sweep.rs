@@ -17,9 +17,6 @@ const AT_ONCE: usize = 4;
 /// How long idempotency keys are kept.
 const KEYS_KEPT: Duration = Duration::days(30);
 
-/// How long events are kept once they are applied or ignored: longer than providers list theirs, so that none comes anew.
-const EVENTS_KEPT: Duration = Duration::days(90);
-
 /// How many events are forgotten in one statement, and in how many of them for one merchant before it is another's turn.
 const EVENTS_AT_ONCE: u64 = 2_000;
 const TURNS: u32 = 100;
@@ -92,7 +89,7 @@ pub async fn forget_old_events(app: &App) -> Result<u64, AppError> {
     let mut conn = app.db.dispatch().await?;
     let merchants = store::merchants::list(&mut conn).await?;
     drop(conn);
-    let before = app.clock.now() - EVENTS_KEPT;
+    let before = app.events_kept_since();
     let mut forgotten = 0;
     for merchant in merchants {
         for _ in 0..TURNS {

@@ -20,8 +20,9 @@ use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
 use payouts::PayoutsCommand;
 use provider_accounts::ProviderAccountCommand;
-use quittance::app::{App, setup};
-use quittance::domain::ids::MerchantId;
+use quittance::app::{App, personal, setup};
+use quittance::domain::audit_log::Actor;
+use quittance::domain::ids::{CustomerId, MerchantId};
 use quittance::domain::scope::Scope;
 use reconciliation::{Audited, Reconcile};
 use secrecy::ExposeSecret;
@@ -74,6 +75,24 @@ pub(crate) enum MerchantCommand {
         #[arg(long)]
         name: String,
     },
+    /// Print all that is kept of a customer.
+    Export {
+        /// Whose customer (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        /// The customer (`cus_…`).
+        #[arg(long)]
+        customer: CustomerId,
+    },
+    /// Erase what is personal of a customer; the books stay. What the provider keeps is to be erased there.
+    Erase {
+        /// Whose customer (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        /// The customer (`cus_…`).
+        #[arg(long)]
+        customer: CustomerId,
+    },
 }
 
 #[derive(Subcommand)]
@@ -100,6 +119,17 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
     Ok(match command {
         Administer::Merchant(MerchantCommand::Add { name }) => {
             json!({ "id": setup::add_merchant(app, &name).await? })
+        }
+        Administer::Merchant(MerchantCommand::Export { merchant, customer }) => {
+            personal::export(app, merchant, customer, &Actor::at_the_command_line()).await?
+        }
+        Administer::Merchant(MerchantCommand::Erase { merchant, customer }) => {
+            let erased = personal::erase(app, merchant, customer, &Actor::at_the_command_line()).await?;
+            json!({
+                "payments": erased.payments,
+                "events": erased.events,
+                "at_the_provider": erased.provider_reference,
+            })
         }
         Administer::ProviderAccount(command) => provider_accounts::run(app, command).await?,
         Administer::OdooInstance(command) => odoo_instances::run(app, command).await?,

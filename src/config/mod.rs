@@ -15,6 +15,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::app::Timing;
+use crate::app::personal::Kept;
 use crate::crypto::Sealer;
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub stripe_limits: Limits,
     /// Longest time for one request to Odoo.
     pub odoo_timeout: Duration,
+    /// How long what is personal is kept.
+    pub kept: Kept,
     /// Most messages on their way to one Odoo instance at once.
     pub odoo_concurrency: u32,
     /// The networks beside the public Internet in which Odoo may be.
@@ -87,6 +90,9 @@ struct Raw {
     poll_ms: u64,
     shutdown_grace_s: u64,
     retry_divisor: u32,
+    keep_events_days: u32,
+    keep_payments_days: u32,
+    keep_addresses_days: u32,
 }
 
 /// Reads settings from the file that `QUITTANCE_CONFIG` names, where it is set, and from the environment.
@@ -165,6 +171,11 @@ fn bounded(key: &str, value: u64, from: u64, to: u64) -> Result<Duration, Config
     }
 }
 
+fn days(key: &str, value: u32, from: u64) -> Result<time::Duration, ConfigError> {
+    bounded(key, value.into(), from, 36_500)?;
+    Ok(time::Duration::days(value.into()))
+}
+
 fn check(raw: Raw) -> Result<Settings, ConfigError> {
     let missing = |key: &str| {
         ConfigError(format!(
@@ -222,6 +233,12 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             endpoint: raw.stripe_requests_per_s_endpoint,
         },
         odoo_timeout,
+        kept: Kept {
+            // Longer than Stripe lists its own, so that none comes anew.
+            events: days("keep_events_days", raw.keep_events_days, 35)?,
+            payments: days("keep_payments_days", raw.keep_payments_days, 1)?,
+            origins: days("keep_addresses_days", raw.keep_addresses_days, 1)?,
+        },
         odoo_concurrency: raw.odoo_concurrency,
         odoo_allowed_networks,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,

@@ -110,6 +110,21 @@ const SETTINGS: &[Setting] = &[
         about: "longest time to finish requests and work on SIGTERM",
     },
     Setting {
+        key: "keep_events_days",
+        default: Some("90"),
+        about: "how long events are kept once they are applied: at least 35, as Stripe lists them for 30",
+    },
+    Setting {
+        key: "keep_payments_days",
+        default: Some("730"),
+        about: "how long payments that ended keep descriptions, notes, receipt addresses and shipping; the books stay",
+    },
+    Setting {
+        key: "keep_addresses_days",
+        default: Some("180"),
+        about: "how long the audit log keeps from which addresses people acted",
+    },
+    Setting {
         key: "retry_divisor",
         default: Some("1"),
         about: "divides every waiting time between attempts; for trials only",

@@ -226,6 +226,7 @@ impl From<AppError> for Problem {
             AppError::Suspense(rule) => conflict(rule.code(), rule.to_string()),
             AppError::BoundToMessage(bound) => conflict("exception_of_message", bound.to_string()),
             AppError::Opening(refused) => conflict("opening_refused", refused.to_string()),
+            AppError::Unfinished(_) => conflict("customer_unfinished", error.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
             AppError::Store(_)

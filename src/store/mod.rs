@@ -33,6 +33,7 @@ pub mod payments;
 pub mod payout_lines;
 pub mod payout_readings;
 pub mod payouts;
+pub mod personal;
 pub mod provider_accounts;
 pub mod refunds;
 pub mod setups;

@@ -160,6 +160,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         sink: Arc::clone(&service.sink),
         outgoing: Outgoing::new(4),
         timing: service.timing,
+        kept: service.kept,
         inbox: service.inbox.clone(),
         in_hand: quittance::app::queue::InHand::default(),
         accounts: Accounts::default(),

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use quittance::app::personal::Kept;
 use quittance::app::{Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
@@ -79,6 +80,7 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         stripe_limits: AMPLE,
         odoo_timeout: Duration::from_secs(10),
         odoo_concurrency: 4,
+        kept: Kept::default(),
         odoo_allowed_networks: "127.0.0.0/8".parse().unwrap(),
         poll: Duration::from_millis(20),
         shutdown_grace: Duration::from_secs(10),

@@ -359,6 +359,26 @@ pub async fn postpone(
     Ok(())
 }
 
+/// Takes the bytes out of an event that has ended: it stays, so that it is not taken in again.
+pub async fn empty(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    id: WebhookEventId,
+) -> Result<(), StoreError> {
+    let nothing = sealer.seal(payload_place(merchant, id), b"{}")?;
+    sqlx::query(
+        "update webhook_event set payload_sealed = $3
+         where merchant_id = $1 and id = $2 and state in ('applied', 'ignored')",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(nothing)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Forgets up to `limit` events of a merchant's that happened, and were applied or ignored, before `before`. How many.
 pub async fn purge(
     conn: &mut PgConnection,
