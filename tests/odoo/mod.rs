@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "says which Odoo is posted into")]
 #![expect(clippy::duplicate_mod, reason = "the same tests run against each version")]
 
+mod later;
 mod mapped;
 mod probe;
 pub(crate) mod rpc;
