@@ -15,6 +15,8 @@ mod odoo_19 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V19;
 
     mod bookings;
+    mod credit_notes;
+    mod fee_taxes;
     mod journals;
     mod month;
     mod once;
@@ -29,6 +31,8 @@ mod odoo_18 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V18;
 
     mod bookings;
+    mod credit_notes;
+    mod fee_taxes;
     mod journals;
     mod month;
     mod once;
@@ -43,6 +47,8 @@ mod odoo_17 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V17;
 
     mod bookings;
+    mod credit_notes;
+    mod fee_taxes;
     mod journals;
     mod once;
     mod refusals;
