@@ -13,7 +13,7 @@ help: ## Say what can be made.
 
 test: ## Run every test, against a Postgres of its own.
 	@scripts/prepare.sh postgres python nodejs localstripe faketime
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.
 	@scripts/prepare.sh postgres

@@ -14,6 +14,7 @@ use crate::domain::ids::{MerchantId, OdooInstanceId, ProviderAccountId};
 use crate::domain::money::Currency;
 use crate::sink::{
     Access, Books, Journals, LostDisputes, OdooInstance, Role, RpcAccess, SetUpReport, SetUpRequest,
+    TaxChoice,
 };
 use crate::store;
 use crate::store::StoreError;
@@ -39,6 +40,10 @@ pub struct Wanted {
     pub bank_journal: Option<String>,
     /// What becomes of the invoice of a lost dispute.
     pub lost_disputes: LostDisputes,
+    /// The purchase tax on fees; where nothing is said, that which was mapped before.
+    pub fee_tax: Option<TaxChoice>,
+    /// Whether refunds take back their sale by a credit note; where nothing is said, as before.
+    pub credit_notes: Option<bool>,
 }
 
 /// Finds the journals and accounts of what an account holds; where `apply` says so, makes what is missing and maps them.
@@ -75,6 +80,8 @@ pub async fn set_up(
         general_journal: wanted.general_journal,
         bank_journal: wanted.bank_journal,
         lost_disputes: wanted.lost_disputes,
+        fee_tax: wanted.fee_tax,
+        credit_notes: wanted.credit_notes,
     };
     for currency in &request.currencies {
         check_instance(app, merchant, instance, account, *currency).await?;

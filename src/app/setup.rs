@@ -210,7 +210,6 @@ async fn check_address(app: &App, url: &Url) -> Result<(), AppError> {
     }
 }
 
-/// Makes an API key. Its text is in the answer and nowhere else.
 /// Makes an API key that may do what is usual. Its text is in the answer and nowhere else.
 pub async fn create_api_key(
     app: &App,

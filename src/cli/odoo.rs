@@ -9,7 +9,7 @@ use quittance::app::odoo_setup::{self, Wanted};
 use quittance::domain::ids::{MerchantId, OdooInstanceId, ProviderAccountId};
 use quittance::domain::ledger::LedgerAccount;
 use quittance::domain::money::{Currency, CurrencyError};
-use quittance::sink::{LostDisputes, Role};
+use quittance::sink::{LostDisputes, Role, TaxChoice};
 use serde_json::{Value, json};
 
 use super::whose::word;
@@ -68,6 +68,14 @@ pub(crate) struct Setup {
     /// What becomes of the invoice of a lost dispute.
     #[arg(long, value_enum, default_value_t = Lost::Reopen)]
     lost_disputes: Lost,
+    /// The purchase tax that Stripe's fees bear, by its name or id, so that tax reports show it: `none` for none. Where nothing is
+    /// said, that which was mapped before.
+    #[arg(long)]
+    fee_tax: Option<String>,
+    /// Take back the sale of a refund by a credit note: `--credit-notes`, or `--credit-notes=off`. Where nothing is said, as before;
+    /// off at first.
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    credit_notes: Option<Switch>,
     /// Make what is missing, and book there from then on.
     #[arg(long)]
     apply: bool,
@@ -79,6 +87,14 @@ enum BankSide {
     Written,
     /// The bank's feed or statements do.
     Fed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// A refund makes one.
+    On,
+    /// The bookkeeper does, where one is due.
+    Off,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -106,6 +122,11 @@ impl Setup {
                 Lost::Reopen => LostDisputes::Reopen,
                 Lost::WriteOff => LostDisputes::WriteOff,
             },
+            fee_tax: self.fee_tax.map(|tax| match tax.as_str() {
+                "none" => TaxChoice::None,
+                _ => TaxChoice::Named(tax),
+            }),
+            credit_notes: self.credit_notes.map(|switch| switch == Switch::On),
         }
     }
 }

@@ -85,6 +85,8 @@ pub(super) async fn find(odoo: &Database<'_>, request: &BooksRequest) -> Result<
         general_journal_id: None,
         bank: None,
         lost_disputes: LostDisputes::default(),
+        fee_tax: None,
+        credit_notes: false,
     })
 }
 

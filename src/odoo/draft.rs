@@ -3,7 +3,6 @@
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::domain::money::Money;
 use crate::sink::{Books, SinkError};
 
 use super::booking::{Booking, Home, account_id};
@@ -13,6 +12,7 @@ use super::items::{self, Item};
 use super::load::{external_id, load};
 use super::meeting::Met;
 use super::rates::Rates;
+use super::side::{self, Side};
 
 /// A line of a bank journal.
 pub(super) const LINE: &str = "account.bank.statement.line";
@@ -36,23 +36,13 @@ const LINE_HEAD: [&str; 9] = [
 /// What says what an entry is.
 const ENTRY_HEAD: [&str; 5] = ["id", "journal_id/.id", "date", "ref", "move_type"];
 
-/// What says what either books.
-const ITEM: [&str; 6] = [
-    "line_ids/account_id/.id",
-    "line_ids/name",
-    "line_ids/amount_currency",
-    "line_ids/currency_id",
-    "line_ids/partner_id/.id",
-    "line_ids/balance",
-];
-
 /// A booking as Odoo takes it.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub(super) model: &'static str,
     booking: Booking<'a>,
     head: Vec<String>,
-    items: Vec<(i64, Money, Option<Money>)>,
+    sides: Vec<Side>,
     partner_id: Option<i64>,
     /// What its items meet.
     pub(super) meets: Vec<Met>,
@@ -66,11 +56,15 @@ impl<'a> Draft<'a> {
         meets: Vec<Met>,
         rates: &Rates,
     ) -> Result<Self, SinkError> {
-        let mut items = Vec::with_capacity(booking.parts.len());
+        let mut sides = Vec::with_capacity(booking.parts.len());
         let values = rates.value(books, booking)?;
         for (part, value) in booking.parts.iter().zip(values) {
             let receivable_id = meets.iter().find_map(Met::receivable_id);
-            items.push((account_id(books, home, part, receivable_id)?, part.amount, value));
+            let account_id = account_id(books, home, part, receivable_id)?;
+            sides.push(Side::new(account_id, part.amount, value));
+        }
+        if let Some(fee_tax) = &books.fee_tax {
+            side::tax(fee_tax, booking.parts, &mut sides);
         }
         let partner_id = meets.iter().find_map(Met::partner_id);
         let id = external_id("booking", &booking.source.replace(':', "-"))?;
@@ -80,8 +74,8 @@ impl<'a> Draft<'a> {
                 journal_id,
                 account_id,
             } => {
-                let own = items.iter().find(|(account, ..)| *account == account_id);
-                let amount = own.map(|(_, amount, _)| amount.to_decimal()).unwrap_or_default();
+                let own = sides.iter().find(|side| side.account_id == account_id);
+                let amount = own.map(|side| side.amount.to_decimal()).unwrap_or_default();
                 let foreign = booking
                     .parts
                     .iter()
@@ -112,7 +106,7 @@ impl<'a> Draft<'a> {
             model,
             booking: *booking,
             head,
-            items,
+            sides,
             partner_id,
             meets,
         })
@@ -120,35 +114,25 @@ impl<'a> Draft<'a> {
 
     /// The rows: the first says what it is and books the first item, each further one books another.
     fn rows(&self) -> impl Iterator<Item = Vec<String>> {
-        self.items
-            .iter()
-            .enumerate()
-            .map(|(place, (account, amount, value))| {
-                let mut row = if place == 0 {
-                    self.head.clone()
-                } else {
-                    vec![String::new(); self.head.len()]
-                };
-                row.extend([
-                    account.to_string(),
-                    self.booking.label.to_owned(),
-                    amount.to_decimal(),
-                    amount.currency.code().to_owned(),
-                    self.partner_id.map(|id| id.to_string()).unwrap_or_default(),
-                    value.map(Money::to_decimal).unwrap_or_default(),
-                ]);
-                row
-            })
+        self.sides.iter().enumerate().map(|(place, side)| {
+            let mut row = if place == 0 {
+                self.head.clone()
+            } else {
+                vec![String::new(); self.head.len()]
+            };
+            row.extend(side.cells(self.booking.label, self.partner_id));
+            row
+        })
     }
 
     /// Says what did not become what it was sent as.
     pub(super) fn check(&self, id: i64, items: &[Item]) -> Result<(), SinkError> {
         let mut open: Vec<&Item> = items.iter().collect();
-        for (account, amount, _) in &self.items {
-            let on_account = |item: &&Item| item.account_id.id() == Some(*account);
+        for side in &self.sides {
+            let on_account = |item: &&Item| item.account_id.id() == Some(side.account_id);
             let same = open
                 .iter()
-                .position(|item| on_account(item) && item.amounts_to(*amount))
+                .position(|item| on_account(item) && item.amounts_to(side.amount))
                 .or_else(|| open.iter().position(on_account));
             let Some(place) = same else {
                 return Err(differs(format!(
@@ -156,7 +140,9 @@ impl<'a> Draft<'a> {
                     self.model, self.booking.source
                 )));
             };
-            open.swap_remove(place).check(*amount, self.booking.date)?;
+            let item = open.swap_remove(place);
+            item.check(side.amount, self.booking.date)?;
+            side.check(item)?;
         }
         if open.is_empty() {
             return Ok(());
@@ -222,13 +208,7 @@ async fn import(
     drafts: &[&Draft<'_>],
 ) -> Result<Vec<i64>, SinkError> {
     let head: &[&str] = if model == LINE { &LINE_HEAD } else { &ENTRY_HEAD };
-    // Values are ours to give only where it is known which currency the company counts in.
-    let item = if books.company_currency.is_some() {
-        &ITEM[..]
-    } else {
-        &ITEM[..ITEM.len() - 1]
-    };
-    let fields: Vec<&str> = head.iter().chain(item).copied().collect();
+    let fields: Vec<&str> = head.iter().copied().chain(side::fields(books)).collect();
     let rows: Vec<Vec<String>> = drafts
         .iter()
         .flat_map(|draft| draft.rows())

@@ -14,7 +14,7 @@ use super::wire::{Decimal, Link, Text};
 
 /// A journal item.
 pub(super) const MODEL: &str = "account.move.line";
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 15] = [
     "name",
     "payment_id",
     "move_id",
@@ -27,6 +27,9 @@ const FIELDS: [&str; 12] = [
     "parent_state",
     "reconciled",
     "statement_line_id",
+    "tax_ids",
+    "tax_repartition_line_id",
+    "tax_tag_ids",
 ];
 
 /// One line of a journal entry, as Odoo holds it now.
@@ -45,6 +48,9 @@ pub(super) struct Item {
     pub(super) parent_state: String,
     pub(super) reconciled: bool,
     pub(super) statement_line_id: Link,
+    pub(super) tax_ids: Vec<i64>,
+    pub(super) tax_repartition_line_id: Link,
+    pub(super) tax_tag_ids: Vec<i64>,
 }
 
 impl Item {

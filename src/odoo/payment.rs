@@ -10,6 +10,7 @@ use crate::domain::posting::Settles;
 use crate::sink::{Books, OdooRecord, SinkError};
 
 use super::client::Database;
+use super::credit_note;
 use super::error::{differs, refused};
 use super::items::{self, Item};
 use super::load::load;
@@ -80,14 +81,15 @@ pub(super) async fn receive(
     }])
 }
 
-/// Records what a customer got back of a charge.
+/// Records what a customer got back of a charge, and, where that was chosen, takes back what the charge had settled.
 ///
-/// It stays open on the customer's account until the bookkeeper's credit note meets it: only they know why.
+/// Else it stays open on the customer's account until the bookkeeper's credit note meets it: only they know why.
 pub(super) async fn give_back(
     odoo: &Database<'_>,
     books: &Books,
     order: &Order,
     charge: &str,
+    settles: &[Settles],
 ) -> Result<Vec<OdooRecord>, SinkError> {
     same_currency(books, order.amount)?;
     let paid = of_source(odoo, charge).await?;
@@ -98,14 +100,19 @@ pub(super) async fn give_back(
         outstanding: -order.amount,
     };
     let customer = paid.iter().find(|item| item.is_receivable());
-    let (id, _) = record(odoo, books, order, &way, customer).await?;
-    Ok(vec![OdooRecord {
+    let (id, refunded) = record(odoo, books, order, &way, customer).await?;
+    let mut records = vec![OdooRecord {
         model: MODEL.to_owned(),
         id,
-    }])
+    }];
+    if let (true, Some(paid)) = (books.credit_notes, customer) {
+        records.extend(credit_note::take_back_sale(odoo, order, settles, paid, &refunded).await?);
+    }
+    Ok(records)
 }
 
-/// Records that a refund came back: the customer has the money no more, and what was open of the refund is met.
+/// Records that a refund came back: the customer has the money no more, and the refund's item is met. A credit note that it
+/// had met is open again: what it says is still owed to the customer.
 pub(super) async fn take_back(
     odoo: &Database<'_>,
     books: &Books,
@@ -122,7 +129,15 @@ pub(super) async fn take_back(
     };
     let (id, receivable) = record(odoo, books, order, &way, open).await?;
     if let Some(open) = open {
-        items::reconcile(odoo, &[open], &[&receivable], order.amount).await?;
+        let currency = order.amount.currency;
+        let met = items::met(odoo, &[open], &[&receivable], currency).await?;
+        let mut open = open.clone();
+        if met != order.amount && !credit_note::met_by(odoo, &open).await?.is_empty() {
+            odoo.call::<IgnoredAny>(items::MODEL, "remove_move_reconcile", json!({ "ids": [open.id] }))
+                .await?;
+            open.reconciled = false;
+        }
+        items::reconcile(odoo, &[&open], &[&receivable], order.amount).await?;
     }
     Ok(vec![OdooRecord {
         model: MODEL.to_owned(),

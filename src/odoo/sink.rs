@@ -236,11 +236,11 @@ impl OdooSink {
                 reference,
                 amount,
                 date,
-                settles: _,
+                settles,
             } => {
                 let memo = format!("refund of {reference} ({charge})");
                 let order = order(refund.clone(), memo, amount, date)?;
-                payment::give_back(odoo, books, &order, charge).await?
+                payment::give_back(odoo, books, &order, charge, settles).await?
             }
             Posting::RefundReturned {
                 refund,

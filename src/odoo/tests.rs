@@ -21,5 +21,7 @@ pub(super) fn books() -> Books {
         general_journal_id: None,
         bank: None,
         lost_disputes: LostDisputes::default(),
+        fee_tax: None,
+        credit_notes: false,
     }
 }

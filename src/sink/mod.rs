@@ -17,7 +17,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::outbox::OutboxMessage;
 use crate::domain::signing_secret::SigningSecret;
 
-pub use set_up::{Role, SetUpReport, SetUpRequest, Step, StepState};
+pub use set_up::{Role, SetUpReport, SetUpRequest, Step, StepState, TaxChoice};
 
 /// One Odoo database and company, opened for use.
 #[derive(Clone, Debug)]
@@ -207,6 +207,34 @@ pub struct Books {
     /// What becomes of the invoice of a lost dispute.
     #[serde(default)]
     pub lost_disputes: LostDisputes,
+    /// The purchase tax that the provider's fees bear; none where their tax is on its account only.
+    #[serde(default)]
+    pub fee_tax: Option<FeeTax>,
+    /// Whether a refund takes back the sale too, by a credit note.
+    #[serde(default)]
+    pub credit_notes: bool,
+}
+
+/// A purchase tax, as journal items name it. Its account is that of [`LedgerAccount::FeeTax`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeeTax {
+    /// The tax (`account.tax`).
+    pub tax_id: i64,
+    /// How it is written where it is charged.
+    pub charged: Distribution,
+    /// How it is written where it is given back.
+    pub returned: Distribution,
+}
+
+/// What makes a tax report count an amount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The tax's share of its amount (`account.tax.repartition.line`): all of it.
+    pub line_id: i64,
+    /// What marks the tax.
+    pub tag_ids: Vec<i64>,
+    /// What marks the amount that the tax is on.
+    pub base_tag_ids: Vec<i64>,
 }
 
 /// The journal of the merchant's bank.

@@ -49,6 +49,19 @@ pub struct SetUpRequest {
     pub bank_journal: Option<String>,
     /// What becomes of the invoice of a lost dispute.
     pub lost_disputes: LostDisputes,
+    /// The tax on fees; where nothing is said, that which was mapped before.
+    pub fee_tax: Option<TaxChoice>,
+    /// Whether refunds take back their sale by a credit note; where nothing is said, as before.
+    pub credit_notes: Option<bool>,
+}
+
+/// Which tax the provider's fees bear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaxChoice {
+    /// The purchase tax of this name or id.
+    Named(String),
+    /// None: what is charged as tax is on its account only.
+    None,
 }
 
 /// How far something is.

@@ -29,6 +29,8 @@ pub(super) fn request(currencies: &[&str]) -> SetUpRequest {
         general_journal: None,
         bank_journal: Some("BNK1".to_owned()),
         lost_disputes: LostDisputes::WriteOff,
+        fee_tax: None,
+        credit_notes: None,
     }
 }
 

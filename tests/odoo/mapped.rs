@@ -295,3 +295,34 @@ async fn an_operator_sees_the_plan_has_it_made_and_looks_at_it_again() {
     let finding = wrong["journals"][0]["findings"][0].as_str().unwrap();
     assert!(finding.contains("is archived: bring it back"), "{finding}");
 }
+
+#[tokio::test]
+async fn credit_notes_and_a_tax_on_fees_are_chosen_at_the_command_line_and_stay_chosen() {
+    let world = World::open().await;
+    let account = world.test.account.to_string();
+    let setup = [
+        "setup",
+        "--provider-account",
+        &account,
+        "--currency",
+        "EUR",
+        "--apply",
+    ];
+    let with = |more: &[&'static str]| [&setup[..], more].concat();
+    let says = |report: &Value| report["notes"].to_string().contains("refunds make credit notes");
+
+    let (ok, untaxed) = world.run(&with(&["--fee-tax", "VAT of nowhere"])).await;
+    let problem = untaxed["problems"][0].as_str().unwrap();
+    assert!(
+        !ok && problem.contains("no purchase tax is called VAT of nowhere"),
+        "{untaxed:#}"
+    );
+    let (_, at_first) = world.run(&setup).await;
+    let (_, on) = world.run(&with(&["--credit-notes", "--fee-tax", "none"])).await;
+    let (_, later) = world.run(&setup).await;
+    let (_, off) = world.run(&with(&["--credit-notes=off"])).await;
+
+    let told: Vec<bool> = [&at_first, &on, &later, &off].map(says).to_vec();
+    assert_eq!(told, [false, true, true, false], "{on:#}");
+    assert_eq!(off["mapped"], true);
+}

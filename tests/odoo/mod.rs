@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "says which Odoo is posted into")]
 #![expect(clippy::duplicate_mod, reason = "the same tests run against each version")]
 
+mod later;
 mod mapped;
 mod probe;
 pub(crate) mod rpc;
@@ -15,6 +16,8 @@ mod odoo_19 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V19;
 
     mod bookings;
+    mod credit_notes;
+    mod fee_taxes;
     mod journals;
     mod month;
     mod once;
@@ -29,6 +32,8 @@ mod odoo_18 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V18;
 
     mod bookings;
+    mod credit_notes;
+    mod fee_taxes;
     mod journals;
     mod month;
     mod once;
@@ -43,6 +48,8 @@ mod odoo_17 {
     const VERSION: quittance_sandbox::odoo::Version = quittance_sandbox::odoo::Version::V17;
 
     mod bookings;
+    mod credit_notes;
+    mod fee_taxes;
     mod journals;
     mod once;
     mod refusals;

@@ -98,7 +98,7 @@ impl Door {
         let (model, method) = path.split_once('/').unwrap();
         let mut named = arguments.as_object().unwrap().clone();
         let placed = match method {
-            "search_read" => Vec::new(),
+            "search_read" | "load" => Vec::new(),
             "create" => vec![named.remove("vals_list").unwrap()],
             "write" => vec![named.remove("ids").unwrap(), named.remove("vals").unwrap()],
             _ => vec![named.remove("ids").unwrap()],

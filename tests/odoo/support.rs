@@ -174,6 +174,13 @@ impl Odoo {
         self.door.call(path, arguments).await
     }
 
+    /// Imports records, which must succeed.
+    pub(super) async fn load(&self, model: &str, arguments: Value) -> Value {
+        let loaded = self.call(&format!("{model}/load"), arguments).await;
+        assert_ne!(loaded["ids"], false, "{loaded}");
+        loaded
+    }
+
     /// A new customer's draft invoice over 121.00.
     pub(super) async fn draft_sale(&self) -> Sale {
         self.draft_sale_in("EUR", "121.00").await

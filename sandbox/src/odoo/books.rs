@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use time::Date;
 
 use super::currency::{self, Currency};
+use super::documents::Details;
 use super::error::OdooError;
 use super::table::Table;
+use super::taxes::{Share, Tax};
 
 /// The accounts that the company names for a purpose.
 pub(super) const SUSPENSE: &str = "101402";
@@ -32,6 +34,10 @@ pub(super) struct Books {
     pub(super) payments: Table<Payment>,
     pub(super) lines: Table<StatementLine>,
     pub(super) partials: Table<Partial>,
+    pub(super) taxes: Table<Tax>,
+    pub(super) shares: Table<Share>,
+    /// What marks amounts for tax reports.
+    pub(super) tags: Table<String>,
     pub(super) external_ids: HashMap<String, ExternalId>,
     pub(super) numbers: HashMap<String, u32>,
     /// Grows with every change: what a call that began earlier has not seen.
@@ -88,6 +94,8 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Invoice,
+    /// Of an invoice, or of none.
+    CreditNote(Option<i64>),
     General,
     Payment(i64),
     StatementLine(i64),
@@ -107,6 +115,7 @@ pub(super) struct Item {
     pub(super) worth_minor: i64,
     /// What is left to be reconciled, in its currency and of the same sign.
     pub(super) residual_minor: i64,
+    pub(super) details: Details,
 }
 
 #[derive(Debug)]
@@ -169,6 +178,9 @@ impl Books {
             payments: Table::starting_at(301),
             lines: Table::starting_at(701),
             partials: Table::starting_at(90_001),
+            taxes: Table::starting_at(9_001),
+            shares: Table::starting_at(9_501),
+            tags: Table::starting_at(31),
             external_ids: HashMap::new(),
             numbers: HashMap::new(),
             generation: 0,
@@ -200,6 +212,10 @@ impl Books {
         account("201000", "Current Liabilities", "liability_current", false);
         account(EXCHANGE_GAIN, "Foreign Exchange Gain", "income", false);
         account(EXCHANGE_LOSS, "Foreign Exchange Loss", "expense", false);
+        account("131000", "Tax Paid", "asset_current", false);
+        for tag in ["purchases", "deductible"] {
+            self.tags.add(tag.to_owned());
+        }
         self.add_journal("Customer Invoices", "INV", "sale", None, None);
         self.add_journal("Miscellaneous Operations", "MISC", "general", None, None);
         self.add_journal("Bank", "BNK1", "bank", Some(bank), None);

@@ -3,6 +3,7 @@
 use time::{Date, OffsetDateTime};
 
 use super::books::{Books, Entry, Item, Payment, Source, StatementLine};
+use super::documents::Details;
 use super::error::OdooError;
 
 /// One side of an entry that is about to be written.
@@ -15,6 +16,7 @@ pub(super) struct Side {
     pub(super) minor: i64,
     /// What it is worth in the company's currency, where that is said.
     pub(super) worth_minor: Option<i64>,
+    pub(super) details: Details,
 }
 
 impl Side {
@@ -64,6 +66,13 @@ impl NewLine {
         if self.sides.iter().map(|side| side.worth(books)).sum::<i64>() != 0 {
             return Err(OdooError::user("The entry is not balanced."));
         }
+        let mut details = self.sides.iter().map(|side| &side.details);
+        if details.clone().any(|of| !of.taxes.is_empty()) && details.all(|of| of.share.is_none()) {
+            // Odoo works out the tax that is missing and finds its own items too many.
+            return Err(OdooError::user(
+                "The journal entry reached an invalid state regarding its related statement line.",
+            ));
+        }
         let own = books
             .journals
             .get(self.journal)
@@ -102,40 +111,6 @@ fn check_sides(books: &Books, sides: &[Side]) -> Result<(), OdooError> {
 }
 
 impl Books {
-    /// A draft invoice.
-    pub(super) fn add_invoice(
-        &mut self,
-        partner: i64,
-        date: Date,
-        (minor, currency): (i64, i64),
-    ) -> Result<i64, OdooError> {
-        let (receivable, income) = (self.account("121000")?, self.account("400000")?);
-        let journal = self.journal("INV")?;
-        let entry = self.add_entry(journal, date, None, Some(partner), (currency, Source::Invoice));
-        self.add_items(
-            entry,
-            vec![
-                Side {
-                    account: receivable,
-                    partner: Some(partner),
-                    label: String::new(),
-                    currency,
-                    minor,
-                    worth_minor: None,
-                },
-                Side {
-                    account: income,
-                    partner: Some(partner),
-                    label: String::new(),
-                    currency,
-                    minor: -minor,
-                    worth_minor: None,
-                },
-            ],
-        );
-        Ok(entry)
-    }
-
     /// Posts an invoice or an entry of a general journal.
     pub(super) fn post_invoice(&mut self, entry: i64) -> Result<(), OdooError> {
         if let Some(name) = self.entries.get(entry).and_then(|found| found.name.as_ref()) {
@@ -143,7 +118,15 @@ impl Books {
                 "The entry {name} (id {entry}) must be in draft."
             )));
         }
-        self.number(entry, "");
+        let source = self.entries.get(entry).map(|found| found.source);
+        if let Some(Source::CreditNote(reversed)) = source {
+            self.number(entry, "R");
+            if let Some(invoice) = reversed {
+                self.meet_invoice(entry, invoice);
+            }
+        } else {
+            self.number(entry, "");
+        }
         Ok(())
     }
 
@@ -199,6 +182,7 @@ impl Books {
                     currency,
                     minor,
                     worth_minor: None,
+                    details: Details::default(),
                 },
                 Side {
                     account: destination,
@@ -207,6 +191,7 @@ impl Books {
                     currency,
                     minor: -minor,
                     worth_minor: None,
+                    details: Details::default(),
                 },
             ],
         );
@@ -245,7 +230,7 @@ impl Books {
         entry
     }
 
-    fn add_entry(
+    pub(super) fn add_entry(
         &mut self,
         journal: i64,
         date: Date,
@@ -264,7 +249,7 @@ impl Books {
         })
     }
 
-    fn add_items(&mut self, entry: i64, sides: Vec<Side>) {
+    pub(super) fn add_items(&mut self, entry: i64, sides: Vec<Side>) {
         for side in sides {
             let worth_minor = side.worth(self);
             self.items.add(Item {
@@ -276,6 +261,7 @@ impl Books {
                 minor: side.minor,
                 worth_minor,
                 residual_minor: side.minor,
+                details: side.details,
             });
         }
     }

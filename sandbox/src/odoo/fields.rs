@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::books::{Books, EXCHANGE_GAIN, EXCHANGE_LOSS, SUSPENSE, TRANSFER};
+use super::books::{Books, EXCHANGE_GAIN, EXCHANGE_LOSS, SUSPENSE, Source, TRANSFER};
 use super::error::OdooError;
 use super::model::{Model, unknown_field};
 
@@ -24,6 +24,9 @@ impl Books {
             Model::Partner => self.partners.iter().map(|(id, _)| id).collect(),
             Model::Payment => self.payments.iter().map(|(id, _)| id).collect(),
             Model::StatementLine => self.lines.iter().map(|(id, _)| id).collect(),
+            Model::Tag => self.tags.iter().map(|(id, _)| id).collect(),
+            Model::Tax => self.taxes.iter().map(|(id, _)| id).collect(),
+            Model::TaxShare => self.shares.iter().map(|(id, _)| id).collect(),
         }
     }
 
@@ -56,6 +59,9 @@ impl Books {
             Model::Partner => self.partner_field(id, field)?,
             Model::Payment => self.payment_field(id, field)?,
             Model::StatementLine => self.line_field(id, field)?,
+            Model::Tag => self.tag_field(id, field)?,
+            Model::Tax => self.tax_field(id, field)?,
+            Model::TaxShare => self.share_field(id, field)?,
         };
         Some(if field == "id" { json!(id) } else { value })
     }
@@ -124,7 +130,17 @@ impl Books {
             "currency_id" => self.currency_link(entry.currency),
             "partner_id" => self.partner_link(entry.partner),
             "payment_state" => json!(self.payment_state(id)),
-            "amount_residual" => of_invoice(self.money(self.invoice_residual(id), entry.currency)),
+            "move_type" => json!(entry.move_type()),
+            "fiscal_position_id" => json!(false),
+            "reversed_entry_id" => match entry.source {
+                Source::CreditNote(Some(invoice)) => self.entry_link(invoice),
+                Source::CreditNote(None)
+                | Source::Invoice
+                | Source::General
+                | Source::Payment(_)
+                | Source::StatementLine(_) => json!(false),
+            },
+            "amount_residual" => of_invoice(self.money(self.invoice_residual(id).abs(), entry.currency)),
             "amount_total" => self.money(
                 self.items_of(id)
                     .filter(|(_, item)| item.minor > 0)
@@ -166,7 +182,8 @@ impl Books {
             "statement_line_id" => self
                 .line_of(item.entry)
                 .map_or(json!(false), |line| json!([line, entry.name])),
-            _ => return None,
+            "move_type" => json!(entry.move_type()),
+            _ => return self.detail_field(item, field),
         })
     }
 
@@ -272,7 +289,7 @@ impl Books {
             .map_or(json!(false), |currency| json!([id, currency.name]))
     }
 
-    fn account_link(&self, id: Option<i64>) -> Value {
+    pub(super) fn account_link(&self, id: Option<i64>) -> Value {
         let found = id.and_then(|id| Some((id, self.accounts.get(id)?)));
         found.map_or(json!(false), |(id, account)| {
             json!([id, format!("{} {}", account.code, account.name)])
@@ -290,7 +307,7 @@ impl Books {
         found.map_or(json!(false), |(id, name)| json!([id, name]))
     }
 
-    fn entry_link(&self, id: i64) -> Value {
+    pub(super) fn entry_link(&self, id: i64) -> Value {
         let Some(entry) = self.entries.get(id) else {
             return json!(false);
         };

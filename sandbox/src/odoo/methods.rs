@@ -75,9 +75,15 @@ impl Call {
                 Model::Account | Model::Journal | Model::Payment | Model::StatementLine | Model::Entry,
                 "load",
             ) => self.load(books),
-            (Model::Partner | Model::Journal | Model::Entry, "create") => self.create(books),
+            (Model::Partner | Model::Journal | Model::Entry | Model::Tax, "create") => self.create(books),
             (
-                Model::Account | Model::Company | Model::Currency | Model::Journal | Model::MethodLine,
+                Model::Account
+                | Model::Company
+                | Model::Currency
+                | Model::Item
+                | Model::Journal
+                | Model::MethodLine
+                | Model::Tax,
                 "write",
             ) => self.write(books),
             (Model::Payment, "action_post") => {
@@ -332,8 +338,11 @@ impl Call {
                 ));
             }
             books.open_bank_journal(&text("name"), &text("code"), None)
+        } else if self.model == Model::Tax {
+            books.create_tax(vals)?
         } else {
-            create_invoice(books, vals)?
+            let date = day(vals["invoice_date"].as_str().unwrap_or_default())?;
+            books.create_invoice(vals, date)?
         };
         Ok(json!([id]))
     }
@@ -385,6 +394,17 @@ impl Call {
                     journal.active = active;
                 }
             }
+            (Model::Item, "amount_currency") => {
+                let currency = books.items.get(id).map_or(books.currency, |item| item.currency);
+                let minor = books.minor(&cell(value), currency).ok_or_else(unknown)?;
+                books.set_tax(id, minor)?;
+            }
+            (Model::Tax, "active") => {
+                let active = flag()?;
+                if let Some(tax) = books.taxes.get_mut(id) {
+                    tax.active = active;
+                }
+            }
             (Model::Currency, "active") => {
                 let active = flag()?;
                 if let Some(currency) = books.currencies.get_mut(id) {
@@ -433,41 +453,4 @@ fn cell(value: &Value) -> String {
 fn day(text: &str) -> Result<Date, OdooError> {
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map_err(|_| OdooError::value(format!("time data '{text}' does not match format '%Y-%m-%d'")))
-}
-
-/// A draft customer invoice without taxes.
-fn create_invoice(books: &mut Books, vals: &Value) -> Result<i64, OdooError> {
-    let partner = vals["partner_id"]
-        .as_i64()
-        .filter(|id| books.exists(Model::Partner, *id));
-    let (Some(partner), Some("out_invoice")) = (partner, vals["move_type"].as_str()) else {
-        return Err(OdooError::value(
-            "the pretend Odoo makes invoices of customers only",
-        ));
-    };
-    let currency = if vals["currency_id"].is_null() {
-        books.currency
-    } else {
-        vals["currency_id"]
-            .as_i64()
-            .filter(|id| books.currencies.get(*id).is_some_and(|currency| currency.active))
-            .ok_or_else(|| OdooError::value("the pretend Odoo makes invoices in active currencies only"))?
-    };
-    let mut minor = 0;
-    for command in vals["invoice_line_ids"].as_array().into_iter().flatten() {
-        let line = &command[2];
-        let taxes = line["tax_ids"][0][2].as_array().is_some_and(Vec::is_empty);
-        let price = books.minor(&line["price_unit"].to_string(), currency);
-        let (Some(quantity), Some(price), true) = (line["quantity"].as_i64(), price, taxes) else {
-            return Err(OdooError::value(
-                "the pretend Odoo knows whole quantities, whole minor units and no taxes",
-            ));
-        };
-        minor += quantity * price;
-    }
-    books.add_invoice(
-        partner,
-        day(vals["invoice_date"].as_str().unwrap_or_default())?,
-        (minor, currency),
-    )
 }

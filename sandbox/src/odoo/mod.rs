@@ -6,6 +6,7 @@
 mod api;
 mod books;
 mod currency;
+mod documents;
 mod domain;
 mod entries;
 mod error;
@@ -15,7 +16,9 @@ mod load;
 mod methods;
 mod model;
 mod reconcile;
+mod rows;
 mod table;
+mod taxes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

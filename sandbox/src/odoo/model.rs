@@ -16,11 +16,14 @@ pub(super) enum Model {
     Partner,
     Payment,
     StatementLine,
+    Tag,
+    Tax,
+    TaxShare,
 }
 
 impl Model {
     /// All of them.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Account,
         Self::Company,
         Self::Currency,
@@ -32,6 +35,9 @@ impl Model {
         Self::Partner,
         Self::Payment,
         Self::StatementLine,
+        Self::Tag,
+        Self::Tax,
+        Self::TaxShare,
     ];
 
     /// Odoo's name of it.
@@ -48,6 +54,9 @@ impl Model {
             Self::Partner => "res.partner",
             Self::Payment => "account.payment",
             Self::StatementLine => "account.bank.statement.line",
+            Self::Tag => "account.account.tag",
+            Self::Tax => "account.tax",
+            Self::TaxShare => "account.tax.repartition.line",
         }
     }
 
@@ -67,12 +76,15 @@ impl Model {
             Self::Currency => "name active decimal_places rate_ids rate",
             Self::Entry => {
                 "name state date invoice_date ref journal_id company_id currency_id partner_id payment_state \
-                 amount_residual amount_total"
+                 amount_residual amount_total move_type reversed_entry_id \
+                 fiscal_position_id"
             }
             Self::Item => {
                 "name move_id account_id account_type partner_id journal_id currency_id balance amount_currency debit \
                  credit amount_residual amount_residual_currency reconciled date parent_state payment_id \
-                 statement_line_id"
+                 statement_line_id move_type display_type tax_ids tax_line_id tax_repartition_line_id tax_tag_ids \
+                 tax_base_amount product_id product_uom_id quantity price_unit discount price_subtotal price_total \
+                 analytic_distribution"
             }
             Self::Journal => {
                 "name code type active default_account_id suspense_account_id currency_id company_id"
@@ -89,6 +101,9 @@ impl Model {
             Self::StatementLine => {
                 "payment_ref amount move_id is_reconciled name date ref state journal_id currency_id partner_id"
             }
+            Self::Tag => "name applicability",
+            Self::Tax => "name type_tax_use amount_type amount price_include tax_exigibility active",
+            Self::TaxShare => "tax_id document_type repartition_type factor_percent account_id tag_ids",
         }
     }
 
@@ -111,10 +126,12 @@ impl Model {
             "currency_id" => Some(Self::Currency),
             "debit_move_id" | "credit_move_id" => Some(Self::Item),
             "journal_id" => Some(Self::Journal),
-            "move_id" => Some(Self::Entry),
+            "move_id" | "reversed_entry_id" => Some(Self::Entry),
             "partner_id" => Some(Self::Partner),
             "payment_id" | "origin_payment_id" => Some(Self::Payment),
             "statement_line_id" => Some(Self::StatementLine),
+            "tax_id" | "tax_line_id" => Some(Self::Tax),
+            "tax_repartition_line_id" => Some(Self::TaxShare),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Making debits and credits meet (`account.move.line/reconcile`).
 
-use super::books::{Books, Partial, Source};
+use super::books::{Books, Entry, Partial, Source};
 use super::error::OdooError;
 
 impl Books {
@@ -147,9 +147,41 @@ impl Books {
             .sum();
         match self.invoice_residual(entry) {
             _ if !self.is_posted(entry) => "not_paid",
+            0 if self.met_credit_notes_only(entry) => "reversed",
             0 => "paid",
-            left if left < owed => "partial",
+            left if left.abs() < owed.abs() => "partial",
             _ => "not_paid",
+        }
+    }
+
+    /// Whether an invoice was not paid but taken back.
+    fn met_credit_notes_only(&self, entry: i64) -> bool {
+        let mut others = self
+            .partials
+            .iter()
+            .filter(|(_, partial)| partial.minor != 0)
+            .filter(|(_, partial)| {
+                self.items
+                    .get(partial.debit)
+                    .is_some_and(|item| item.entry == entry)
+            })
+            .filter_map(|(_, partial)| self.entries.get(self.items.get(partial.credit)?.entry))
+            .peekable();
+        let is_note = |other: &Entry| matches!(other.source, Source::CreditNote(_));
+        others.peek().is_some() && others.all(is_note)
+    }
+
+    /// Has a credit note meet what is open of its invoice, as Odoo does when one is posted.
+    pub(super) fn meet_invoice(&mut self, note: i64, invoice: i64) {
+        let on_receivable = |books: &Self, entry| {
+            let items = books.items_of(entry);
+            let found = items.filter(|(_, item)| books.is_receivable(item.account));
+            found.map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        for debit in on_receivable(self, invoice) {
+            for credit in on_receivable(self, note) {
+                self.meet(debit, credit);
+            }
         }
     }
 
@@ -184,7 +216,7 @@ impl Books {
     pub(super) fn payment_of(&self, entry: i64) -> Option<i64> {
         match self.entries.get(entry)?.source {
             Source::Payment(id) => Some(id),
-            Source::Invoice | Source::General | Source::StatementLine(_) => None,
+            Source::Invoice | Source::CreditNote(_) | Source::General | Source::StatementLine(_) => None,
         }
     }
 
@@ -192,7 +224,7 @@ impl Books {
     pub(super) fn line_of(&self, entry: i64) -> Option<i64> {
         match self.entries.get(entry)?.source {
             Source::StatementLine(id) => Some(id),
-            Source::Invoice | Source::General | Source::Payment(_) => None,
+            Source::Invoice | Source::CreditNote(_) | Source::General | Source::Payment(_) => None,
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum ExceptionKind {
     DoublePayment,
     /// The outcome of an operation could not be found out in the time allowed.
     OutcomeUnknown,
-    /// The charge or refund settles in another currency than it was made in, which is not booked yet.
+    /// The charge or refund settles in another currency than it was made in. Opened before such lines could be booked, and kept for those.
     SettlementCurrencyDiffers,
     /// A refund failed after Odoo's books recorded it.
     RefundFailed,

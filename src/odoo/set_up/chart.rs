@@ -10,6 +10,7 @@ use crate::sink::SinkError;
 use super::super::client::Database;
 use super::super::error::{refused, unreachable};
 use super::super::wire::Link;
+use super::taxes::Tax;
 
 /// A company as it stands now.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Chart {
     pub(super) journals: Vec<Journal>,
     pub(super) lines: Vec<MethodLine>,
     pub(super) currencies: Vec<KnownCurrency>,
+    /// Those on purchases, where they were asked for.
+    pub(super) taxes: Vec<Tax>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,6 +190,7 @@ impl Chart {
                 .search("account.payment.method.line", domain, &fields)
                 .await?,
             currencies: all(odoo, "res.currency", &["name", "active", "rate_ids"]).await?,
+            taxes: Vec::new(),
         })
     }
 
@@ -244,7 +248,7 @@ async fn accounts(odoo: &Database<'_>) -> Result<Vec<Account>, SinkError> {
 }
 
 /// All records of a model, archived ones too.
-async fn all<T: serde::de::DeserializeOwned>(
+pub(super) async fn all<T: serde::de::DeserializeOwned>(
     odoo: &Database<'_>,
     model: &str,
     fields: &[&str],

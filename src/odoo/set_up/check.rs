@@ -5,8 +5,8 @@ use crate::sink::{Books, Role, SinkError};
 
 use super::super::client::Database;
 use super::chart::{Chart, Journal};
-use super::journals;
 use super::roles::needed;
+use super::{journals, taxes};
 
 /// What does not fit any more, in words with what to do; in the same order every time.
 pub(in super::super) async fn check(odoo: &Database<'_>, books: &Books) -> Result<Vec<String>, SinkError> {
@@ -14,7 +14,10 @@ pub(in super::super) async fn check(odoo: &Database<'_>, books: &Books) -> Resul
         company_id: Some(books.company_id),
         ..*odoo
     };
-    let chart = Chart::read(odoo, books.company_id).await?;
+    let mut chart = Chart::read(odoo, books.company_id).await?;
+    if books.fee_tax.is_some() {
+        chart.taxes = taxes::read(odoo).await?;
+    }
     let Some(journal) = chart.journal(books.journal_id) else {
         return Ok(vec![format!(
             "journal {} is gone: `quittance odoo setup` finds or makes another one",
@@ -42,6 +45,7 @@ pub(in super::super) async fn check(odoo: &Database<'_>, books: &Books) -> Resul
         books.outstanding_payments_id,
     ));
     found.extend(accounts(&chart, books));
+    found.extend(taxes::check(&chart, books));
     let own = chart.company.currency_id.name();
     if let Some(company_currency) = books
         .company_currency
@@ -108,7 +112,9 @@ fn accounts(chart: &Chart, books: &Books) -> Vec<String> {
     let mut found = Vec::new();
     for spec in needed(books.lost_disputes) {
         let waits = matches!(spec.role, Role::OutstandingReceipts | Role::OutstandingPayments);
-        let Some(id) = spec.of_books(books).filter(|_| !waits) else {
+        // A tax may be kept on an account of any type, and is looked at with it.
+        let is_taxed = spec.role == Role::Ledger(LedgerAccount::FeeTax) && books.fee_tax.is_some();
+        let Some(id) = spec.of_books(books).filter(|_| !waits && !is_taxed) else {
             continue;
         };
         match chart.account(Some(id)) {

@@ -226,6 +226,8 @@ fn books(
         general_journal_id: None,
         bank: None,
         lost_disputes: plan.request.lost_disputes,
+        fee_tax: None,
+        credit_notes: false,
     })
 }
 

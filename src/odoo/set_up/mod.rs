@@ -9,6 +9,7 @@ mod check;
 mod journals;
 mod plan;
 mod roles;
+mod taxes;
 
 use std::collections::BTreeSet;
 
@@ -48,7 +49,10 @@ pub(super) async fn set_up(
     let mut made: BTreeSet<String> = BTreeSet::new();
     let mut refusal = None;
     for _ in 0..ROUNDS {
-        let chart = Chart::read(odoo, company_id).await?;
+        let mut chart = Chart::read(odoo, company_id).await?;
+        if taxes::are_needed(request, known) {
+            chart.taxes = taxes::read(odoo).await?;
+        }
         let mut plan = Plan::make(&chart, request, known)?;
         if !plan.actions.is_empty() && made.is_empty() {
             plan.problems.extend(missing_rights(odoo, &plan.actions).await?);

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::ledger::LedgerAccount;
 use crate::domain::money::Currency;
-use crate::sink::{BankJournal, Books, Role, SetUpReport, SetUpRequest, SinkError, Step, StepState};
+use crate::sink::{BankJournal, Books, FeeTax, Role, SetUpReport, SetUpRequest, SinkError, Step, StepState};
 
 use super::super::load::external_id;
-use super::chart::{Chart, Journal};
-use super::journals;
+use super::chart::{Account, Chart, Journal};
 use super::roles::{Spec, needed, word};
+use super::{journals, taxes};
+
+const FEE_TAX: Role = Role::Ledger(LedgerAccount::FeeTax);
 
 /// Something that is to be done in Odoo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub(super) struct Plan<'a> {
     /// The account of each role, where it is there.
     pub(super) accounts: BTreeMap<Role, i64>,
     pub(super) books: Vec<(Currency, Books)>,
+    /// The tax on fees, and where it is kept.
+    pub(super) fee_tax: Option<(FeeTax, i64)>,
     taken: BTreeSet<String>,
 }
 
@@ -72,6 +76,7 @@ impl<'a> Plan<'a> {
             notes: Vec::new(),
             accounts: BTreeMap::new(),
             books: Vec::new(),
+            fee_tax: None,
             taken: chart
                 .accounts
                 .iter()
@@ -79,6 +84,13 @@ impl<'a> Plan<'a> {
                 .collect(),
         };
         let currencies = plan.currencies();
+        plan.fee_tax = taxes::plan(&mut plan, known);
+        let was_on = known.first().is_some_and(|books| books.credit_notes);
+        let credit_notes = request.credit_notes.unwrap_or(was_on);
+        if credit_notes {
+            let note = "refunds make credit notes: the sale that a customer got money back of is taken back";
+            plan.notes.push(note.to_owned());
+        }
         for spec in needed(request.lost_disputes) {
             plan.role(spec, known)?;
         }
@@ -89,6 +101,8 @@ impl<'a> Plan<'a> {
             if let Some(mut books) = journals::plan(&mut plan, currency)? {
                 books.general_journal_id = general;
                 books.bank.clone_from(&bank);
+                books.fee_tax = plan.fee_tax.as_ref().map(|(tax, _)| tax.clone());
+                books.credit_notes = credit_notes;
                 plan.books.push((currency, books));
             }
         }
@@ -181,6 +195,8 @@ impl<'a> Plan<'a> {
                 return Ok(());
             }
             named
+        } else if let (FEE_TAX, Some((_, account_id))) = (spec.role, &self.fee_tax) {
+            chart.account(Some(*account_id))
         } else {
             let mut before = known.iter().filter_map(|books| spec.of_books(books));
             before
@@ -194,7 +210,11 @@ impl<'a> Plan<'a> {
                 .or_else(|| chart.account(spec.of_company(&chart.company)))
         };
         if let Some(account) = found {
-            self.problems.extend(spec.complaint(account));
+            match &self.fee_tax {
+                // A tax may be kept on an account of any type.
+                Some((_, own)) if spec.role == FEE_TAX => self.problems.extend(other_account(account, *own)),
+                Some(_) | None => self.problems.extend(spec.complaint(account)),
+            }
             self.accounts.insert(spec.role, account.id);
             self.found(account.words(), spec.purpose.to_owned());
             return Ok(());
@@ -308,4 +328,14 @@ impl<'a> Plan<'a> {
             books: self.books,
         }
     }
+}
+
+/// Refuses an account for the tax on fees that is not the tax's own.
+fn other_account(account: &Account, own: i64) -> Option<String> {
+    (account.id != own).then(|| {
+        format!(
+            "{} is not the account of the tax on fees: name none, or a tax that is kept there",
+            account.words()
+        )
+    })
 }

@@ -335,13 +335,13 @@ mod tests {
         audit.books.lines.push(line(-207));
         assert_eq!(
             audit.differences(),
-            ["Stripe's txn_1 is [-207, 12100] there and [-207, -207, 12100] in Odoo"]
+            ["Stripe's txn_1 is 11893 there and [11893, -207] in Odoo"]
         );
 
         audit.books.lines.clear();
         assert_eq!(
             audit.differences(),
-            ["Stripe's txn_1 is [-207, 12100] there and [] in Odoo"]
+            ["Stripe's txn_1 is 11893 there and [] in Odoo"]
         );
     }
 
