@@ -64,7 +64,8 @@ end $$;
 -- And for queues: what a worker sees of all merchants to find what is due, and what it changes to take it up.
 create function quittance_dispatch(of regclass, seen text, changed text default null) returns void language plpgsql as $$
 begin
-    execute format('create policy dispatch on %s to quittance_dispatch using (true)', of);
+    -- Policies hold for members of a role too, and the login is one: it must have taken the role on.
+    execute format('create policy dispatch on %s to quittance_dispatch using ((select current_user = ''quittance_dispatch''))', of);
     execute format('grant select (%s) on %s to quittance_dispatch', seen, of);
     if changed is not null then
         execute format('grant update (%s) on %s to quittance_dispatch', changed, of);
@@ -173,13 +174,17 @@ select quittance_dispatch('expectation', 'merchant_id, id, due_at');
 create function keep_webhook_events(
     merchants uuid[], accounts uuid[], happened timestamptz[], event_ids text[], ids uuid[], kinds text[], objects text[],
     versions text[], sources text[], payloads bytea[]
-) returns void language plpgsql set role to 'quittance_app' set quittance.merchants to '' as $$
+) returns void language plpgsql set role to 'quittance_app' as $$
+declare
+    -- Of the transaction that it may be part of, which goes on as it was.
+    before text := coalesce(current_setting('quittance.merchants', true), '');
 begin
     perform set_config('quittance.merchants', (select string_agg(distinct merchant::text, ',') from unnest(merchants) merchant), true);
     insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id, api_version, source,
             payload_sealed)
         select * from unnest(merchants, accounts, happened, event_ids, ids, kinds, objects, versions, sources, payloads)
         on conflict do nothing;
+    perform set_config('quittance.merchants', before, true);
 end $$;
 
 -- Who takes a checkpoint holds the ledger for a moment. The right to lock a table is the right to change it, which nobody has here

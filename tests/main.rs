@@ -29,5 +29,6 @@ mod reconciliation;
 mod startup;
 mod stripe;
 mod support;
+mod tenancy;
 mod webhooks;
 mod workers;

@@ -160,12 +160,18 @@ impl Db {
     }
 
     /// One message to the server, and one back. The values are ours: ids and hexadecimals.
+    ///
+    /// It goes on without its caller: sqlx does not undo a `begin` that is given up half-way, and whoever had the connection next
+    /// would go on in a transaction that is for somebody else.
     async fn begin_as(&self, how: &str, role: Role, named: &[(&str, &str)]) -> Result<Tx, StoreError> {
         let mut sql = format!("{how}; set local role {}", role.name());
         for (name, value) in named {
             let _never_fails = write!(sql, "; set local quittance.{name} = '{value}'");
         }
-        Ok(self.0.begin_with(AssertSqlSafe(sql)).await?)
+        let pool = self.0.clone();
+        #[expect(clippy::disallowed_methods, reason = "it writes nothing: nobody has to wait for it")]
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
+        Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 }
 

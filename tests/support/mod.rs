@@ -26,6 +26,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 pub(crate) use wait::{eventually, eventually_within, try_within};
 
@@ -34,6 +35,14 @@ pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_of_quittance";
 
 /// 32 bytes that seal the secrets of tests.
 pub(crate) const SEALING_KEY: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
+
+/// A few connections as the login of a database, beside the service's.
+pub(crate) fn as_the_login(url: &str) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(4)
+        .connect_lazy(url)
+        .unwrap()
+}
 
 /// A database of its own, migrated.
 pub(crate) async fn database() -> String {
@@ -95,6 +104,7 @@ pub(crate) struct TestApp {
     pub(crate) account: ProviderAccountId,
     pub(crate) stripe: PretendStripe,
     pub(crate) odoo: Option<PretendOdoo>,
+    /// Every row of every merchant: the cluster's own login, which is bound by nothing.
     pub(crate) db: PgPool,
     application: Option<Application>,
     http: reqwest::Client,
@@ -206,7 +216,7 @@ impl TestApp {
             account: account.id,
             stripe,
             odoo,
-            db: app.db.clone(),
+            db: as_the_login(&url),
             application: Some(application),
             http: reqwest::Client::new_for_tests(),
         };

@@ -170,7 +170,8 @@ pub struct Leased {
     pub merchant_id: MerchantId,
     provider_account_id: ProviderAccountId,
     created: OffsetDateTime,
-    event_id: String,
+    /// The provider's id of it.
+    pub event_id: String,
     id: WebhookEventId,
     received_at: OffsetDateTime,
     attempts: i32,
