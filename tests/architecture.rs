@@ -103,7 +103,7 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
         ("stripe_client_core", &["stripe"]),
         ("std::env::", &["config"]),
         ("now_utc", &["app"]),
-        ("reqwest::Client::builder", &["odoo", "stripe"]),
+        ("reqwest::Client::builder", &["odoo", "stripe", "vault"]),
         ("VerifiedWebhook::new", &["stripe"]),
         ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),

@@ -20,8 +20,10 @@ use crate::store::api_keys::ApiKey;
 /// Adds a merchant.
 pub async fn add_merchant(app: &App, name: &str) -> Result<MerchantId, AppError> {
     let id = MerchantId::generate();
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::merchants::insert(&mut conn, id, name, app.clock.now()).await?;
+    let mut tx = app.begin().await?;
+    store::merchants::insert(&mut tx, id, name, app.clock.now()).await?;
+    store::data_keys::insert_first(&mut tx, &app.sealer, id).await?;
+    commit(tx).await?;
     Ok(id)
 }
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod exceptions;
+mod keys;
 mod odoo;
 mod odoo_instances;
 mod outbox;
@@ -13,6 +14,7 @@ mod whose;
 use clap::Subcommand;
 use events::EventsCommand;
 use exceptions::ExceptionsCommand;
+use keys::KeysCommand;
 use odoo::OdooCommand;
 use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
@@ -56,6 +58,9 @@ pub(crate) enum Administer {
     /// Payouts, line by line.
     #[command(subcommand)]
     Payouts(PayoutsCommand),
+    /// The keys that secrets are sealed with.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Differences that a person must see.
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
@@ -118,6 +123,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         Administer::Reconcile(command) => command.run(app).await?,
         Administer::Audit(command) => command.run(app).await?,
         Administer::Payouts(command) => payouts::run(app, command).await?,
+        Administer::Keys(command) => keys::run(app, command).await?,
         Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })
 }

@@ -228,6 +228,7 @@ impl From<AppError> for Problem {
             AppError::Opening(refused) => conflict("opening_refused", refused.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
+            AppError::Store(StoreError::Crypto(error)) if error.may_pass() => Self::unavailable(),
             AppError::Store(_)
             | AppError::Interrupted(_)
             | AppError::UnknownProvider(_)

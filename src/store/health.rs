@@ -32,7 +32,7 @@ pub async fn key_opens(conn: &mut PgConnection, sealer: &Sealer) -> Result<bool,
     };
     match super::provider_accounts::get(conn, sealer, merchant, id).await {
         Ok(_) => Ok(true),
-        Err(StoreError::Crypto(_)) => Ok(false),
+        Err(StoreError::Crypto(error)) if !error.may_pass() => Ok(false),
         Err(error) => Err(error),
     }
 }
