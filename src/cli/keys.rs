@@ -18,6 +18,8 @@ pub(crate) enum KeysCommand {
         #[arg(long, requires = "data_keys")]
         merchant: Option<MerchantId>,
     },
+    /// Unwrap a data key and open what it sealed, and say how long each took.
+    Check,
     /// Count what is sealed with which key, and say which may be taken out of the settings.
     Status,
 }
@@ -43,6 +45,14 @@ pub(super) async fn run(app: &App, command: KeysCommand) -> anyhow::Result<Value
                 "held": done.held,
             })
         }
+        KeysCommand::Check => match keys::measure(app).await? {
+            Some(measured) => json!({
+                "key_encryption_key": measured.kek,
+                "unwrap_us": u64::try_from(measured.unwrap.as_micros())?,
+                "open_cached_ns": u64::try_from(measured.open.as_nanos())?,
+            }),
+            None => json!({ "key_encryption_key": null }),
+        },
         KeysCommand::Status => status(&keys::status(app).await?),
     })
 }

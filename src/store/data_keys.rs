@@ -152,7 +152,8 @@ impl Sealer {
         }
         let mut row = find_newest(conn, merchant).await?;
         if row.is_none() {
-            insert_first(conn, self, merchant).await?;
+            let (_, wrapped) = self.ring().generate(first_place(merchant)).await?;
+            insert_first(conn, merchant, &wrapped).await?;
             row = find_newest(conn, merchant).await?;
         }
         let row = row.ok_or(StoreError::NotFound)?;
@@ -192,26 +193,30 @@ async fn find_newest(conn: &mut PgConnection, merchant: MerchantId) -> Result<Op
     )
 }
 
-/// Makes a merchant's first data key, unless it has one.
+/// The place of a merchant's first data key.
+#[must_use]
+pub const fn first_place(merchant: MerchantId) -> KeyPlace {
+    KeyPlace {
+        merchant: merchant.uuid(),
+        version: 1,
+    }
+}
+
+/// Gives a merchant its first data key, unless it has one.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] where there is no such merchant.
 pub async fn insert_first(
     conn: &mut PgConnection,
-    sealer: &Sealer,
     merchant: MerchantId,
+    wrapped: &Wrapped,
 ) -> Result<(), StoreError> {
-    let place = KeyPlace {
-        merchant: merchant.uuid(),
-        version: 1,
-    };
-    let (_, wrapped) = sealer.ring().generate(place).await?;
     sqlx::query(
         "insert into data_key (merchant_id, version, kek_id, wrapped) values ($1, 1, $2, $3) on conflict do nothing",
     )
     .bind(merchant)
-    .bind(wrapped.kek)
-    .bind(wrapped.bytes)
+    .bind(&wrapped.kek)
+    .bind(&wrapped.bytes)
     .execute(conn)
     .await?;
     Ok(())

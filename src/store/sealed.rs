@@ -101,7 +101,7 @@ impl SealedColumn {
         }
     }
 
-    /// The next `limit` rows of a merchant's after a key: their keys, and what is sealed otherwise than with that header.
+    /// The next `limit` rows of a merchant's after a key: their keys, and what does not begin with that header.
     pub async fn list(
         &self,
         conn: &mut PgConnection,

@@ -46,7 +46,12 @@ async fn a_value_moved_to_another_row_column_table_or_merchant_does_not_open() {
         for elsewhere in &all {
             if (elsewhere.column, &elsewhere.key) != (value.column, &value.key) {
                 let opened = app.sealer.open(&mut conn, elsewhere.place(), &value.sealed).await;
-                assert!(opened.is_err(), "{:?} opened as {:?}", value.place(), elsewhere.place());
+                assert!(
+                    opened.is_err(),
+                    "{:?} opened as {:?}",
+                    value.place(),
+                    elsewhere.place()
+                );
             }
         }
         let theirs = value.column.place_of(other, &value.key).unwrap();
@@ -109,7 +114,9 @@ async fn opening_asks_the_database_once_and_then_never_again() {
     let all = values(&test.db).await;
     let used = sealer(&[SEALING_KEY]);
     let mut conn = test.db.acquire().await.unwrap();
-    used.open(&mut conn, all[0].place(), &all[0].sealed).await.unwrap();
+    used.open(&mut conn, all[0].place(), &all[0].sealed)
+        .await
+        .unwrap();
     sqlx::query("alter table data_key rename to out_of_reach")
         .execute(&mut *conn)
         .await
@@ -118,7 +125,12 @@ async fn opening_asks_the_database_once_and_then_never_again() {
         used.open(&mut conn, value.place(), &value.sealed).await.unwrap();
     }
     let fresh = sealer(&[SEALING_KEY]);
-    assert!(fresh.open(&mut conn, all[0].place(), &all[0].sealed).await.is_err());
+    assert!(
+        fresh
+            .open(&mut conn, all[0].place(), &all[0].sealed)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -131,11 +143,17 @@ async fn a_data_key_that_was_rolled_back_seals_nothing_afterwards() {
     drop_data_keys(&mut conn).await;
     let mut tx = sqlx::Connection::begin(&mut *conn).await.unwrap();
     let lost = used.seal(&mut tx, place, b"first").await.unwrap();
-    assert_eq!(used.open(&mut tx, place, &lost).await.unwrap().as_slice(), b"first");
+    assert_eq!(
+        used.open(&mut tx, place, &lost).await.unwrap().as_slice(),
+        b"first"
+    );
     tx.rollback().await.unwrap();
     let kept = used.seal(&mut conn, place, b"second").await.unwrap();
     let fresh = sealer(&[SEALING_KEY]);
     let opened = fresh.open(&mut conn, place, &kept).await.unwrap();
     assert_eq!(opened.as_slice(), b"second", "another process opens it");
-    assert!(used.open(&mut conn, place, &lost).await.is_err(), "its key is gone with its row");
+    assert!(
+        used.open(&mut conn, place, &lost).await.is_err(),
+        "its key is gone with its row"
+    );
 }

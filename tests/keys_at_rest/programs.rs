@@ -53,9 +53,17 @@ impl Shop {
             let mut hash = [0; 32];
             hash[..4].copy_from_slice(&number.to_be_bytes());
             let (merchant, operation) = (self.merchant, OperationId::generate());
-            store::idempotency_records::insert(&mut tx, merchant, &hash, &fingerprint, operation, now(), now())
-                .await
-                .unwrap();
+            store::idempotency_records::insert(
+                &mut tx,
+                merchant,
+                &hash,
+                &fingerprint,
+                operation,
+                now(),
+                now(),
+            )
+            .await
+            .unwrap();
             let body = number.to_string();
             store::idempotency_records::finish(&mut tx, &sealer, merchant, &hash, 201, body.as_bytes())
                 .await
@@ -113,7 +121,10 @@ async fn a_rotation_that_is_killed_is_taken_up_where_it_stopped() {
     assert_eq!(status["data_keys"]["merchants_in_rotation"], 1, "{status:#}");
 
     let done = shop.run(&ROTATE).await;
-    assert_eq!((&done["resumed"], &done["new_data_keys"]), (&json!(true), &json!(0)));
+    assert_eq!(
+        (&done["resumed"], &done["new_data_keys"]),
+        (&json!(true), &json!(0))
+    );
     assert!(done["resealed"].as_i64().unwrap() >= left, "{done}");
     assert_eq!((shop.answers_of(2).await, shop.versions().await), (1_000, 2));
     assert_eq!(opened(&shop.db, &[SEALING_KEY]).await, before);
@@ -157,16 +168,24 @@ async fn a_key_is_replaced_while_the_service_runs_and_the_old_one_is_needed_no_m
             .with("QUITTANCE_SEALING_KEYS_PREVIOUS", previous)
     };
     // First every process may unwrap with the new key, then it wraps.
-    let replica = shop.quittance.replica(&shop.quittance.log().with_extension("old.log"));
+    let replica = shop
+        .quittance
+        .replica(&shop.quittance.log().with_extension("old.log"));
     let old = named(&replica.unwrap(), SEALING_KEY, OTHER_KEY);
     let serving = old.serve(&["--with-worker"]).await.unwrap();
     let new = named(&shop.quittance, OTHER_KEY, SEALING_KEY);
     let done = new.run(&["keys", "rotate"], &[]).await.unwrap();
-    assert_eq!((&done["rewrapped"], &done["key_encryption_key"]), (&json!(1), &json!(id(OTHER_KEY))));
+    assert_eq!(
+        (&done["rewrapped"], &done["key_encryption_key"]),
+        (&json!(1), &json!(id(OTHER_KEY)))
+    );
     let again = new.run(&["keys", "rotate"], &[]).await.unwrap();
     assert_eq!(again["rewrapped"], 0);
     let ready = reqwest::get(format!("{}/readyz", old.url())).await.unwrap();
-    assert!(ready.status().is_success(), "who runs with the old key first goes on");
+    assert!(
+        ready.status().is_success(),
+        "who runs with the old key first goes on"
+    );
     serving.stop().await.unwrap();
 
     let status = new.run(&["keys", "status"], &[]).await.unwrap();
@@ -174,7 +193,10 @@ async fn a_key_is_replaced_while_the_service_runs_and_the_old_one_is_needed_no_m
     let of = |key| keks.iter().find(|kek| kek["id"] == id(key)).unwrap();
     assert_eq!(of(SEALING_KEY)["may_be_removed"], true, "{status:#}");
     assert_eq!(of(SEALING_KEY)["data_keys"], 0);
-    assert_eq!((&of(OTHER_KEY)["current"], &of(OTHER_KEY)["data_keys"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&of(OTHER_KEY)["current"], &of(OTHER_KEY)["data_keys"]),
+        (&json!(true), &json!(1))
+    );
 
     let alone = shop.quittance.clone().with("QUITTANCE_SEALING_KEY", OTHER_KEY);
     alone.serve(&[]).await.unwrap().stop().await.unwrap();
@@ -189,11 +211,23 @@ async fn a_wrong_key_stops_the_start_with_one_line_and_nothing_is_lost() {
     shop.keep_answers(10).await;
     let before = opened(&shop.db, &[SEALING_KEY]).await;
     let wrong = shop.quittance.clone().with("QUITTANCE_SEALING_KEY", OTHER_KEY);
-    for command in [&["serve"][..], &["worker"], &["keys", "rotate"], &ROTATE, &["keys", "status"]] {
+    for command in [
+        &["serve"][..],
+        &["worker"],
+        &["keys", "rotate"],
+        &ROTATE,
+        &["keys", "status"],
+    ] {
         let said = wrong.run(command, &[]).await.unwrap_err().to_string();
         let line = said.split_once("quittance: ").map(|(_, line)| line).unwrap();
-        assert!(line.starts_with("QUITTANCE_SEALING_KEY: 1 data keys are wrapped by "), "{said}");
-        assert!(line.contains(&id(SEALING_KEY)) && line.contains("QUITTANCE_SEALING_KEYS_PREVIOUS"), "{said}");
+        assert!(
+            line.starts_with("QUITTANCE_SEALING_KEY: 1 data keys are wrapped by "),
+            "{said}"
+        );
+        assert!(
+            line.contains(&id(SEALING_KEY)) && line.contains("QUITTANCE_SEALING_KEYS_PREVIOUS"),
+            "{said}"
+        );
         assert_eq!(line.lines().count(), 1, "{said}");
         assert!(!line.contains(OTHER_KEY), "{said}");
     }
@@ -212,7 +246,22 @@ async fn keys_come_from_a_file_of_which_the_first_wraps() {
         .with("QUITTANCE_SEALING_PROVIDER", "file")
         .with("QUITTANCE_SEALING_KEY_FILE", file.to_str().unwrap());
     let done = of_file.run(&["keys", "rotate"], &[]).await.unwrap();
-    assert_eq!((&done["rewrapped"], &done["key_encryption_key"]), (&json!(1), &json!(id(OTHER_KEY))));
+    assert_eq!(
+        (&done["rewrapped"], &done["key_encryption_key"]),
+        (&json!(1), &json!(id(OTHER_KEY)))
+    );
     std::fs::write(&file, format!("{OTHER_KEY}\n")).unwrap();
     of_file.serve(&[]).await.unwrap().stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_tells_how_long_a_key_takes_and_not_what_it_is() {
+    let shop = Shop::set_up("check").await;
+    let checked = shop.run(&["keys", "check"]).await;
+    assert_eq!(checked["key_encryption_key"], id(SEALING_KEY));
+    assert!(checked["unwrap_us"].as_u64().unwrap() > 0);
+    assert!(
+        checked["open_cached_ns"].as_u64().unwrap() < 1_000_000,
+        "{checked}"
+    );
 }

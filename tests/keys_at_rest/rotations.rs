@@ -19,7 +19,10 @@ async fn what_an_earlier_version_sealed_opens_and_a_rotation_seals_it_anew() {
     age(&test.db).await;
     let before = opened(&test.db, &[SEALING_KEY]).await;
     let (single, current, retired) = sums(app).await;
-    assert!(single > 10 && current + retired == 0, "{single} {current} {retired}");
+    assert!(
+        single > 10 && current + retired == 0,
+        "{single} {current} {retired}"
+    );
     prepare(app).await.unwrap();
     assert_eq!(test.count("data_key").await, 1, "a start makes the data key");
 
@@ -70,7 +73,7 @@ async fn what_is_written_is_sealed_with_the_newest_key_and_old_ones_still_open()
 
 #[tokio::test]
 async fn while_payments_and_webhooks_go_on_rotations_lose_nothing_and_leave_nothing_behind() {
-    let test = filled().await;
+    let test = TestApp::spawn().await;
     let app = test.application().app();
     let stop = AtomicBool::new(false);
     let shop = async |who: usize| {
@@ -86,7 +89,11 @@ async fn while_payments_and_webhooks_go_on_rotations_lose_nothing_and_leave_noth
             let id = payment["id"].as_str().unwrap();
             test.until(id, "authorized").await;
             let captured = test
-                .post(&format!("/v1/payments/{id}/capture"), &format!("c-{id}"), &json!({}))
+                .post(
+                    &format!("/v1/payments/{id}/capture"),
+                    &format!("c-{id}"),
+                    &json!({}),
+                )
                 .await;
             captured.expect(StatusCode::OK);
             paid.push(payment);
@@ -169,7 +176,10 @@ async fn a_row_that_is_held_is_left_to_who_holds_it_and_nobody_waits() {
     assert_eq!(done.held, 1);
     tx.rollback().await.unwrap();
     let resumed = rotate_data_keys(app, None).await.unwrap();
-    assert_eq!((resumed.resumed, resumed.new_data_keys, resumed.resealed), (true, 0, 1));
+    assert_eq!(
+        (resumed.resumed, resumed.new_data_keys, resumed.resealed),
+        (true, 0, 1)
+    );
     assert_eq!(sums(app).await.2, 0);
     assert_eq!(test.count("data_key").await, 2);
 }
@@ -188,7 +198,10 @@ async fn status_says_what_is_where_and_which_key_may_go() {
     );
     for column in &status.columns {
         let counts = &column.counts;
-        assert!(counts.current > 0 && counts.retired + counts.single_key == 0, "{column:?}");
+        assert!(
+            counts.current > 0 && counts.retired + counts.single_key == 0,
+            "{column:?}"
+        );
         assert_eq!(counts.by_version.get(&1), Some(&counts.current));
         assert_eq!(counts.by_kek.get(&id(SEALING_KEY)), Some(&counts.current));
     }

@@ -70,7 +70,10 @@ async fn fill(test: &TestApp) {
         .await
         .expect(StatusCode::CREATED);
     let ada = json!({ "partner": "1", "name": "Ada" });
-    let customer = test.post("/v1/customers", "ada", &ada).await.expect(StatusCode::OK);
+    let customer = test
+        .post("/v1/customers", "ada", &ada)
+        .await
+        .expect(StatusCode::OK);
     test.post("/v1/setups", "setup", &json!({ "customer": customer["id"] }))
         .await
         .expect(StatusCode::CREATED);
@@ -139,7 +142,10 @@ fn seal_single(place: Place, plain: &[u8]) -> Vec<u8> {
     aad.extend_from_slice(place.row.as_bytes());
     aad.extend_from_slice(format!("{}.{}", place.table, place.column).as_bytes());
     let cipher = Aes256Gcm::new_from_slice(&BASE64_STANDARD.decode(SEALING_KEY).unwrap()).unwrap();
-    let payload = Payload { msg: plain, aad: &aad };
+    let payload = Payload {
+        msg: plain,
+        aad: &aad,
+    };
     let text = cipher.encrypt(&Nonce::from([7; 12]), payload).unwrap();
     [&[1][..], &[7; 12], &text].concat()
 }
@@ -169,7 +175,8 @@ pub(super) async fn drop_data_keys(conn: &mut PgConnection) {
 /// How many values are sealed with the one key, with newest data keys, and with retired ones.
 pub(super) async fn sums(app: &App) -> (i64, i64, i64) {
     let status: KeyStatus = status(app).await.unwrap();
-    let sum = |f: fn(&store::sealed::Counts) -> i64| status.columns.iter().map(|column| f(&column.counts)).sum();
+    let sum =
+        |f: fn(&store::sealed::Counts) -> i64| status.columns.iter().map(|column| f(&column.counts)).sum();
     (
         sum(|counts| counts.single_key),
         sum(|counts| counts.current),

@@ -3,22 +3,28 @@
 //! A rotation runs while the service does, may be killed at any moment and taken up again, and several may run at once: each write stands
 //! only where what it replaces still does.
 
+mod measure;
 mod rotate;
 mod status;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use zeroize::Zeroizing;
 
-use super::{App, AppError};
-use crate::crypto::{CryptoError, KekError};
+use super::{App, AppError, commit};
+use crate::crypto::{CryptoError, KekError, Wrapped};
 use crate::domain::ids::MerchantId;
 use crate::store::webhook_events::WebhookEvent;
 use crate::store::{self, MIGRATOR, StoreError};
 
+pub use measure::{Measured, measure};
 pub use rotate::{Resealed, Rewrapped, rewrap, rotate_data_keys};
 pub use status::{ColumnStatus, KekStatus, KeyStatus, status};
 
 /// How many merchants one transaction is about.
 const MERCHANTS: usize = 500;
+
+/// How many data keys are with their key-encryption key's holder at once.
+const IN_FLIGHT: usize = 32;
 
 /// Why the keys in the settings cannot be used with this database: one line that says what to set.
 #[derive(Debug, thiserror::Error)]
@@ -95,11 +101,30 @@ async fn make_missing(app: &App, merchants: &[MerchantId]) -> Result<(), AppErro
     for chunk in merchants.chunks(MERCHANTS) {
         let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
         let without = store::data_keys::list_without(&mut conn, chunk).await?;
-        for merchant in without {
-            store::data_keys::insert_first(&mut conn, &app.sealer, merchant).await?;
+        drop(conn);
+        let made: Vec<(MerchantId, Wrapped)> = stream::iter(without)
+            .map(|merchant| first_of(app, merchant))
+            .buffer_unordered(IN_FLIGHT)
+            .try_collect()
+            .await?;
+        if made.is_empty() {
+            continue;
         }
+        let mut tx = app.begin().await?;
+        for (merchant, wrapped) in made {
+            store::data_keys::insert_first(&mut tx, merchant, &wrapped).await?;
+        }
+        commit(tx).await?;
     }
     Ok(())
+}
+
+/// A merchant's first data key, wrapped: to be written with [`store::data_keys::insert_first`], in a transaction that begins after it is
+/// made.
+pub(super) async fn first_of(app: &App, merchant: MerchantId) -> Result<(MerchantId, Wrapped), AppError> {
+    let place = store::data_keys::first_place(merchant);
+    let (_, wrapped) = app.sealer.ring().generate(place).await?;
+    Ok((merchant, wrapped))
 }
 
 /// The bytes of an event. A connection is taken only where its data key is not in hand.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use time::OffsetDateTime;
 
-use super::{MERCHANTS, make_missing};
+use super::{IN_FLIGHT, MERCHANTS, make_missing};
 use crate::app::{App, AppError, commit};
 use crate::crypto::{DataKey, KeyPlace, LEARNED_WITHIN, Wrapped};
 use crate::domain::ids::MerchantId;
@@ -13,9 +13,6 @@ use crate::store::data_keys::KeyRow;
 use crate::store::key_rounds::Newest;
 use crate::store::sealed::{Anew, SEALED, SealedColumn, SealedRow};
 use crate::store::{self, StoreError};
-
-/// How many data keys are with their key-encryption key's holder at once.
-const IN_FLIGHT: usize = 32;
 
 /// How many values are taken up at once: what is held in memory is so many times the largest body.
 const ROWS: i64 = 100;
