@@ -4,26 +4,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use quittance::app::keys::{prepare, rewrap, rotate_data_keys};
+use quittance::app::keys::{rewrap, rotate_data_keys};
 use quittance::domain::ids::MerchantId;
+use quittance::startup::{Application, Role};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::support::{age, filled, id, opened, sums, values};
-use crate::support::{SEALING_KEY, TestApp};
+use super::support::{age, filled, filled_in, id, opened, sums, values};
+use crate::support::{SEALING_KEY, TestApp, database, settings};
 
 #[tokio::test]
 async fn what_an_earlier_version_sealed_opens_and_a_rotation_seals_it_anew() {
-    let test = filled().await;
-    let app = test.application().app();
+    let url = database().await;
+    let mut test = filled_in(url.clone()).await;
+    test.stop().await;
     age(&test.db).await;
     let before = opened(&test.db, &[SEALING_KEY]).await;
+    let service = Application::start(&settings(&url), Role::Serve).await.unwrap();
+    let app = service.app();
     let (single, current, retired) = sums(app).await;
     assert!(
         single > 10 && current + retired == 0,
         "{single} {current} {retired}"
     );
-    prepare(app).await.unwrap();
     assert_eq!(test.count("data_key").await, 1, "a start makes the data key");
 
     let done = rotate_data_keys(app, None).await.unwrap();
@@ -34,6 +37,7 @@ async fn what_an_earlier_version_sealed_opens_and_a_rotation_seals_it_anew() {
     for value in values(&test.db).await {
         assert_eq!(value.sealed[..5], [2, 0, 0, 0, 2], "{:?}", value.place());
     }
+    service.stop().await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use crate::support::{SEALING_KEY, TestApp, Wishes, eventually};
+use crate::support::{SEALING_KEY, TestApp, Wishes, database, eventually};
 
 /// Another key than the one of tests.
 pub(super) const OTHER_KEY: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=";
@@ -40,8 +40,14 @@ pub(super) fn id(key: &str) -> String {
 
 /// The service with something in every sealed column.
 pub(super) async fn filled() -> TestApp {
+    filled_in(database().await).await
+}
+
+/// The same in a database.
+pub(super) async fn filled_in(database: String) -> TestApp {
     let test = TestApp::spawn_with(Wishes {
         odoo: true,
+        database: Some(database),
         ..Wishes::default()
     })
     .await;
@@ -77,9 +83,14 @@ async fn fill(test: &TestApp) {
     test.post("/v1/setups", "setup", &json!({ "customer": customer["id"] }))
         .await
         .expect(StatusCode::CREATED);
-    eventually(async || match test.count("webhook_event").await {
-        0 => Err("no event came".to_owned()),
-        _ => Ok(()),
+    eventually(async || {
+        let kept = test.count("webhook_event").await;
+        let due = test.count("webhook_event where due_at is not null").await;
+        if kept > 0 && due == 0 {
+            Ok(())
+        } else {
+            Err(format!("{due} of {kept} events are due"))
+        }
     })
     .await;
 }
@@ -150,7 +161,7 @@ fn seal_single(place: Place, plain: &[u8]) -> Vec<u8> {
     [&[1][..], &[7; 12], &text].concat()
 }
 
-/// Makes the database what an installation of an earlier version left: sealed with the one key, and no data keys.
+/// Makes the database, while no service runs over it, what an installation of an earlier version left: sealed with the one key, and no data keys.
 pub(super) async fn age(db: &PgPool) {
     let sealer = sealer(&[SEALING_KEY]);
     let mut conn = db.acquire().await.unwrap();
