@@ -1,7 +1,7 @@
 //! A key-encryption key in Vault's transit engine: it never leaves Vault, which wraps and unwraps for us.
 //!
 //! Source of the requests: the API documentation of Vault's transit secrets engine, `POST …/encrypt/:name` and `…/decrypt/:name` with
-//! `associated_data`. OpenBao serves the same.
+//! `associated_data`. `OpenBao` serves the same.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -133,7 +133,7 @@ impl TransitKek {
         format!("vault:{}/{}", self.mount, self.key)
     }
 
-    fn unavailable(&self, reason: impl ToString) -> KekError {
+    fn unavailable(&self, reason: &impl ToString) -> KekError {
         KekError::Unavailable {
             kek: self.name(),
             reason: reason.to_string(),
@@ -144,7 +144,7 @@ impl TransitKek {
         let text = tokio::fs::read_to_string(&self.token_file)
             .await
             .map(Zeroizing::new)
-            .map_err(|error| self.unavailable(format!("its token's file: {error}")))?;
+            .map_err(|error| self.unavailable(&format!("its token's file: {error}")))?;
         Ok(text.trim().to_owned().into())
     }
 
@@ -156,7 +156,7 @@ impl TransitKek {
         let url = self
             .address
             .join(&format!("v1/{}/{verb}/{}", self.mount, self.key))
-            .map_err(|error| self.unavailable(error))?;
+            .map_err(|error| self.unavailable(&error))?;
         let token = self.token().await?;
         let response = self
             .http
@@ -165,19 +165,19 @@ impl TransitKek {
             .json(body)
             .send()
             .await
-            .map_err(|error| self.unavailable(error.without_url()))?;
+            .map_err(|error| self.unavailable(&error.without_url()))?;
         match response.status() {
             StatusCode::OK => {}
             // What was wrapped for another place, or by another key.
             StatusCode::BAD_REQUEST if body.ciphertext.is_some() => {
                 return Err(KekError::Refused { kek: self.name() });
             }
-            status => return Err(self.unavailable(format!("Vault answered {status}"))),
+            status => return Err(self.unavailable(&format!("Vault answered {status}"))),
         }
         let reply: Reply<T> = response
             .json()
             .await
-            .map_err(|error| self.unavailable(error.without_url()))?;
+            .map_err(|error| self.unavailable(&error.without_url()))?;
         Ok(reply.data)
     }
 }
@@ -194,7 +194,7 @@ impl Kek for TransitKek {
     }
 
     async fn wrap(&self, place: KeyPlace, key: &KeyMaterial) -> Result<Wrapped, KekError> {
-        let plaintext = Zeroizing::new(BASE64_STANDARD.encode(&**key));
+        let plaintext = Zeroizing::new(BASE64_STANDARD.encode(key.as_slice()));
         let request = Request {
             plaintext: Some(&plaintext),
             ciphertext: None,
@@ -205,7 +205,7 @@ impl Kek for TransitKek {
             .strip_prefix("vault:v")
             .and_then(|rest| rest.split_once(':'))
             .and_then(|(version, _)| version.parse().ok())
-            .ok_or_else(|| self.unavailable("a ciphertext without a version"))?;
+            .ok_or_else(|| self.unavailable(&"a ciphertext without a version"))?;
         self.version.store(version, Ordering::Relaxed);
         Ok(Wrapped {
             kek: format!("{}:v{version}", self.name()),
@@ -247,7 +247,7 @@ impl Kek for TransitKek {
             Err(KekError::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
             Ok(_) => Err(self.unavailable(
-                "this Vault does not bind associated_data, or the key's type is no AEAD: use aes256-gcm96",
+                &"this Vault does not bind associated_data, or the key's type is no AEAD: use aes256-gcm96",
             )),
         }
     }

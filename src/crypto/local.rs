@@ -40,7 +40,7 @@ impl LocalKek {
         }
         key.copy_from_slice(&bytes);
         let hash = Sha256::new_with_prefix(b"quittance key-encryption key\0")
-            .chain_update(&*key)
+            .chain_update(key.as_slice())
             .finalize();
         let id = hash[..8]
             .iter()

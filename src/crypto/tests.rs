@@ -103,8 +103,8 @@ fn what_the_single_key_sealed_opens_with_it_also_when_it_is_a_previous_one() {
     let sealed = seal_single(&Cipher::new(&Zeroizing::new([1; 32])), &PLACE, b"sk_test_1");
     assert_eq!(Sealed::parse(&sealed).unwrap().version, None);
     let opens = |current, previous: Vec<Arc<dyn Kek>>| {
-        let sealer = Sealer::new(KeyRing::new(Arc::new(kek(current)), previous));
-        sealer
+        let opener = Sealer::new(KeyRing::new(Arc::new(kek(current)), previous));
+        opener
             .open_known(PLACE, &sealed)
             .unwrap()
             .map(|opened| opened.to_vec())
@@ -112,9 +112,9 @@ fn what_the_single_key_sealed_opens_with_it_also_when_it_is_a_previous_one() {
     assert_eq!(opens(1, vec![]).unwrap(), b"sk_test_1");
     assert_eq!(opens(2, vec![Arc::new(kek(1))]).unwrap(), b"sk_test_1");
     assert!(opens(2, vec![]).is_err());
-    let sealer = Sealer::new(KeyRing::new(Arc::new(kek(1)), vec![]));
+    let opener = Sealer::new(KeyRing::new(Arc::new(kek(1)), vec![]));
     for place in elsewhere() {
-        assert!(sealer.open_known(place, &sealed).unwrap().is_err(), "{place:?}");
+        assert!(opener.open_known(place, &sealed).unwrap().is_err(), "{place:?}");
     }
 }
 

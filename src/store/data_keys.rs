@@ -278,7 +278,7 @@ pub async fn update_wrapped(conn: &mut PgConnection, keys: &[(KeyRow, Wrapped)])
         .map(|(row, _)| stored(row.place.version))
         .collect::<Result<Vec<i32>, StoreError>>()?;
     let old: Vec<&[u8]> = keys.iter().map(|(row, _)| row.wrapped.bytes.as_slice()).collect();
-    let keks: Vec<&str> = keys.iter().map(|(_, new)| new.kek.as_str()).collect();
+    let names: Vec<&str> = keys.iter().map(|(_, new)| new.kek.as_str()).collect();
     let new: Vec<&[u8]> = keys.iter().map(|(_, new)| new.bytes.as_slice()).collect();
     let done = sqlx::query(
         "update data_key k set kek_id = n.kek_id, wrapped = n.wrapped
@@ -289,7 +289,7 @@ pub async fn update_wrapped(conn: &mut PgConnection, keys: &[(KeyRow, Wrapped)])
     .bind(merchants)
     .bind(versions)
     .bind(old)
-    .bind(keks)
+    .bind(names)
     .bind(new)
     .execute(conn)
     .await?;

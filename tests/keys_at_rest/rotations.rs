@@ -79,11 +79,11 @@ async fn what_is_written_is_sealed_with_the_newest_key_and_old_ones_still_open()
 async fn while_payments_and_webhooks_go_on_rotations_lose_nothing_and_leave_nothing_behind() {
     let test = TestApp::spawn().await;
     let app = test.application().app();
-    let stop = AtomicBool::new(false);
+    let ended = AtomicBool::new(false);
     let shop = async |who: usize| {
         let mut paid = Vec::new();
         let mut number = 0;
-        while !stop.load(Ordering::Relaxed) {
+        while !ended.load(Ordering::Relaxed) {
             number += 1;
             let payment = test
                 .create(&format!("T{who}-{number}"), json!({ "capture_method": "manual" }))
@@ -112,7 +112,7 @@ async fn while_payments_and_webhooks_go_on_rotations_lose_nothing_and_leave_noth
             rewrap(app).await.unwrap();
         }
         let sums = sums(app).await;
-        stop.store(true, Ordering::Relaxed);
+        ended.store(true, Ordering::Relaxed);
         sums
     };
     let (paid, (single, current, retired)) = tokio::join!(join_all((0..3).map(shop)), rotate);

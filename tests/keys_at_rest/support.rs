@@ -23,13 +23,13 @@ use crate::support::{SEALING_KEY, TestApp, Wishes, database, eventually};
 pub(super) const OTHER_KEY: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=";
 
 /// A sealer of its own, with nothing in hand: the first key wraps.
-pub(super) fn sealer(keys: &[&str]) -> Sealer {
-    let mut keks: Vec<LocalKek> = keys
+pub(super) fn sealer(texts: &[&str]) -> Sealer {
+    let mut parsed: Vec<LocalKek> = texts
         .iter()
         .map(|key| LocalKek::parse(&(*key).to_owned().into()).unwrap())
         .collect();
-    let current = keks.remove(0);
-    let previous = keks.into_iter().map(|kek| std::sync::Arc::new(kek) as _);
+    let current = parsed.remove(0);
+    let previous = parsed.into_iter().map(|kek| std::sync::Arc::new(kek) as _);
     Sealer::new(KeyRing::new(std::sync::Arc::new(current), previous.collect()))
 }
 

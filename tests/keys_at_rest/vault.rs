@@ -151,7 +151,7 @@ async fn an_installation_moves_to_vault_and_needs_its_own_key_no_more() {
     let mut conn = db.acquire().await.unwrap();
     let merchant = quittance::store::merchants::list(&mut conn).await.unwrap()[0];
     let local = LocalKek::parse(&SEALING_KEY.to_owned().into()).unwrap();
-    let sealer = Sealer::new(KeyRing::new(
+    let over_vault = Sealer::new(KeyRing::new(
         Arc::new(transit(&vault, &token)),
         vec![Arc::new(local)],
     ));
@@ -160,9 +160,13 @@ async fn an_installation_moves_to_vault_and_needs_its_own_key_no_more() {
         .unwrap();
     let asked = vault.requests();
     for _ in 0..10 {
-        let sealed = sealer.seal(&mut conn, place, b"x").await.unwrap();
+        let sealed = over_vault.seal(&mut conn, place, b"x").await.unwrap();
         assert_eq!(
-            sealer.open(&mut conn, place, &sealed).await.unwrap().as_slice(),
+            over_vault
+                .open(&mut conn, place, &sealed)
+                .await
+                .unwrap()
+                .as_slice(),
             b"x"
         );
     }

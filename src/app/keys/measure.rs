@@ -38,13 +38,13 @@ pub async fn measure(app: &App) -> Result<Option<Measured>, AppError> {
             else {
                 continue;
             };
-            let sealer = Sealer::new(app.sealer.ring().clone());
+            let empty = Sealer::new(app.sealer.ring().clone());
             let begun = Instant::now();
-            sealer.open(&mut conn, place, &sealed).await?;
+            empty.open(&mut conn, place, &sealed).await?;
             let unwrap = begun.elapsed();
             let begun = Instant::now();
             for _ in 0..TIMES {
-                sealer.open(&mut conn, place, &sealed).await?;
+                empty.open(&mut conn, place, &sealed).await?;
             }
             return Ok(Some(Measured {
                 kek: app.sealer.ring().current().id(),
