@@ -2,7 +2,7 @@
 
 use quittance::app::setup;
 use quittance::crypto::{CryptoError, KekError};
-use quittance::store::sealed::{NOT_SEALED, SEALED};
+use quittance::store::sealed::{Anew, NOT_SEALED, SEALED};
 use quittance::store::{self, StoreError};
 
 use super::support::{drop_data_keys, filled, id, sealer, values};
@@ -156,4 +156,28 @@ async fn a_data_key_that_was_rolled_back_seals_nothing_afterwards() {
         used.open(&mut conn, place, &lost).await.is_err(),
         "its key is gone with its row"
     );
+}
+
+#[tokio::test]
+async fn a_value_that_was_written_meanwhile_is_not_overwritten() {
+    let test = filled().await;
+    let all = values(&test.db).await;
+    let mut conn = test.db.acquire().await.unwrap();
+    for value in all.into_iter().filter(|value| value.column.table == "setup") {
+        let anew = |old: &[u8], new: &[u8]| Anew {
+            key: value.key.clone(),
+            old: old.to_vec(),
+            new: new.to_vec(),
+        };
+        let written = anew(&value.sealed, b"\x02written meanwhile");
+        let late = anew(&value.sealed, b"\x02late");
+        let (column, merchant) = (value.column, value.merchant);
+        assert_eq!(column.replace(&mut conn, merchant, &[written]).await.unwrap(), 1);
+        assert_eq!(column.replace(&mut conn, merchant, &[late]).await.unwrap(), 0);
+    }
+    let kept: Vec<u8> = sqlx::query_scalar("select client_secret_sealed from setup")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(kept, b"\x02written meanwhile");
 }
