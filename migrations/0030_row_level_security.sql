@@ -97,6 +97,7 @@ comment on column ledger_transaction.subject is '`link:txn_1`, `resolved:txn_1:2
 
 select quittance_protect('merchant', 'select, insert, update');
 select quittance_protect('api_key', 'select, insert, update');
+select quittance_protect('data_key', 'select, insert, update');
 select quittance_protect('provider_account', 'select, insert, update');
 select quittance_protect('webhook_secret', 'select, insert, update, delete');
 select quittance_protect('webhook_endpoint', 'select, insert, update, delete');

@@ -15,8 +15,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::keys::KeysError;
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing, odoo_setup};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
@@ -58,6 +59,9 @@ pub enum StartupError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The keys in the settings are not those that the database needs.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The HTTP client or the TLS library could not be set up.
     #[error("no HTTP client can be made: {0}")]
     Client(#[from] reqwest::Error),
@@ -151,7 +155,7 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
     tasks.spawn(following);
     let (inbox, writing) = Inbox::new(db.clone());
     tasks.spawn(writing);
-    Ok(Arc::new(App {
+    let app = Arc::new(App {
         db,
         clock,
         sealer: settings.sealer.clone(),
@@ -166,7 +170,9 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         runtime: tokio::runtime::Handle::current(),
         tasks,
         bell: Arc::new(Notify::new()),
-    }))
+    });
+    keys::prepare(&app).await?;
+    Ok(app)
 }
 
 /// The running service: requests, work, or both.

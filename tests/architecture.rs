@@ -105,7 +105,7 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
         ("stripe_client_core", &["stripe"]),
         ("std::env::", &["config"]),
         ("now_utc", &["app"]),
-        ("reqwest::Client::builder", &["odoo", "stripe"]),
+        ("reqwest::Client::builder", &["odoo", "stripe", "vault"]),
         ("VerifiedWebhook::new", &["stripe"]),
         ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),
@@ -161,6 +161,48 @@ fn no_transaction_is_held_across_a_call_to_the_outside() {
                 "{}:{} calls out while a transaction is open",
                 path.display(),
                 number + 1
+            );
+        }
+    }
+}
+
+/// Whether a field is one that holds a secret as anybody could print it.
+fn is_bare_secret(field: &str) -> bool {
+    let Some((name, kind)) = field.trim().trim_end_matches(',').split_once(": ") else {
+        return false;
+    };
+    let name = name.rsplit(' ').next().unwrap();
+    let is_secret = ["secret", "password", "token"]
+        .iter()
+        .any(|word| name.split('_').any(|part| part == *word))
+        || ["api_key", "sealing_key", "signing_key"].contains(&name);
+    let is_bare = ["String", "&str", "&'a str", "Vec<u8>", "&[u8]", "[u8; 32]"]
+        .iter()
+        .any(|bare| kind == *bare || kind == format!("Option<{bare}>"));
+    is_secret && is_bare
+}
+
+#[test]
+fn what_shows_itself_holds_no_secret_that_does() {
+    assert!(is_bare_secret("    pub client_secret: Option<String>,"));
+    assert!(!is_bare_secret("    pub client_secret: Option<SecretString>,"));
+    for (path, text) in sources(&src()) {
+        let text = code(&text);
+        let mut shows = false;
+        let mut within = false;
+        for line in text.lines() {
+            if line.starts_with("#[derive(") {
+                shows = line.contains("Debug");
+            } else if line.contains("struct ") && line.ends_with('{') {
+                within = shows;
+            } else if line.starts_with('}') {
+                (shows, within) = (false, false);
+            }
+            assert!(
+                !(within && is_bare_secret(line)),
+                "{}: {} is printed by Debug: make it a SecretString, or write Debug by hand",
+                path.display(),
+                line.trim()
             );
         }
     }

@@ -18,6 +18,7 @@ mod events;
 mod exceptions;
 mod endpoints;
 mod followed;
+mod keys_at_rest;
 mod localstripe;
 mod matrix;
 mod odoo;

@@ -134,8 +134,13 @@ impl Quittance {
 
     /// Starts `worker`, which tells nobody when it is ready.
     pub fn work(&self) -> Result<Service> {
+        self.start(&["worker"])
+    }
+
+    /// Starts a command that runs until it is killed or ends, and returns at once.
+    pub fn start(&self, arguments: &[&str]) -> Result<Service> {
         Ok(Service {
-            process: self.spawn(&["worker"])?,
+            process: self.spawn(arguments)?,
             ready_after: Duration::ZERO,
         })
     }

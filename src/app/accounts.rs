@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use super::{App, AppError};
+use crate::crypto::DataKey;
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::ProviderAccount;
 use crate::store;
@@ -24,6 +25,8 @@ pub(super) struct KnownAccount {
     pub(super) webhook_secrets: Vec<SecretString>,
     /// Whether it took from us the right to act for it.
     is_deauthorized: bool,
+    /// What its events are sealed with.
+    pub(super) data_key: Arc<DataKey>,
     read_at: Instant,
 }
 
@@ -74,10 +77,12 @@ impl Accounts {
         };
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
         let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
+        let data_key = app.sealer.current(conn, merchant).await?;
         let read = Arc::new(KnownAccount {
             account,
             webhook_secrets: secrets,
             is_deauthorized,
+            data_key,
             read_at: Instant::now(),
         });
         self.0

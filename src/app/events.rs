@@ -158,7 +158,7 @@ pub(super) async fn find_payment(
     let mut references: Vec<String> = object_id.into_iter().collect();
     // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
     if let Ok(known) = app.accounts.get(app, conn, merchant, account).await
-        && let Ok(payload) = event.open(&app.sealer)
+        && let Ok(payload) = event.open(conn, &app.sealer).await
     {
         let read = app.provider(&known.account.provider)?.interpret(&payload);
         references.extend(read.reference().map(str::to_owned));

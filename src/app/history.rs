@@ -135,17 +135,15 @@ async fn keep(
     cursor: &mut EventCursor,
     page: HistoryPage,
 ) -> Result<Kept, AppError> {
+    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let key = app.sealer.current(&mut conn, account.merchant_id).await?;
+    drop(conn);
     let mut events = Vec::with_capacity(page.events.len());
     for webhook in &page.events {
         let envelope = webhook.envelope();
         cursor.walk_newest = cursor.walk_newest.max(Some(envelope.created));
         if envelope.is_of(account) {
-            events.push(SealedEvent::seal(
-                &app.sealer,
-                account.merchant_id,
-                account.id,
-                webhook,
-            )?);
+            events.push(SealedEvent::seal(&key, account.merchant_id, account.id, webhook)?);
         }
     }
     drop(page.events);

@@ -23,12 +23,18 @@ use crate::store::idempotency_records::IdempotencyRecord;
 const SERVING: time::Duration = time::Duration::seconds(10);
 
 /// An answer as it goes over the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body, byte for byte.
+    /// The body, byte for byte. It may hold a client secret.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer {}, {} bytes", self.status, self.body.len())
+    }
 }
 
 /// How a request was served.

@@ -20,6 +20,7 @@ pub mod health;
 pub mod history;
 mod idempotency;
 mod inbox;
+pub mod keys;
 pub mod links;
 pub mod nightly;
 pub mod messages;

@@ -13,7 +13,7 @@ use time::Duration;
 
 use super::apply::{Applied, apply};
 use super::webhooks::{apply_event, end, end_with, recall};
-use super::{App, AppError, commit, events};
+use super::{App, AppError, commit, events, keys};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::{Authority, Payment};
@@ -125,7 +125,7 @@ async fn lease(app: &App) -> Result<Vec<WebhookEvent>, AppError> {
 async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, AppError> {
     let known = recall(app, event.provider_account_id).await?;
     let known = known.ok_or(AppError::NotFound("provider account"))?;
-    let payload = event.open(&app.sealer)?;
+    let payload = keys::open_event(app, event).await?;
     Ok(app.provider(&known.account.provider)?.interpret(&payload))
 }
 

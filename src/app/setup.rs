@@ -5,7 +5,7 @@ use time::Duration;
 use url::Url;
 
 use super::error::no;
-use super::{App, AppError, commit};
+use super::{App, AppError, commit, keys};
 use crate::crypto::random;
 use crate::domain::api_key::NewApiKey;
 use crate::domain::ids::{ApiKeyId, MerchantId, OdooInstanceId, ProviderAccountId, WebhookSecretId};
@@ -19,8 +19,10 @@ use crate::store::api_keys::ApiKey;
 /// Adds a merchant.
 pub async fn add_merchant(app: &App, name: &str) -> Result<MerchantId, AppError> {
     let id = MerchantId::generate();
+    let (_, wrapped) = keys::first_of(app, id).await?;
     let mut tx = app.begin(id).await?;
     store::merchants::insert(&mut tx, id, name, app.clock.now()).await?;
+    store::data_keys::insert_first(&mut tx, id, &wrapped).await?;
     commit(tx).await?;
     Ok(id)
 }

@@ -65,7 +65,7 @@ pub async fn receive<'a>(
         tracing::info!(provider_account_id = %id, live = envelope.live, "an event that is not this account's was left out");
         return Ok(Received::NotOurs);
     }
-    let event = SealedEvent::seal(&app.sealer, account.merchant_id, id, &webhook)?;
+    let event = SealedEvent::seal(&known.data_key, account.merchant_id, id, &webhook)?;
     if app.inbox.keep(event).await.is_err() {
         return Ok(Received::NotKept);
     }

@@ -3,6 +3,7 @@
 mod audit_log;
 mod events;
 mod exceptions;
+mod keys;
 mod odoo;
 mod odoo_instances;
 mod outbox;
@@ -15,6 +16,7 @@ use audit_log::AuditLogCommand;
 use clap::Subcommand;
 use events::EventsCommand;
 use exceptions::ExceptionsCommand;
+use keys::KeysCommand;
 use odoo::OdooCommand;
 use odoo_instances::OdooInstanceCommand;
 use outbox::OutboxCommand;
@@ -62,6 +64,9 @@ pub(crate) enum Administer {
     /// Payouts, line by line.
     #[command(subcommand)]
     Payouts(PayoutsCommand),
+    /// The keys that secrets are sealed with.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Differences that a person must see.
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
@@ -154,6 +159,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         Administer::Audit(command) => command.run(app).await?,
         Administer::AuditLog(command) => audit_log::run(app, command).await?,
         Administer::Payouts(command) => payouts::run(app, command).await?,
+        Administer::Keys(command) => keys::run(app, command).await?,
         Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })
 }

@@ -1,5 +1,6 @@
 //! Settings: from defaults, a TOML file and the environment, the later winning. Alone reads the environment.
 
+mod sealing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::crypto::Sealer;
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
+use sealing::SealingProvider;
 use table::{FILE, PREFIX, about, defaults, keys};
 
 pub use table::table;
@@ -73,6 +75,12 @@ pub struct ConfigError(String);
 struct Raw {
     database_url: Option<SecretString>,
     sealing_key: Option<SecretString>,
+    sealing_provider: SealingProvider,
+    sealing_keys_previous: SecretString,
+    sealing_key_file: String,
+    vault_address: String,
+    vault_transit_key: String,
+    vault_token_file: String,
     listen: SocketAddr,
     log: String,
     log_format: LogFormat,
@@ -184,10 +192,10 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             about(key)
         ))
     };
+    let sealer = sealing::sealer(&raw);
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
     check_database_url(&database_url)?;
-    let sealer = Sealer::parse(&raw.sealing_key.ok_or_else(|| missing("sealing_key"))?)
-        .map_err(|error| ConfigError(format!("{PREFIX}SEALING_KEY {error}")))?;
+    let sealer = sealer?;
     bounded("database_connections", raw.database_connections.into(), 2, 1_000)?;
     bounded(
         "http_workers",

@@ -27,7 +27,37 @@ const SETTINGS: &[Setting] = &[
     Setting {
         key: "sealing_key",
         default: None,
-        about: "32 bytes in base64 that seal secrets; make one with `openssl rand -base64 32`",
+        about: "32 bytes in base64 that wrap the keys that secrets are sealed with; make one with `openssl rand -base64 32`; not needed where `QUITTANCE_SEALING_PROVIDER` is another than `environment`",
+    },
+    Setting {
+        key: "sealing_provider",
+        default: Some("environment"),
+        about: "where the key is that wraps: `environment`, `file` or `vault`; those that are named besides may still unwrap",
+    },
+    Setting {
+        key: "sealing_keys_previous",
+        default: Some("none"),
+        about: "keys that may still unwrap, with commas between them",
+    },
+    Setting {
+        key: "sealing_key_file",
+        default: Some("none"),
+        about: "a file with such keys, one on each line, the first of which wraps; as a Kubernetes secret is mounted",
+    },
+    Setting {
+        key: "vault_address",
+        default: Some("none"),
+        about: "Vault, such as `https://vault:8200`; only in a build with the feature `vault`, as the next two",
+    },
+    Setting {
+        key: "vault_transit_key",
+        default: Some("transit/quittance"),
+        about: "mount and name of the key in its transit engine",
+    },
+    Setting {
+        key: "vault_token_file",
+        default: Some("none"),
+        about: "a file with the token, read for each request",
     },
     Setting {
         key: "listen",

@@ -229,6 +229,7 @@ impl From<AppError> for Problem {
             AppError::Unfinished(_) => conflict("customer_unfinished", error.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
+            AppError::Store(StoreError::Crypto(error)) if error.may_pass() => Self::unavailable(),
             AppError::Store(_)
             | AppError::Interrupted(_)
             | AppError::UnknownProvider(_)

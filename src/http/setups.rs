@@ -53,7 +53,7 @@ struct AcceptanceBody {
 }
 
 /// A customer leaving a payment method for later, without a charge.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SetupView {
     /// `set_…`
     id: String,

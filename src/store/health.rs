@@ -36,7 +36,7 @@ pub async fn key_opens(db: &Db, sealer: &Sealer) -> Result<bool, StoreError> {
     };
     match super::provider_accounts::get(&mut *db.read(merchant).await?, sealer, merchant, id).await {
         Ok(_) => Ok(true),
-        Err(StoreError::Crypto(_)) => Ok(false),
+        Err(StoreError::Crypto(error)) if !error.may_pass() => Ok(false),
         Err(error) => Err(error),
     }
 }

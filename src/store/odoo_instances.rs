@@ -1,11 +1,10 @@
 //! Odoo databases and companies that we tell.
 
-use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::{StoreError, odoo_journals, signing_secrets};
+use super::{StoreError, odoo_journals, sealed, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
 use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
@@ -13,12 +12,7 @@ use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
 const TABLE: &str = "odoo_instance";
 
 fn key_place(merchant: MerchantId, id: OdooInstanceId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: TABLE,
-        column: "api_key_sealed",
-        row: id.uuid(),
-    }
+    sealed::ODOO_KEY.place(merchant, id.uuid())
 }
 
 /// Adds an instance. The signing secrets of one with the addon are added apart.
@@ -33,7 +27,7 @@ pub async fn insert(
         Access::Addon { .. } => (Via::Addon, None),
     };
     let place = key_place(instance.merchant_id, instance.id);
-    let seal = |rpc: &RpcAccess| sealer.seal(place, rpc.api_key.expose_secret().as_bytes());
+    let api_key = sealer.seal_text(conn, place, rpc.map(|rpc| &rpc.api_key)).await?;
     sqlx::query(
         "insert into odoo_instance (merchant_id, id, url, sink, database, login, api_key_sealed, books, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -44,7 +38,7 @@ pub async fn insert(
     .bind(via)
     .bind(rpc.map(|rpc| &rpc.database))
     .bind(rpc.and_then(|rpc| rpc.login.as_ref()))
-    .bind(rpc.map(seal).transpose()?)
+    .bind(api_key)
     .bind(rpc.and_then(|rpc| rpc.journals.whole()).map(Json))
     .bind(now)
     .execute(conn)
@@ -84,7 +78,7 @@ pub async fn get(
             Access::Rpc(RpcAccess {
                 database: row.database.ok_or_else(missing)?,
                 login: row.login,
-                api_key: sealer.open_text(key_place(merchant, id), &key)?,
+                api_key: sealer.open_text(conn, key_place(merchant, id), &key).await?,
                 journals: Journals::new(
                     odoo_journals::list(conn, merchant, id).await?,
                     row.books.map(|books| books.0),

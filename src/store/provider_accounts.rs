@@ -4,27 +4,17 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
 use crate::provider::ProviderAccount;
 
 fn key_place(merchant: MerchantId, id: ProviderAccountId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: "provider_account",
-        column: "secret_key_sealed",
-        row: id.uuid(),
-    }
+    sealed::PROVIDER_KEY.place(merchant, id.uuid())
 }
 
 fn secret_place(merchant: MerchantId, id: WebhookSecretId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: "webhook_secret",
-        column: "secret_sealed",
-        row: id.uuid(),
-    }
+    sealed::WEBHOOK_SECRET.place(merchant, id.uuid())
 }
 
 /// Adds an account and the route that leads webhooks to its merchant.
@@ -35,6 +25,8 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let place = key_place(account.merchant_id, account.id);
+    let plain = account.secret_key.expose_secret().as_bytes();
+    let ciphertext = sealer.seal(conn, place, plain).await?;
     sqlx::query(
         "with route as (
              insert into provider_account_route (provider_account_id, merchant_id) values ($2, $1)
@@ -49,7 +41,7 @@ pub async fn insert(
     .bind(account.live)
     .bind(&account.external_account)
     .bind(account.api_base.as_str())
-    .bind(sealer.seal(place, account.secret_key.expose_secret().as_bytes())?)
+    .bind(ciphertext)
     .bind(&account.publishable_key)
     .bind(now)
     .execute(conn)
@@ -70,9 +62,10 @@ struct Row {
 }
 
 impl Row {
-    fn open(self, sealer: &Sealer) -> Result<ProviderAccount, StoreError> {
+    async fn open(self, conn: &mut PgConnection, sealer: &Sealer) -> Result<ProviderAccount, StoreError> {
+        let place = key_place(self.merchant_id, self.id);
         Ok(ProviderAccount {
-            secret_key: sealer.open_text(key_place(self.merchant_id, self.id), &self.secret_key_sealed)?,
+            secret_key: sealer.open_text(conn, place, &self.secret_key_sealed).await?,
             api_base: self
                 .api_base
                 .parse()
@@ -100,9 +93,9 @@ pub async fn get(
     )
     .bind(merchant)
     .bind(id)
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
-    row.open(sealer)
+    row.open(conn, sealer).await
 }
 
 /// The ids of a merchant's accounts of one mode, oldest first, two at most: enough to see whether there is one.
@@ -162,6 +155,8 @@ pub async fn insert_webhook_secret(
     now: OffsetDateTime,
 ) -> Result<WebhookSecretId, StoreError> {
     let id = WebhookSecretId::generate();
+    let (place, plain) = (secret_place(merchant, id), secret.expose_secret().as_bytes());
+    let ciphertext = sealer.seal(conn, place, plain).await?;
     sqlx::query(
         "insert into webhook_secret (merchant_id, provider_account_id, id, secret_sealed, created_at)
          values ($1, $2, $3, $4, $5)",
@@ -169,7 +164,7 @@ pub async fn insert_webhook_secret(
     .bind(merchant)
     .bind(account)
     .bind(id)
-    .bind(sealer.seal(secret_place(merchant, id), secret.expose_secret().as_bytes())?)
+    .bind(ciphertext)
     .bind(now)
     .execute(conn)
     .await?;
@@ -188,9 +183,12 @@ pub async fn list_webhook_secrets(
     )
     .bind(merchant)
     .bind(account)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.into_iter()
-        .map(|(id, sealed)| Ok(sealer.open_text(secret_place(merchant, id), &sealed)?))
-        .collect()
+    let mut secrets = Vec::with_capacity(rows.len());
+    for (id, ciphertext) in rows {
+        let place = secret_place(merchant, id);
+        secrets.push(sealer.open_text(conn, place, &ciphertext).await?);
+    }
+    Ok(secrets)
 }

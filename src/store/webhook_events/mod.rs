@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Db, StoreError};
-use crate::crypto::{Place, Sealer};
+use super::{Db, StoreError, sealed};
+use crate::crypto::{DataKey, Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
 use crate::provider::{Source, VerifiedWebhook};
 
@@ -39,8 +39,21 @@ pub struct WebhookEvent {
 
 impl WebhookEvent {
     /// Opens the raw bytes that were signed or read.
-    pub fn open(&self, sealer: &Sealer) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        Ok(sealer.open(payload_place(self.merchant_id, self.id), &self.payload_sealed)?)
+    pub async fn open(
+        &self,
+        conn: &mut PgConnection,
+        sealer: &Sealer,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let place = payload_place(self.merchant_id, self.id);
+        sealer.open(conn, place, &self.payload_sealed).await
+    }
+
+    /// The same where the data key is in hand.
+    #[must_use]
+    pub fn open_known(&self, sealer: &Sealer) -> Option<Result<Zeroizing<Vec<u8>>, StoreError>> {
+        let place = payload_place(self.merchant_id, self.id);
+        let opened = sealer.open_known(place, &self.payload_sealed)?;
+        Some(opened.map_err(StoreError::from))
     }
 }
 
@@ -60,12 +73,7 @@ pub struct SealedEvent {
 }
 
 fn payload_place(merchant: MerchantId, id: WebhookEventId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: "webhook_event",
-        column: "payload_sealed",
-        row: id.uuid(),
-    }
+    sealed::EVENT.place(merchant, id.uuid())
 }
 
 /// The longest text of an envelope that is kept as it came: an index of Postgres holds no entry of more than 2,704 bytes.
@@ -85,9 +93,9 @@ fn kept(text: &str) -> String {
 }
 
 impl SealedEvent {
-    /// Seals a proven event. There is no other way into the table.
+    /// Seals a proven event with its merchant's data key. There is no other way into the table.
     pub fn seal(
-        sealer: &Sealer,
+        key: &DataKey,
         merchant: MerchantId,
         account: ProviderAccountId,
         webhook: &VerifiedWebhook<'_>,
@@ -104,7 +112,7 @@ impl SealedEvent {
             object_id: envelope.object_id.as_deref().map(kept),
             api_version: envelope.api_version.as_deref().map(kept),
             source: webhook.source(),
-            payload_sealed: sealer.seal(payload_place(merchant, id), webhook.body())?,
+            payload_sealed: key.seal(payload_place(merchant, id), webhook.body())?,
         })
     }
 }

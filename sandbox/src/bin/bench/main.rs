@@ -1,4 +1,4 @@
-//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `ledger`, `postings`). Everything runs on
+//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `ledger`, `postings`, `seal`). Everything runs on
 //! this machine and shares its cores.
 //!
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
@@ -13,6 +13,7 @@ mod load;
 mod payments;
 mod postings;
 mod report;
+mod seal;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -71,6 +72,9 @@ async fn main() -> Result<()> {
     }
     if wanted("postings") {
         postings::measure(&mut report, &cluster).await?;
+    }
+    if wanted("seal") {
+        seal::measure(&mut report, &cluster, &stripe).await?;
     }
     report.write(&target.join("bench.json"))
 }
