@@ -135,9 +135,9 @@ async fn keep(
     cursor: &mut EventCursor,
     page: HistoryPage,
 ) -> Result<Kept, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.begin(account.merchant_id).await?;
     let key = app.sealer.current(&mut conn, account.merchant_id).await?;
-    drop(conn);
+    commit(conn).await?;
     let mut events = Vec::with_capacity(page.events.len());
     for webhook in &page.events {
         let envelope = webhook.envelope();

@@ -101,8 +101,16 @@ impl Db {
 
     /// Begins to read what must have stood together at one moment.
     pub async fn read_at_once(&self, merchant: MerchantId) -> Result<Tx, StoreError> {
+        self.read_at_once_for([merchant]).await
+    }
+
+    /// The same of several merchants.
+    pub async fn read_at_once_for(
+        &self,
+        merchants: impl IntoIterator<Item = MerchantId> + Send,
+    ) -> Result<Tx, StoreError> {
         let how = "begin isolation level repeatable read, read only";
-        self.begin_as(how, Role::App, &[("merchants", &list([merchant]))])
+        self.begin_as(how, Role::App, &[("merchants", &list(merchants))])
             .await
     }
 

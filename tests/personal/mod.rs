@@ -69,7 +69,7 @@ async fn payloads(test: &TestApp) -> String {
     let mut text = String::new();
     for event in list["data"].as_array().unwrap() {
         let path = format!("/v1/events/{}/payload", event["id"].as_str().unwrap());
-        text.push_str(&String::from_utf8_lossy(&operator.get(&path).await.body));
+        text.push_str(&String::from_utf8_lossy(&operator.get(&path).await.bytes));
     }
     text
 }

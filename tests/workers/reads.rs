@@ -154,6 +154,7 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
         sink: Arc::clone(&service.sink),
         outgoing: Outgoing::new(4),
         timing: service.timing,
+        kept: service.kept,
         inbox: service.inbox.clone(),
         in_hand: InHand::default(),
         accounts: Accounts::default(),

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::MERCHANTS;
+use super::{MERCHANTS, list_merchants};
 use crate::app::{App, AppError};
 use crate::crypto::Sealer;
 use crate::store::sealed::SEALED;
-use crate::store::{self, StoreError};
 
 /// How often a value is opened: the average counts.
 const TIMES: u32 = 10_000;
@@ -24,9 +23,9 @@ pub struct Measured {
 
 /// Opens a value, first with nothing in hand and then as often as is needed to tell how long it takes. None where nothing is sealed.
 pub async fn measure(app: &App) -> Result<Option<Measured>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let merchants = store::merchants::list(&mut conn).await?;
+    let merchants = list_merchants(app).await?;
     for merchant in merchants.into_iter().take(MERCHANTS) {
+        let mut conn = app.db.read(merchant).await?;
         for column in SEALED {
             let rows = column
                 .list(&mut conn, merchant, column.before_all(), &[0], 1)

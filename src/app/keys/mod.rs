@@ -62,11 +62,7 @@ impl From<AppError> for KeysError {
 /// # Errors
 /// [`KeysError`]; then nothing was written.
 pub async fn prepare(app: &App) -> Result<(), KeysError> {
-    let mut conn = app
-        .db
-        .acquire()
-        .await
-        .map_err(|error| AppError::from(StoreError::from(error)))?;
+    let mut conn = app.db.read_for([]).await.map_err(AppError::from)?;
     let wanted = MIGRATOR.iter().map(|migration| migration.version).max();
     let applied = store::health::latest_migration(&mut conn)
         .await
@@ -76,8 +72,11 @@ pub async fn prepare(app: &App) -> Result<(), KeysError> {
     }
     let current = app.sealer.ring().current();
     current.check().await.map_err(KeysError::Unavailable)?;
-    let merchants = store::merchants::list(&mut conn).await.map_err(AppError::from)?;
+    drop(conn);
+    let merchants = list_merchants(app).await?;
     for chunk in merchants.chunks(MERCHANTS) {
+        let chunk_of = chunk.iter().copied();
+        let mut conn = app.db.read_for(chunk_of).await.map_err(AppError::from)?;
         let keks = store::data_keys::count_by_kek(&mut conn, chunk)
             .await
             .map_err(AppError::from)?;
@@ -86,20 +85,25 @@ pub async fn prepare(app: &App) -> Result<(), KeysError> {
             return Err(KeysError::Unknown { kek, count });
         }
     }
-    match store::health::key_opens(&mut conn, &app.sealer).await {
+    match store::health::key_opens(&app.db, &app.sealer).await {
         Ok(true) => {}
         Ok(false) => return Err(KeysError::Wrong),
         Err(StoreError::Crypto(CryptoError::Kek(error))) => return Err(KeysError::Unavailable(error)),
         Err(error) => return Err(AppError::from(error).into()),
     }
-    drop(conn);
     Ok(make_missing(app, &merchants).await?)
+}
+
+/// All merchants there are.
+async fn list_merchants(app: &App) -> Result<Vec<MerchantId>, AppError> {
+    let mut tx = app.db.dispatch().await?;
+    Ok(store::merchants::list(&mut tx).await?)
 }
 
 /// Gives each of these merchants that has no data key its first.
 async fn make_missing(app: &App, merchants: &[MerchantId]) -> Result<(), AppError> {
     for chunk in merchants.chunks(MERCHANTS) {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read_for(chunk.iter().copied()).await?;
         let without = store::data_keys::list_without(&mut conn, chunk).await?;
         drop(conn);
         let made: Vec<(MerchantId, Wrapped)> = stream::iter(without)
@@ -110,7 +114,7 @@ async fn make_missing(app: &App, merchants: &[MerchantId]) -> Result<(), AppErro
         if made.is_empty() {
             continue;
         }
-        let mut tx = app.begin().await?;
+        let mut tx = app.db.begin_for(chunk.iter().copied()).await?;
         for (merchant, wrapped) in made {
             store::data_keys::insert_first(&mut tx, merchant, &wrapped).await?;
         }
@@ -132,6 +136,6 @@ pub(super) async fn open_event(app: &App, event: &WebhookEvent) -> Result<Zeroiz
     if let Some(opened) = event.open_known(&app.sealer) {
         return Ok(opened?);
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.begin(event.merchant_id).await?;
     Ok(event.open(&mut conn, &app.sealer).await?)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use time::OffsetDateTime;
 
-use super::{IN_FLIGHT, MERCHANTS, make_missing};
+use super::{IN_FLIGHT, MERCHANTS, list_merchants, make_missing};
 use crate::app::{App, AppError, commit};
 use crate::crypto::{DataKey, KeyPlace, LEARNED_WITHIN, Wrapped};
 use crate::domain::ids::MerchantId;
@@ -40,14 +40,12 @@ pub struct Rewrapped {
 /// # Errors
 /// [`AppError`]; what was wrapped anew stays so, and the rest is as it was.
 pub async fn rewrap(app: &App) -> Result<Rewrapped, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let merchants = store::merchants::list(&mut conn).await?;
-    drop(conn);
+    let merchants = list_merchants(app).await?;
     make_missing(app, &merchants).await?;
     let mut rewrapped = 0;
     let mut kek = app.sealer.ring().current().id();
     for chunk in merchants.chunks(MERCHANTS) {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read_for(chunk.iter().copied()).await?;
         let rows = store::data_keys::list_wrapped_otherwise(&mut conn, chunk, &kek).await?;
         drop(conn);
         if rows.is_empty() {
@@ -58,7 +56,7 @@ pub async fn rewrap(app: &App) -> Result<Rewrapped, AppError> {
             .buffer_unordered(IN_FLIGHT)
             .try_collect()
             .await?;
-        let mut tx = app.begin().await?;
+        let mut tx = app.db.begin_for(chunk.iter().copied()).await?;
         rewrapped += store::data_keys::update_wrapped(&mut tx, &anew).await?;
         commit(tx).await?;
         kek = app.sealer.ring().current().id();
@@ -95,9 +93,7 @@ pub struct Resealed {
 /// # Errors
 /// [`AppError`]; then it can be taken up again.
 pub async fn rotate_data_keys(app: &App, of: Option<MerchantId>) -> Result<Resealed, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let mut merchants = store::merchants::list(&mut conn).await?;
-    drop(conn);
+    let mut merchants = list_merchants(app).await?;
     merchants.retain(|merchant| of.is_none_or(|of| of == *merchant));
     if of.is_some() && merchants.is_empty() {
         return Err(AppError::NotFound("merchant"));
@@ -111,7 +107,7 @@ pub async fn rotate_data_keys(app: &App, of: Option<MerchantId>) -> Result<Resea
     // From then on every process seals with the new keys, also with those that another run has just made.
     tokio::time::sleep(LEARNED_WITHIN).await;
     for chunk in merchants.chunks(MERCHANTS) {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read_for(chunk.iter().copied()).await?;
         let unswept = store::key_rounds::list_unswept(&mut conn, chunk).await?;
         drop(conn);
         let swept: Vec<Resealed> = stream::iter(unswept)
@@ -138,7 +134,7 @@ async fn make_next(
     round: &mut Option<OffsetDateTime>,
     resumed: &mut bool,
 ) -> Result<u64, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read_for(chunk.iter().copied()).await?;
     let newest = store::key_rounds::list_newest(&mut conn, chunk).await?;
     drop(conn);
     // Wrapped before the transaction, for that may take a call to the outside; those that are not needed are thrown away.
@@ -147,7 +143,7 @@ async fn make_next(
         .buffer_unordered(IN_FLIGHT)
         .try_collect()
         .await?;
-    let mut tx = app.begin().await?;
+    let mut tx = app.db.begin_for(all.iter().copied()).await?;
     let begun = if let Some(begun) = *round {
         begun
     } else {
@@ -176,7 +172,7 @@ async fn next_of(app: &App, newest: Newest) -> Result<(Newest, Wrapped), AppErro
 
 /// Seals all that a merchant has with its newest data key, and notes that it is.
 async fn sweep(app: &App, merchant: MerchantId) -> Result<Resealed, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let key = app.sealer.current(&mut conn, merchant).await?;
     drop(conn);
     let mut done = Resealed::default();
@@ -193,8 +189,9 @@ async fn sweep(app: &App, merchant: MerchantId) -> Result<Resealed, AppError> {
         }
     }
     if done.held == 0 {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::key_rounds::note_swept(&mut conn, merchant, key.version()).await?;
+        let mut tx = app.begin(merchant).await?;
+        store::key_rounds::note_swept(&mut tx, merchant, key.version()).await?;
+        commit(tx).await?;
     }
     Ok(done)
 }
@@ -208,7 +205,7 @@ async fn sweep_column(
 ) -> Result<(), AppError> {
     let mut after = column.before_all().to_vec();
     loop {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let rows = column
             .list(&mut conn, merchant, &after, &key.header(), ROWS)
             .await?;
@@ -240,7 +237,7 @@ async fn sweep_column(
         }
         drop(conn);
         if !anew.is_empty() {
-            let mut tx = app.begin().await?;
+            let mut tx = app.begin(merchant).await?;
             let written = column.replace(&mut tx, merchant, &anew).await?;
             commit(tx).await?;
             done.resealed += written;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::MERCHANTS;
+use super::{MERCHANTS, list_merchants};
 use crate::app::{App, AppError, commit};
 use crate::store::sealed::{Counts, SEALED};
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// What is sealed with which key.
 #[derive(Clone, Debug)]
@@ -50,9 +50,7 @@ pub struct ColumnStatus {
 
 /// Counts what is sealed with which key. Reads the head of every sealed value.
 pub async fn status(app: &App) -> Result<KeyStatus, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let merchants = store::merchants::list(&mut conn).await?;
-    drop(conn);
+    let merchants = list_merchants(app).await?;
     let mut columns: Vec<ColumnStatus> = SEALED
         .iter()
         .map(|sealed| ColumnStatus {
@@ -64,7 +62,7 @@ pub async fn status(app: &App) -> Result<KeyStatus, AppError> {
     let mut by_kek: BTreeMap<String, i64> = BTreeMap::new();
     let (mut wrapped, mut retired, mut unswept) = (0, 0, 0);
     for chunk in merchants.chunks(MERCHANTS) {
-        let mut tx = app.begin_to_read().await?;
+        let mut tx = app.db.read_at_once_for(chunk.iter().copied()).await?;
         for (kek, count, old) in store::data_keys::count_by_kek(&mut tx, chunk).await? {
             *by_kek.entry(kek).or_default() += count;
             wrapped += count;

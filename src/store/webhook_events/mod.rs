@@ -375,7 +375,8 @@ pub async fn empty(
     merchant: MerchantId,
     id: WebhookEventId,
 ) -> Result<(), StoreError> {
-    let nothing = sealer.seal(payload_place(merchant, id), b"{}")?;
+    let place = payload_place(merchant, id);
+    let nothing = sealer.seal(conn, place, b"{}").await?;
     sqlx::query(
         "update webhook_event set payload_sealed = $3
          where merchant_id = $1 and id = $2 and state in ('applied', 'ignored')",
