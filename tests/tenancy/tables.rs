@@ -22,7 +22,7 @@ const FOR_OTHERS: [(&str, &str); 1] = [(
 
 /// The other policies: who finds due work has columns of queues alone, and a key that is presented shows its own row.
 const NARROW: [&str; 2] = [
-    "dispatch (CURRENT_USER = 'quittance_dispatch'::name)",
+    "dispatch ( SELECT (CURRENT_USER = 'quittance_dispatch'::name))",
     "presented (hash = ( SELECT quittance_presented_key() AS quittance_presented_key))",
 ];
 
