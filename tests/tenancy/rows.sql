@@ -20,8 +20,8 @@ method as (insert into payment_method (merchant_id, id, provider_account_id, cus
 setup as (insert into setup (merchant_id, id, provider_account_id, customer_id, state, usage, provider_reference, first_sent_at, created_at, updated_at)
     select merchant, gen_random_uuid(), account, customer, 'requires_action', 'off_session', 'seti_ALPHA', now(), now(), now() from made),
 payment as (insert into payment (merchant_id, id, provider_account_id, odoo_instance_id, customer_id, reference, amount_minor, currency, capture_method, state, authorized_minor,
-        captured_minor, captured_at, provider_reference, charge_reference, description, expires_at, created_at, updated_at)
-    select merchant, payment, account, instance, customer, 'ALPHA', 12100, 'EUR', 'automatic', 'captured', 12100, 12100, now(), 'pi_ALPHA', 'ch_ALPHA', 'ALPHA', now(), now(),
+        captured_minor, captured_at, provider_reference, charge_reference, description, expires_at, hosted, created_at, updated_at)
+    select merchant, payment, account, instance, customer, 'ALPHA', 12100, 'EUR', 'automatic', 'captured', 12100, 12100, now(), 'pi_ALPHA', 'ch_ALPHA', 'ALPHA', now(), true, now(),
         now() from made),
 document as (insert into payment_document (merchant_id, model, document_id, payment_id)
     select merchant, 'account.move', 1, payment from made),
