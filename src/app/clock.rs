@@ -40,9 +40,7 @@ impl Clock {
     ///
     /// # Errors
     /// The database did not say.
-    pub async fn of_database(
-        db: Db,
-    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), AppError> {
+    pub async fn of_database(db: Db) -> Result<(Self, impl Future<Output = ()> + Send + 'static), AppError> {
         let first = ask(&db).await?;
         let course = Arc::new(RwLock::new(Course::from(&first)));
         let gone = CancellationToken::new();

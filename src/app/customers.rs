@@ -96,7 +96,9 @@ async fn name(app: &App, caller: &Caller, new: &NewCustomer) -> Result<CustomerI
     let mut tx = app.begin(caller.merchant_id).await?;
     let chosen = choose_account(&mut tx, app, caller, new.provider_account).await?;
     let account = chosen.account.id;
-    WalletAccount::get(app, &mut tx, caller.merchant_id, account).await?.wallet()?;
+    WalletAccount::get(app, &mut tx, caller.merchant_id, account)
+        .await?
+        .wallet()?;
     let now = app.clock.now();
     let customer = Customer {
         merchant_id: caller.merchant_id,
@@ -134,7 +136,8 @@ pub(super) async fn ensure(
         if customer.provider_reference.is_some() {
             return Ok(customer);
         }
-        let at = WalletAccount::get(app, &mut conn, customer.merchant_id, customer.provider_account_id).await?;
+        let at =
+            WalletAccount::get(app, &mut conn, customer.merchant_id, customer.provider_account_id).await?;
         drop(conn);
         let asked = timed(spent, make(&at, &customer, app.clock.now())?);
         let said = asked.await.map_err(AppError::Provider)?;

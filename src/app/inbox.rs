@@ -74,4 +74,3 @@ async fn write(db: Db, mut queue: mpsc::Receiver<Waiting>) {
         }
     }
 }
-

@@ -45,7 +45,10 @@ pub struct SetupDetail {
 
 impl SetupDetail {
     async fn load(app: &App, conn: &mut PgConnection, setup: Setup) -> Result<Self, AppError> {
-        let known = app.accounts.get(app, conn, setup.merchant_id, setup.provider_account_id).await?;
+        let known = app
+            .accounts
+            .get(app, conn, setup.merchant_id, setup.provider_account_id)
+            .await?;
         Ok(Self {
             publishable_key: known.account.publishable_key.clone(),
             setup,

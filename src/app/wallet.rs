@@ -80,7 +80,14 @@ pub(super) async fn check_mode(
     account: ProviderAccountId,
     what: &'static str,
 ) -> Result<(), AppError> {
-    if app.accounts.get(app, conn, caller.merchant_id, account).await?.account.live == caller.live {
+    if app
+        .accounts
+        .get(app, conn, caller.merchant_id, account)
+        .await?
+        .account
+        .live
+        == caller.live
+    {
         Ok(())
     } else {
         Err(AppError::NotFound(what))

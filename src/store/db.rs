@@ -46,9 +46,7 @@ pub enum Unfit {
     #[error("the database has no role {0}: run `quittance migrate`")]
     RoleMissing(&'static str),
     /// Somebody else made it.
-    #[error(
-        "the login of QUITTANCE_DATABASE_URL may not act as {0}: run `grant {0} to <login>` as who may"
-    )]
+    #[error("the login of QUITTANCE_DATABASE_URL may not act as {0}: run `grant {0} to <login>` as who may")]
     NotGranted(&'static str),
     /// It would see every merchant's rows.
     #[error(
@@ -77,7 +75,10 @@ impl Db {
     }
 
     /// Begins to work for several merchants, and for nobody else.
-    pub async fn begin_for(&self, merchants: impl IntoIterator<Item = MerchantId> + Send) -> Result<Tx, StoreError> {
+    pub async fn begin_for(
+        &self,
+        merchants: impl IntoIterator<Item = MerchantId> + Send,
+    ) -> Result<Tx, StoreError> {
         let merchants = list(merchants);
         self.begin_as("begin", Role::App, &[("merchants", &merchants)])
             .await
@@ -89,7 +90,10 @@ impl Db {
     }
 
     /// Begins to read what is several merchants'; with none, what is nobody's.
-    pub async fn read_for(&self, merchants: impl IntoIterator<Item = MerchantId> + Send) -> Result<Tx, StoreError> {
+    pub async fn read_for(
+        &self,
+        merchants: impl IntoIterator<Item = MerchantId> + Send,
+    ) -> Result<Tx, StoreError> {
         let merchants = list(merchants);
         self.begin_as("begin read only", Role::App, &[("merchants", &merchants)])
             .await
@@ -165,7 +169,10 @@ impl Db {
             let _never_fails = write!(sql, "; set local quittance.{name} = '{value}'");
         }
         let pool = self.0.clone();
-        #[expect(clippy::disallowed_methods, reason = "it writes nothing: nobody has to wait for it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it writes nothing: nobody has to wait for it"
+        )]
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
         Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }

@@ -16,7 +16,9 @@ pub async fn latest_migration(conn: &mut PgConnection) -> Result<Option<i64>, St
         .fetch_one(conn)
         .await;
     match found {
-        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NO_TABLE.contains(&&*code)) => Ok(None),
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NO_TABLE.contains(&&*code)) => {
+            Ok(None)
+        }
         other => Ok(other?),
     }
 }

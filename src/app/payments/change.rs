@@ -210,7 +210,10 @@ async fn check_capable(
     amount_minor: i64,
     ask: &Ask,
 ) -> Result<(), AppError> {
-    let known = app.accounts.get(app, conn, payment.merchant_id, payment.provider_account_id).await?;
+    let known = app
+        .accounts
+        .get(app, conn, payment.merchant_id, payment.provider_account_id)
+        .await?;
     known.check_authorized()?;
     let provider = app.provider(&known.account.provider)?;
     match kind {

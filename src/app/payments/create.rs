@@ -232,10 +232,11 @@ pub(in crate::app) async fn choose_account(
         Some(id) => id,
         None => only_account(conn, caller).await?,
     };
-    let known =
-        app.accounts.find(app, conn, caller.merchant_id, id).await?.filter(|known| {
-            known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
-        });
+    let known = app
+        .accounts
+        .find(app, conn, caller.merchant_id, id)
+        .await?
+        .filter(|known| known.account.merchant_id == caller.merchant_id && known.account.live == caller.live);
     let known = known.ok_or(AppError::NotFound("provider account"))?;
     known.check_authorized()?;
     Ok(known)

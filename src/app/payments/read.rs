@@ -111,7 +111,10 @@ pub async fn refresh(
         let held = store::payments::get(&mut conn, &app.sealer, merchant, id)
             .await
             .map_err(no("payment"))?;
-        let known = app.accounts.get(app, &mut conn, held.merchant_id, held.provider_account_id).await?;
+        let known = app
+            .accounts
+            .get(app, &mut conn, held.merchant_id, held.provider_account_id)
+            .await?;
         let object = object_of(app, &mut conn, &held).await?;
         drop(conn);
         let Some(object) = object else { return Ok(()) };
@@ -177,7 +180,10 @@ async fn check_mode(
     caller: &Caller,
     payment: &Payment,
 ) -> Result<(), AppError> {
-    let known = app.accounts.get(app, conn, payment.merchant_id, payment.provider_account_id).await?;
+    let known = app
+        .accounts
+        .get(app, conn, payment.merchant_id, payment.provider_account_id)
+        .await?;
     if known.account.live == caller.live {
         Ok(())
     } else {

@@ -119,7 +119,8 @@ pub async fn keep(db: &Db, events: &[SealedEvent]) -> Result<(), StoreError> {
 
 /// Keeps events of the transaction's merchants, each once: one that is there already is left as it is.
 pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(), StoreError> {
-    let sql = "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
+    let sql =
+        "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
              api_version, source, payload_sealed)
          select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
              $7::text[], $8::text[], $9::text[], $10::bytea[])
@@ -147,18 +148,18 @@ async fn insert_by(
         .map(|event| event.payload_sealed.as_slice())
         .collect();
     sqlx::query(sql)
-    .bind(merchants)
-    .bind(accounts)
-    .bind(created)
-    .bind(event_ids)
-    .bind(ids)
-    .bind(kinds)
-    .bind(objects)
-    .bind(versions)
-    .bind(sources)
-    .bind(payloads)
-    .execute(conn)
-    .await?;
+        .bind(merchants)
+        .bind(accounts)
+        .bind(created)
+        .bind(event_ids)
+        .bind(ids)
+        .bind(kinds)
+        .bind(objects)
+        .bind(versions)
+        .bind(sources)
+        .bind(payloads)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
