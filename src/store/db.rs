@@ -177,7 +177,10 @@ impl Db {
             let _never_fails = write!(sql, "; set local quittance.{name} = '{value}'");
         }
         let pool = self.0.clone();
-        #[expect(clippy::disallowed_methods, reason = "it writes nothing: nobody has to wait for it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it writes nothing: nobody has to wait for it"
+        )]
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
         Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }

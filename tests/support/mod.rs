@@ -38,10 +38,7 @@ pub(crate) const SEALING_KEY: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMT
 
 /// A few connections as the login of a database, beside the service's.
 pub(crate) fn as_the_login(url: &str) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(4)
-        .connect_lazy(url)
-        .unwrap()
+    PgPoolOptions::new().max_connections(4).connect_lazy(url).unwrap()
 }
 
 /// A database of its own, migrated.

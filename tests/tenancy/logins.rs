@@ -18,7 +18,13 @@ async fn owned(cluster: &Cluster, name: &str) -> (Settings, PgConnection) {
     ] {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
     }
-    (settings(&as_user(&cluster.url().replace("/postgres", &format!("/{name}")), name)), admin)
+    (
+        settings(&as_user(
+            &cluster.url().replace("/postgres", &format!("/{name}")),
+            name,
+        )),
+        admin,
+    )
 }
 
 /// The URL of a database, as somebody else.
@@ -48,7 +54,10 @@ async fn a_login_without_rights_is_told_what_to_grant_and_then_migrates_and_serv
         matches!(refused, StartupError::Roles(Unfit::RoleMissing("quittance_app"))),
         "{refused}"
     );
-    assert!(refused.to_string().contains("run `quittance migrate`"), "{refused}");
+    assert!(
+        refused.to_string().contains("run `quittance migrate`"),
+        "{refused}"
+    );
 
     let refused = startup::migrate(&settings).await.unwrap_err().to_string();
     assert_eq!(refused.lines().count(), 1, "{refused}");
@@ -93,7 +102,11 @@ async fn a_login_without_rights_is_told_what_to_grant_and_then_migrates_and_serv
     // A migration that must see all rows says so, and ends it.
     let mut tx = login.begin().await.unwrap();
     for (forced, wanted) in [(false, 1_i64), (true, 0)] {
-        sqlx::query("select quittance_force($1)").bind(forced).execute(&mut *tx).await.unwrap();
+        sqlx::query("select quittance_force($1)")
+            .bind(forced)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         let seen: i64 = sqlx::query_scalar("select count(*) from merchant")
             .fetch_one(&mut *tx)
             .await
@@ -121,7 +134,10 @@ async fn a_login_that_may_not_act_as_the_application_or_an_application_that_coul
         .unwrap();
     let refused = refusal(&settings(&as_user(&url, &name))).await;
     assert!(
-        matches!(refused, StartupError::Roles(Unfit::NotGranted("quittance_dispatch"))),
+        matches!(
+            refused,
+            StartupError::Roles(Unfit::NotGranted("quittance_dispatch"))
+        ),
         "{refused}"
     );
     sqlx::query(AssertSqlSafe(format!("drop owned by {name}; ")))

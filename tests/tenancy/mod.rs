@@ -108,8 +108,13 @@ async fn count(tx: &mut Tx, table: &str) -> i64 {
 /// Which SQLSTATE a statement is refused with; the transaction goes on as if it had not been made.
 async fn refused(tx: &mut Tx, sql: &str) -> Option<String> {
     sqlx::query("savepoint before").execute(&mut **tx).await.unwrap();
-    let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await;
-    sqlx::query("rollback to before").execute(&mut **tx).await.unwrap();
+    let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut **tx)
+        .await;
+    sqlx::query("rollback to before")
+        .execute(&mut **tx)
+        .await
+        .unwrap();
     match done {
         Err(sqlx::Error::Database(error)) => Some(error.code().unwrap().into_owned()),
         done => {

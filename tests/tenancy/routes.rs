@@ -25,7 +25,14 @@ impl Route {
         for (path, operations) in contract["paths"].as_object().unwrap() {
             for (method, told) in operations.as_object().unwrap() {
                 if let Ok(method) = method.to_uppercase().parse::<Method>()
-                    && [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&method)
+                    && [
+                        Method::GET,
+                        Method::POST,
+                        Method::PUT,
+                        Method::PATCH,
+                        Method::DELETE,
+                    ]
+                    .contains(&method)
                 {
                     routes.push(Self {
                         method,
@@ -112,8 +119,14 @@ impl Ids {
     async fn of(two: &Two) -> Self {
         Self(vec![
             (&["payments", "payment"], ids::<PaymentId>(two, "payment").await),
-            (&["customers", "customer"], ids::<CustomerId>(two, "customer").await),
-            (&["checkout_sessions"], ids::<CheckoutSessionId>(two, "checkout_session").await),
+            (
+                &["customers", "customer"],
+                ids::<CustomerId>(two, "customer").await,
+            ),
+            (
+                &["checkout_sessions"],
+                ids::<CheckoutSessionId>(two, "checkout_session").await,
+            ),
             (&["disputes"], ids::<DisputeId>(two, "dispute").await),
             (&["events"], ids::<WebhookEventId>(two, "webhook_event").await),
             (&["exceptions"], ids::<ExceptionId>(two, "exception").await),
@@ -124,8 +137,14 @@ impl Ids {
             ),
             (&["payouts", "payout"], ids::<PayoutId>(two, "payout").await),
             (&["setups"], ids::<SetupId>(two, "setup").await),
-            (&["provider_account"], ids::<ProviderAccountId>(two, "provider_account").await),
-            (&["odoo_instance"], ids::<OdooInstanceId>(two, "odoo_instance").await),
+            (
+                &["provider_account"],
+                ids::<ProviderAccountId>(two, "provider_account").await,
+            ),
+            (
+                &["odoo_instance"],
+                ids::<OdooInstanceId>(two, "odoo_instance").await,
+            ),
             (
                 &["reference", "object", "partner"],
                 ["ALPHA", "ch_ALPHA", "pi_ALPHA"].map(str::to_owned).to_vec(),
@@ -213,9 +232,17 @@ impl Caller<'_> {
     async fn list(&self, route: &Route) {
         let mut paths = vec![route.path.clone()];
         for query in route.queries() {
-            let cursors = if query == "cursor" { route.resource() } else { query };
+            let cursors = if query == "cursor" {
+                route.resource()
+            } else {
+                query
+            };
             let values = self.ids.named(cursors);
-            paths.extend(values.iter().map(|value| format!("{}?{query}={value}", route.path)));
+            paths.extend(
+                values
+                    .iter()
+                    .map(|value| format!("{}?{query}={value}", route.path)),
+            );
         }
         for path in paths {
             let reply = self.call(&Method::GET, &path, None, "").await;
@@ -229,9 +256,14 @@ impl Caller<'_> {
     async fn make(&self, contract: &Value, route: &Route) {
         let schema = route.body(contract).unwrap();
         let least = sample(contract, "", schema);
-        self.call(&route.method, &route.path, Some(&least), "shared").await;
+        self.call(&route.method, &route.path, Some(&least), "shared")
+            .await;
         for field in schema["properties"].as_object().unwrap().keys() {
-            for id in self.ids.named(if field == "cursor" { route.resource() } else { field }) {
+            for id in self.ids.named(if field == "cursor" {
+                route.resource()
+            } else {
+                field
+            }) {
                 if ["reference", "object", "partner"].contains(&field.as_str()) || least[field].is_object() {
                     continue;
                 }
@@ -285,11 +317,21 @@ async fn no_route_of_the_contract_shows_or_changes_what_is_another_merchants() {
         }
     }
     assert!(by_id >= 25 && lists >= 10 && made >= 6, "{by_id} {lists} {made}");
-    assert_eq!(two.fingerprints(two.a).await, before, "something of A's was changed");
+    assert_eq!(
+        two.fingerprints(two.a).await,
+        before,
+        "something of A's was changed"
+    );
 
     // A itself is shown what B was not: the ids are good.
-    for route in routes.iter().filter(|route| route.method == Method::GET && route.names_one()) {
-        if ["/payload", "/mandate"].iter().any(|end| route.path.ends_with(end)) {
+    for route in routes
+        .iter()
+        .filter(|route| route.method == Method::GET && route.names_one())
+    {
+        if ["/payload", "/mandate"]
+            .iter()
+            .any(|end| route.path.ends_with(end))
+        {
             continue;
         }
         for id in caller.ids.named(route.resource()) {
@@ -309,7 +351,8 @@ async fn no_route_of_the_contract_shows_or_changes_what_is_another_merchants() {
 async fn a_delivery_to_another_merchants_account_is_refused_and_kept_nowhere() {
     let two = Two::open().await;
     let before = two.fingerprints(two.a).await;
-    let event = json!({ "id": "evt_9", "object": "event", "type": "x", "created": 1, "data": { "object": {} } });
+    let event =
+        json!({ "id": "evt_9", "object": "event", "type": "x", "created": 1, "data": { "object": {} } });
     let (signature, body) = crate::support::signed_with("whsec_of_b", &event);
     let request = two
         .test

@@ -20,8 +20,8 @@ method as (insert into payment_method (merchant_id, id, provider_account_id, cus
 setup as (insert into setup (merchant_id, id, provider_account_id, customer_id, state, usage, provider_reference, first_sent_at, created_at, updated_at)
     select merchant, gen_random_uuid(), account, customer, 'requires_action', 'off_session', 'seti_ALPHA', now(), now(), now() from made),
 payment as (insert into payment (merchant_id, id, provider_account_id, odoo_instance_id, customer_id, reference, amount_minor, currency, capture_method, state, authorized_minor,
-        captured_minor, captured_at, provider_reference, charge_reference, description, expires_at, created_at, updated_at)
-    select merchant, payment, account, instance, customer, 'ALPHA', 12100, 'EUR', 'automatic', 'captured', 12100, 12100, now(), 'pi_ALPHA', 'ch_ALPHA', 'ALPHA', now(), now(),
+        captured_minor, captured_at, provider_reference, charge_reference, description, expires_at, hosted, created_at, updated_at)
+    select merchant, payment, account, instance, customer, 'ALPHA', 12100, 'EUR', 'automatic', 'captured', 12100, 12100, now(), 'pi_ALPHA', 'ch_ALPHA', 'ALPHA', now(), true, now(),
         now() from made),
 document as (insert into payment_document (merchant_id, model, document_id, payment_id)
     select merchant, 'account.move', 1, payment from made),
@@ -46,7 +46,7 @@ event as (insert into webhook_event (merchant_id, provider_account_id, created, 
 due as (insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id, payload_sealed)
     select merchant, account, now(), 'evt_ALPHA_2', gen_random_uuid(), 'charge.succeeded', 'ch_ALPHA', '\x00' from made),
 message as (insert into outbox_message (merchant_id, id, odoo_instance_id, provider_account_id, payment_id, sequence, posting_key, posting, state, due_at, last_error, created_at)
-    select merchant, gen_random_uuid(), instance, account, payment, 1, 'ALPHA', '{"kind": "customer_payment", "reference": "ALPHA"}', 'dead', null, 'ALPHA', now() from made),
+    select merchant, gen_random_uuid(), instance, account, payment, 1, 'ALPHA', '{"kind": "booking", "source": "txn_ALPHA", "date": [2026, 1], "label": "ALPHA", "meets": null, "parts": []}', 'dead', null, 'ALPHA', now() from made),
 difference as (insert into exception (merchant_id, id, kind, payment_id, provider_account_id, payout, subject, detail, opened_at, version)
     select merchant, exception, 'foreign_line', payment, account, 'po_ALPHA', 'ALPHA', 'ALPHA', now(), 1 from made),
 change as (insert into exception_change (merchant_id, exception_id, number, at, by, to_state, detail)

@@ -22,7 +22,7 @@ const FOR_OTHERS: [(&str, &str); 1] = [(
 
 /// The other policies: who finds due work has columns of queues alone, and a key that is presented shows its own row.
 const NARROW: [&str; 2] = [
-    "dispatch (CURRENT_USER = 'quittance_dispatch'::name)",
+    "dispatch ( SELECT (CURRENT_USER = 'quittance_dispatch'::name))",
     "presented (hash = ( SELECT quittance_presented_key() AS quittance_presented_key))",
 ];
 
@@ -165,7 +165,15 @@ async fn what_finds_due_work_sees_ids_and_times_and_neither_secrets_nor_what_was
     .await;
     assert_eq!(
         changed,
-        ["batch", "began_at", "due_at", "failures", "fence", "leased_until", "state"]
+        [
+            "batch",
+            "began_at",
+            "due_at",
+            "failures",
+            "fence",
+            "leased_until",
+            "state"
+        ]
     );
 }
 
@@ -190,7 +198,10 @@ async fn no_function_does_what_its_caller_may_not_but_one() {
 
 /// What is looked up in every request and every turn of a worker, under the policies.
 const LOOKED_UP: [(&str, &str); 7] = [
-    ("payment_pkey", "select 1 from payment where merchant_id = $1 and id = $1"),
+    (
+        "payment_pkey",
+        "select 1 from payment where merchant_id = $1 and id = $1",
+    ),
     (
         "payment_by_reference",
         "select 1 from payment where merchant_id = $1 and reference = 'x' and id < $1 order by id limit 1",

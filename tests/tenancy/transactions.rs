@@ -32,14 +32,21 @@ async fn nothing_is_written_or_changed_but_for_the_merchants_that_are_named() {
     let (a, b) = (two.a.uuid(), two.b.uuid());
     let mut of_b = two.db.begin(two.b).await.unwrap();
     for foreign in [
-        format!("insert into merchant values ('{}', 'x', now())", uuid::Uuid::now_v7()),
+        format!(
+            "insert into merchant values ('{}', 'x', now())",
+            uuid::Uuid::now_v7()
+        ),
         format!(
             "insert into exception (merchant_id, id, kind, subject, detail, opened_at) values ('{a}', '{a}', 'x', 'x', 'x', now())"
         ),
         format!("update merchant set merchant_id = '{a}' where merchant_id = '{b}'"),
         format!("update provider_account set merchant_id = '{a}'"),
     ] {
-        assert_eq!(refused(&mut of_b, &foreign).await.as_deref(), Some(MAY_NOT), "{foreign}");
+        assert_eq!(
+            refused(&mut of_b, &foreign).await.as_deref(),
+            Some(MAY_NOT),
+            "{foreign}"
+        );
     }
     // What cannot be seen is not met: as if it were not there.
     for unseen in [
@@ -97,7 +104,10 @@ async fn the_application_cannot_take_its_bounds_away_nor_change_what_was_booked(
         assert_eq!(refused(&mut tx, wish).await.as_deref(), Some(MAY_NOT), "{wish}");
     }
     // It may ask for policies to be an error instead of a filter, and gets the error.
-    sqlx::query("set local row_security = off").execute(&mut *tx).await.unwrap();
+    sqlx::query("set local row_security = off")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     assert_eq!(
         refused(&mut tx, "select * from payment").await.as_deref(),
         Some(MAY_NOT)
@@ -109,7 +119,9 @@ async fn who_takes_up_what_is_due_sees_all_merchants_and_no_more_than_queues() {
     let two = Two::open().await;
     let mut tx = two.db.dispatch().await.unwrap();
     assert_eq!(store::merchants::list(&mut tx).await.unwrap().len(), 2);
-    let due = store::balance_transactions::list_unbooked(&mut tx, 9).await.unwrap();
+    let due = store::balance_transactions::list_unbooked(&mut tx, 9)
+        .await
+        .unwrap();
     assert_eq!(due.len(), 1);
     for wish in [
         "select payload_sealed from webhook_event",
@@ -149,7 +161,14 @@ async fn who_presents_a_key_sees_its_row_and_no_other() {
     let hash: [u8; 32] = hash.try_into().unwrap();
     let mut tx = two.db.read_presented(&hash).await.unwrap();
     assert_eq!(count(&mut tx, "api_key").await, 1);
-    assert_eq!(store::api_keys::find(&mut tx, &hash).await.unwrap().unwrap().merchant_id, two.a);
+    assert_eq!(
+        store::api_keys::find(&mut tx, &hash)
+            .await
+            .unwrap()
+            .unwrap()
+            .merchant_id,
+        two.a
+    );
     assert_eq!(count(&mut tx, "payment").await, 0);
     let mut tx = two.db.read_presented(&[0; 32]).await.unwrap();
     assert_eq!(count(&mut tx, "api_key").await, 0);
@@ -189,7 +208,10 @@ async fn a_connection_carries_nothing_over_to_whoever_has_it_next() {
     let merchant = quittance::domain::ids::MerchantId::generate();
     let named = async || {
         let mut tx = db.begin(merchant).await.unwrap();
-        let add = AssertSqlSafe(format!("insert into merchant values ('{}', 'x', now())", merchant.uuid()));
+        let add = AssertSqlSafe(format!(
+            "insert into merchant values ('{}', 'x', now())",
+            merchant.uuid()
+        ));
         sqlx::query(add).execute(&mut *tx).await.unwrap();
         tx
     };
@@ -220,7 +242,11 @@ async fn a_connection_carries_nothing_over_to_whoever_has_it_next() {
     }
 
     let mut next = db.read_for([]).await.unwrap();
-    assert_eq!(count(&mut next, "merchant").await, 0, "named by whoever had it before");
+    assert_eq!(
+        count(&mut next, "merchant").await,
+        0,
+        "named by whoever had it before"
+    );
     drop(next);
     assert_eq!(as_the_login(&url).size(), 0);
 }
@@ -242,7 +268,12 @@ async fn events_of_several_merchants_are_kept_in_one_statement_for_exactly_these
     assert_eq!(count(&mut of_b, "webhook_event").await, 1);
     assert_eq!(count(&mut of_b, "payment").await, 0);
     of_b.commit().await.unwrap();
-    assert_eq!(two.test.count("webhook_event where event_id in ('e1', 'e2')").await, 2);
+    assert_eq!(
+        two.test
+            .count("webhook_event where event_id in ('e1', 'e2')")
+            .await,
+        2
+    );
     let unnamed = keep("array[null::uuid, null]");
     assert!(sqlx::query(unnamed).execute(&two.test.db).await.is_err());
 }
