@@ -152,10 +152,7 @@ impl Books {
             "amount_currency" => self.money(item.minor, item.currency),
             "debit" => self.money(item.worth_minor.max(0), self.currency),
             "credit" => self.money((-item.worth_minor).max(0), self.currency),
-            "amount_residual" => {
-                let left = self.in_company_currency(item.residual_minor, item.currency);
-                self.money(left, self.currency)
-            }
+            "amount_residual" => self.money(item.residual_worth_minor, self.currency),
             "amount_residual_currency" => self.money(item.residual_minor, item.currency),
             "reconciled" => json!(self.is_reconciled(id)),
             "date" => json!(entry.date.to_string()),
@@ -207,8 +204,8 @@ impl Books {
             "debit_move_id" => json!([partial.debit, ""]),
             "credit_move_id" => json!([partial.credit, ""]),
             "amount" => {
-                let met = self.in_company_currency(partial.minor, self.items.get(partial.debit)?.currency);
-                self.money(met, self.currency)
+                let [debit, credit] = partial.worth_minor;
+                self.money(debit.min(credit), self.currency)
             }
             "debit_amount_currency" | "credit_amount_currency" => {
                 self.money(partial.minor, self.items.get(partial.debit)?.currency)

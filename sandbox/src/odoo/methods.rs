@@ -113,7 +113,7 @@ impl Call {
         Err(OdooError::user(message))
     }
 
-    fn may_write(&self) -> bool {
+    pub(super) fn may_write(&self) -> bool {
         if self.model == Model::StatementLine {
             return self.may_write_lines;
         }
@@ -121,7 +121,7 @@ impl Call {
     }
 
     /// What a change is answered with that the user has no right to.
-    fn forbidden(&self) -> String {
+    pub(super) fn forbidden(&self) -> String {
         let model = self.model.name();
         format!("You are not allowed to change {model} records.\n\nContact your administrator.")
     }
@@ -311,33 +311,6 @@ impl Call {
         })
     }
 
-    fn create(&self, books: &mut Books) -> Result<Value, OdooError> {
-        if !self.may_write() {
-            return Err(OdooError::access(self.forbidden()));
-        }
-        let [vals] = self
-            .needed("vals_list")?
-            .as_array()
-            .map_or(&[][..], Vec::as_slice)
-        else {
-            return Err(OdooError::value("the pretend Odoo creates one record at a time"));
-        };
-        let text = |name: &str| vals[name].as_str().unwrap_or_default().to_owned();
-        let id = if self.model == Model::Partner {
-            books.partners.add(text("name"))
-        } else if self.model == Model::Journal {
-            if text("type") != "bank" {
-                return Err(OdooError::value(
-                    "the pretend Odoo makes journals of type bank only",
-                ));
-            }
-            books.open_bank_journal(&text("name"), &text("code"), None)
-        } else {
-            create_invoice(books, vals)?
-        };
-        Ok(json!([id]))
-    }
-
     fn write(&self, books: &mut Books) -> Result<Value, OdooError> {
         if !self.may_write() {
             return Err(OdooError::access(self.forbidden()));
@@ -396,7 +369,7 @@ impl Call {
         Ok(())
     }
 
-    fn needed(&self, name: &str) -> Result<&Value, OdooError> {
+    pub(super) fn needed(&self, name: &str) -> Result<&Value, OdooError> {
         self.arguments
             .get(name)
             .ok_or_else(|| OdooError::unprocessable(format!("missing a required argument: '{name}'")))
@@ -430,44 +403,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-fn day(text: &str) -> Result<Date, OdooError> {
+pub(super) fn day(text: &str) -> Result<Date, OdooError> {
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map_err(|_| OdooError::value(format!("time data '{text}' does not match format '%Y-%m-%d'")))
-}
-
-/// A draft customer invoice without taxes.
-fn create_invoice(books: &mut Books, vals: &Value) -> Result<i64, OdooError> {
-    let partner = vals["partner_id"]
-        .as_i64()
-        .filter(|id| books.exists(Model::Partner, *id));
-    let (Some(partner), Some("out_invoice")) = (partner, vals["move_type"].as_str()) else {
-        return Err(OdooError::value(
-            "the pretend Odoo makes invoices of customers only",
-        ));
-    };
-    let currency = if vals["currency_id"].is_null() {
-        books.currency
-    } else {
-        vals["currency_id"]
-            .as_i64()
-            .filter(|id| books.currencies.get(*id).is_some_and(|currency| currency.active))
-            .ok_or_else(|| OdooError::value("the pretend Odoo makes invoices in active currencies only"))?
-    };
-    let mut minor = 0;
-    for command in vals["invoice_line_ids"].as_array().into_iter().flatten() {
-        let line = &command[2];
-        let taxes = line["tax_ids"][0][2].as_array().is_some_and(Vec::is_empty);
-        let price = books.minor(&line["price_unit"].to_string(), currency);
-        let (Some(quantity), Some(price), true) = (line["quantity"].as_i64(), price, taxes) else {
-            return Err(OdooError::value(
-                "the pretend Odoo knows whole quantities, whole minor units and no taxes",
-            ));
-        };
-        minor += quantity * price;
-    }
-    books.add_invoice(
-        partner,
-        day(vals["invoice_date"].as_str().unwrap_or_default())?,
-        (minor, currency),
-    )
 }
