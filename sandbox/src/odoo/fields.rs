@@ -167,6 +167,19 @@ impl Books {
         })
     }
 
+    /// Where a link of an item leads, where the field is one.
+    pub(super) fn item_link(&self, id: i64, field: &str) -> Option<Option<i64>> {
+        let item = self.items.get(id)?;
+        match field {
+            "move_id" => Some(Some(item.entry)),
+            "account_id" => Some(Some(item.account)),
+            "partner_id" => Some(item.partner),
+            "payment_id" => Some(self.payment_of(item.entry)),
+            "statement_line_id" => Some(self.line_of(item.entry)),
+            _ => None,
+        }
+    }
+
     fn journal_field(&self, id: i64, field: &str) -> Option<Value> {
         let journal = self.journals.get(id)?;
         Some(match field {
