@@ -98,7 +98,7 @@ impl Domain {
 }
 
 /// Whether a link fits, where it is compared with ids: items are looked through so often that their names are not written for it.
-fn fits_link(linked: Option<i64>, operator: Operator, value: &Value) -> Option<bool> {
+fn fits_link(linked: i64, operator: Operator, value: &Value) -> Option<bool> {
     let ids = || {
         value
             .as_array()?
@@ -107,10 +107,10 @@ fn fits_link(linked: Option<i64>, operator: Operator, value: &Value) -> Option<b
             .collect::<Option<Vec<i64>>>()
     };
     match operator {
-        Operator::Equal => Some(linked == Some(value.as_i64()?)),
-        Operator::Different => Some(linked != Some(value.as_i64()?)),
-        Operator::In => Some(ids()?.iter().any(|id| linked == Some(*id))),
-        Operator::NotIn => Some(!ids()?.iter().any(|id| linked == Some(*id))),
+        Operator::Equal => Some(linked == value.as_i64()?),
+        Operator::Different => Some(linked != value.as_i64()?),
+        Operator::In => Some(ids()?.contains(&linked)),
+        Operator::NotIn => Some(!ids()?.contains(&linked)),
     }
 }
 

@@ -167,15 +167,15 @@ impl Books {
         })
     }
 
-    /// Where a link of an item leads, where the field is one.
-    pub(super) fn item_link(&self, id: i64, field: &str) -> Option<Option<i64>> {
+    /// Where a link of an item leads, where the field is one: to 0, which no record has, where it leads nowhere.
+    pub(super) fn item_link(&self, id: i64, field: &str) -> Option<i64> {
         let item = self.items.get(id)?;
         match field {
-            "move_id" => Some(Some(item.entry)),
-            "account_id" => Some(Some(item.account)),
-            "partner_id" => Some(item.partner),
-            "payment_id" => Some(self.payment_of(item.entry)),
-            "statement_line_id" => Some(self.line_of(item.entry)),
+            "move_id" => Some(item.entry),
+            "account_id" => Some(item.account),
+            "partner_id" => Some(item.partner.unwrap_or_default()),
+            "payment_id" => Some(self.payment_of(item.entry).unwrap_or_default()),
+            "statement_line_id" => Some(self.line_of(item.entry).unwrap_or_default()),
             _ => None,
         }
     }
