@@ -12,7 +12,7 @@ use super::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::ledger::LedgerAccount;
 use crate::domain::line_link::LineLink;
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, Money};
 use crate::domain::posting::{self, Posting};
 use crate::sink::Via;
 use crate::store;
@@ -32,6 +32,8 @@ pub(super) struct Booked {
     pub(super) meets: Option<String>,
     /// The payment that it belongs to, and the Odoo that is told of that.
     pub(super) payment: Option<(PaymentId, OdooInstanceId)>,
+    /// What a dispute took whole, in the currency that the customer paid in, where the ledger has it in another.
+    pub(super) disputed: Option<Money>,
 }
 
 /// Books transactions of an account in the ledger, each once, and queues them for whoever keeps its books: the one way there.
@@ -113,10 +115,13 @@ async fn queue(
     }
     let mut messages = Vec::with_capacity(booked.len());
     for booked in booked {
-        let parts = posting::parts(&booked.transaction.entries);
+        let mut parts = posting::parts(&booked.transaction.entries);
         let Some(currency) = posting::home(&parts) else {
             continue;
         };
+        if let Some(disputed) = booked.disputed {
+            posting::owe_again(&mut parts, disputed);
+        }
         let Some(instance) = keeper(app, conn, merchant, &mapped, currency, booked.payment).await? else {
             continue;
         };
@@ -166,6 +171,7 @@ pub async fn catch_up(
                 transaction: found.transaction,
                 label,
                 meets,
+                disputed: found.disputed,
             }
         });
         queued += queue(app, &mut tx, (merchant, account), booked.collect()).await?;

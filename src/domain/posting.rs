@@ -120,6 +120,16 @@ pub fn parts(entries: &Entries) -> Vec<Part> {
     parts.collect()
 }
 
+/// Says what a dispute took for good in the currency that the customer paid in, worth what was taken: an invoice is in that currency,
+/// and so is what opens it again. The part comes last, so that the journal is that of the others.
+pub fn owe_again(parts: &mut [Part], disputed: Money) {
+    let is_lost = |part: &Part| part.account == LedgerAccount::DisputeLosses;
+    for part in parts.iter_mut().filter(|part| is_lost(part)) {
+        part.amount = disputed;
+    }
+    parts.sort_by_key(is_lost);
+}
+
 /// The currency of the journal that parts go to: that of the provider's balance or of the bank where either has one, else of
 /// the first.
 #[must_use]

@@ -73,6 +73,15 @@ pub(super) async fn receive(
             .filter(|item| item.move_id.id() == Some(document.id))
             .collect();
         let expected = Money::new(document.amount_minor, order.amount.currency);
+        // All of it met something else since, as a dispute that was lost: a repeat changes nothing of that.
+        if receivable.reconciled
+            && items::met(odoo, &debits, &[&receivable], expected.currency)
+                .await?
+                .minor
+                == 0
+        {
+            continue;
+        }
         items::reconcile(odoo, &debits, &[&receivable], expected).await?;
     }
     Ok(vec![OdooRecord {

@@ -105,6 +105,8 @@ pub struct Unqueued {
     pub is_returned: bool,
     /// The charge of its payment.
     pub charge_reference: Option<String>,
+    /// What a lost dispute took whole, in the currency that the customer paid in, where its entries are in another.
+    pub disputed: Option<Money>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -118,6 +120,7 @@ struct UnqueuedRow {
     about: Option<String>,
     is_returned: bool,
     charge_reference: Option<String>,
+    disputed: Option<Json<(i64, String)>>,
     entries: Json<Vec<(LedgerAccount, String, i64)>>,
 }
 
@@ -135,10 +138,23 @@ impl TryFrom<UnqueuedRow> for Unqueued {
                 Ok((account, Money::new(minor, currency)))
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
+        let disputed = match row.disputed {
+            Some(Json((minor, code))) => {
+                let currency = code.parse().map_err(|error| corrupt(&error))?;
+                Some(Money::new(minor, currency))
+            }
+            None => None,
+        };
+        let is_other = |disputed: &Money| {
+            let mut entries = entries.iter();
+            entries.all(|(_, amount)| amount.currency != disputed.currency)
+        };
+        let disputed = disputed.filter(is_other);
         Ok(Self {
             id: row.id,
             label: row.label,
             charge_reference: row.charge_reference,
+            disputed,
             odoo_instance: row.odoo_instance_id,
             about: row.about,
             is_returned: row.is_returned,
@@ -165,6 +181,12 @@ pub async fn list_unqueued(
              coalesce(b.source, b.description, b.kind) as label, b.source as about,
              b.amount_minor > 0 and exists (select from refund r where r.merchant_id = t.merchant_id
                  and r.provider_account_id = t.provider_account_id and r.provider_reference = b.source) is true as is_returned,
+             (select jsonb_build_array(d.amount_minor, d.currency) from dispute d where d.merchant_id = t.merchant_id
+                 and d.provider_account_id = t.provider_account_id and d.provider_reference = split_part(t.source, ':', 2)
+                 and t.source = 'lost:' || d.provider_reference || ':1'
+                 and not exists (select from balance_transaction r where r.merchant_id = d.merchant_id
+                     and r.provider_account_id = d.provider_account_id and r.source = d.provider_reference
+                     and r.amount_minor > 0)) as disputed,
              (select jsonb_agg(jsonb_build_array(e.account, e.currency, e.amount_minor) order by e.line) from ledger_entry e
                  where e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
                    and e.transaction_id = t.id) as entries
@@ -240,15 +262,29 @@ pub async fn sum_all(
 /// How often at most a dispute can be lost: each time its bank gave the money back and took it again.
 const LOSSES: i32 = 32;
 
+/// What the lines of a dispute, and what was booked as lost of it, left on Disputes in one currency.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Disputed {
+    /// The currency, ISO 4217.
+    pub currency: String,
+    /// Debits without credits, in minor units.
+    pub minor: i64,
+    /// How often some of it was booked as lost.
+    pub losses: i64,
+    /// How many lines brought something back.
+    pub returns: i64,
+}
+
 /// What is left on Disputes of a dispute, by currency in minor units, and how often some of it was booked as lost.
 pub async fn list_disputed(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
     dispute: &str,
-) -> Result<Vec<(String, i64, i64)>, StoreError> {
+) -> Result<Vec<Disputed>, StoreError> {
     Ok(sqlx::query_as(
-        "select e.currency, sum(e.amount_minor)::bigint, count(*) filter (where starts_with(t.source, 'lost:'))
+        "select e.currency, sum(e.amount_minor)::bigint as minor, count(*) filter (where starts_with(t.source, 'lost:')) as losses,
+             count(*) filter (where e.amount_minor < 0 and not starts_with(t.source, 'lost:')) as returns
          from ledger_transaction t
          join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
              and e.transaction_id = t.id and e.account = 'disputes'

@@ -54,6 +54,48 @@ impl Door {
         }
     }
 
+    /// A company that counts in a currency: the real one where the environment names one of that version which does, with these
+    /// rates, or else a pretend one.
+    pub(super) async fn find_company(options: Options) -> Self {
+        if let Some(door) = Self::real()
+            && door.is(options.version).await
+        {
+            let company = &door.search("res.company", json!([]), &["currency_id"]).await[0];
+            if company["currency_id"][1] == options.currency.as_str() {
+                door.keep_rates(&options.rates).await;
+                return door;
+            }
+        }
+        println!(
+            "real Odoo {} of a company in {} skipped: ODOO_URL names none",
+            options.version.major(),
+            options.currency
+        );
+        Self::pretend(options).await
+    }
+
+    /// Writes rates, in millionths, that hold from the beginning of the year; those that are there stay.
+    async fn keep_rates(&self, rates: &[(String, u64)]) {
+        let day = "2026-01-01";
+        for (code, rate) in rates {
+            let known = json!([["currency_id.name", "=", code], ["name", "=", day]]);
+            if !self
+                .search("res.currency.rate", known, &["rate"])
+                .await
+                .is_empty()
+            {
+                continue;
+            }
+            let currency = &self
+                .search("res.currency", json!([["name", "=", code]]), &["name"])
+                .await[0];
+            let rate: Value =
+                serde_json::from_str(&format!("{}.{:06}", rate / 1_000_000, rate % 1_000_000)).unwrap();
+            let new = json!({ "currency_id": currency["id"], "name": day, "rate": rate });
+            self.create("res.currency.rate", vec![new]).await;
+        }
+    }
+
     fn real() -> Option<Self> {
         Some(Self {
             url: read("ODOO_URL")?.parse().unwrap(),
@@ -105,6 +147,21 @@ impl Door {
         };
         let call = json!([self.database, user, self.api_key, model, method, placed, named]);
         self.call_json_rpc("object", "execute_kw", call).await
+    }
+
+    /// What a search finds.
+    pub(super) async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
+        let wish = json!({ "domain": domain, "fields": fields });
+        let answer = self.call(&format!("{model}/search_read"), wish).await;
+        answer.as_array().unwrap().clone()
+    }
+
+    /// Makes records in one call. Their ids.
+    pub(super) async fn create(&self, model: &str, vals: Vec<Value>) -> Vec<i64> {
+        let answer = self
+            .call(&format!("{model}/create"), json!({ "vals_list": vals }))
+            .await;
+        serde_json::from_value(answer).unwrap()
     }
 
     async fn call_json_2(&self, path: &str, arguments: &Value) -> Value {

@@ -300,13 +300,7 @@ impl Odoo {
 
     /// What a search of Odoo itself finds.
     pub(super) async fn search(&self, model: &str, domain: Value, fields: &[&str]) -> Vec<Value> {
-        let answer = self
-            .call(
-                &format!("{model}/search_read"),
-                json!({ "domain": domain, "fields": fields }),
-            )
-            .await;
-        answer.as_array().unwrap().clone()
+        self.door.search(model, domain, fields).await
     }
 }
 

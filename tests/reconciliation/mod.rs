@@ -19,7 +19,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use crate::events::Operator;
-use crate::support::{TestApp, eventually, now};
+use crate::support::{TestApp, eventually, eventually_within, now};
 
 /// What the ledger holds: (account, currency, minor units), by currency and account.
 pub(crate) async fn balances(db: &PgPool) -> Vec<(String, String, i64)> {
@@ -42,7 +42,7 @@ pub(crate) async fn reconcile(test: &TestApp, since: OffsetDateTime) {
     reconciliation::reconcile(app, test.merchant, test.account, since)
         .await
         .unwrap();
-    eventually(async || {
+    eventually_within(Duration::from_mins(1), async || {
         // In the order in which one leads to the next.
         for left in [
             "webhook_event where due_at is not null",

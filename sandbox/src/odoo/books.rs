@@ -16,6 +16,9 @@ pub(super) const TRANSFER: &str = "101701";
 pub(super) const EXCHANGE_GAIN: &str = "441000";
 pub(super) const EXCHANGE_LOSS: &str = "641000";
 
+/// The journal of what exchange rates made of items that met.
+pub(super) const EXCHANGE: &str = "EXCH";
+
 /// Everything that one pretend database holds.
 #[derive(Debug)]
 pub(super) struct Books {
@@ -115,6 +118,8 @@ pub(super) struct Item {
     pub(super) worth_minor: i64,
     /// What is left to be reconciled, in its currency and of the same sign.
     pub(super) residual_minor: i64,
+    /// What that is worth in the company's currency.
+    pub(super) residual_worth_minor: i64,
     pub(super) details: Details,
 }
 
@@ -148,6 +153,10 @@ pub(super) struct Partial {
     pub(super) debit: i64,
     pub(super) credit: i64,
     pub(super) minor: i64,
+    /// What that was worth to the company in either of them: positive, the debit before the credit.
+    pub(super) worth_minor: [i64; 2],
+    /// The entries that took up the difference of both.
+    pub(super) exchanged: Vec<i64>,
 }
 
 /// The name under which an import made a record.
@@ -217,7 +226,7 @@ impl Books {
             self.tags.add(tag.to_owned());
         }
         self.add_journal("Customer Invoices", "INV", "sale", None, None);
-        self.add_journal("Miscellaneous Operations", "MISC", "general", None, None);
+        self.add_journal("Exchange Difference", EXCHANGE, "general", None, None);
         self.add_journal("Bank", "BNK1", "bank", Some(bank), None);
         self.add_journal("Stripe", "STRP", "bank", Some(stripe), Some(outstanding));
         let general = self.add_journal("Miscellaneous Operations", "MISC", "general", None, None);

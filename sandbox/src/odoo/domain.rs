@@ -74,6 +74,12 @@ impl Domain {
                 operator,
                 value,
             } => {
+                if model == Model::Item
+                    && let Some(linked) = books.item_link(id, path)
+                    && let Some(fits) = fits_link(linked, *operator, value)
+                {
+                    return Ok(fits);
+                }
                 let found = follow(books, model, id, path)?;
                 let is_in = || {
                     value
@@ -88,6 +94,23 @@ impl Domain {
                 })
             }
         }
+    }
+}
+
+/// Whether a link fits, where it is compared with ids: items are looked through so often that their names are not written for it.
+fn fits_link(linked: i64, operator: Operator, value: &Value) -> Option<bool> {
+    let ids = || {
+        value
+            .as_array()?
+            .iter()
+            .map(Value::as_i64)
+            .collect::<Option<Vec<i64>>>()
+    };
+    match operator {
+        Operator::Equal => Some(linked == value.as_i64()?),
+        Operator::Different => Some(linked != value.as_i64()?),
+        Operator::In => Some(ids()?.contains(&linked)),
+        Operator::NotIn => Some(!ids()?.contains(&linked)),
     }
 }
 

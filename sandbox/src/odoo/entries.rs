@@ -2,7 +2,9 @@
 
 use time::{Date, OffsetDateTime};
 
-use super::books::{Books, Entry, Item, Payment, Source, StatementLine};
+use super::books::{
+    Books, EXCHANGE, EXCHANGE_GAIN, EXCHANGE_LOSS, Entry, Item, Payment, Source, StatementLine,
+};
 use super::documents::Details;
 use super::error::OdooError;
 
@@ -230,6 +232,66 @@ impl Books {
         entry
     }
 
+    /// Posts what an item lost of its worth, or won, when it met one that came at another rate. Nothing where it did neither.
+    pub(super) fn exchange(&mut self, id: i64, lost_minor: i64) -> Option<i64> {
+        if lost_minor == 0 {
+            return None;
+        }
+        let item = self.items.get(id)?;
+        let (account, currency, partner) = (item.account, item.currency, item.partner);
+        let date = self.entries.get(item.entry)?.date;
+        let result = if lost_minor > 0 {
+            EXCHANGE_LOSS
+        } else {
+            EXCHANGE_GAIN
+        };
+        let side = |account, worth_minor| Side {
+            account,
+            partner,
+            label: "Currency exchange rate difference".to_owned(),
+            currency,
+            minor: 0,
+            worth_minor: Some(worth_minor),
+            details: Details::default(),
+        };
+        let result = self.account(result).ok()?;
+        let sides = vec![side(account, -lost_minor), side(result, lost_minor)];
+        self.add_exchange(date, currency, sides)
+    }
+
+    /// Posts the opposite of what a rate made, of items that meet no more.
+    pub(super) fn reverse_exchange(&mut self, entry: i64) {
+        let Some((date, currency)) = self.entries.get(entry).map(|entry| (entry.date, entry.currency)) else {
+            return;
+        };
+        let sides = self.items_of(entry).map(|(_, item)| Side {
+            account: item.account,
+            partner: item.partner,
+            label: item.label.clone(),
+            currency: item.currency,
+            minor: 0,
+            worth_minor: Some(-item.worth_minor),
+            details: Details::default(),
+        });
+        let sides = sides.collect();
+        self.add_exchange(date, currency, sides);
+    }
+
+    /// Its items are met from the start.
+    fn add_exchange(&mut self, date: Date, currency: i64, sides: Vec<Side>) -> Option<i64> {
+        let journal = self.journal(EXCHANGE).ok()?;
+        let entry = self.add_entry(journal, date, None, None, (currency, Source::General));
+        self.add_items(entry, sides);
+        let items: Vec<i64> = self.items_of(entry).map(|(id, _)| id).collect();
+        for id in items {
+            if let Some(item) = self.items.get_mut(id) {
+                item.residual_worth_minor = 0;
+            }
+        }
+        self.number(entry, "");
+        Some(entry)
+    }
+
     pub(super) fn add_entry(
         &mut self,
         journal: i64,
@@ -261,6 +323,7 @@ impl Books {
                 minor: side.minor,
                 worth_minor,
                 residual_minor: side.minor,
+                residual_worth_minor: worth_minor,
                 details: side.details,
             });
         }

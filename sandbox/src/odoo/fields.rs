@@ -168,10 +168,7 @@ impl Books {
             "amount_currency" => self.money(item.minor, item.currency),
             "debit" => self.money(item.worth_minor.max(0), self.currency),
             "credit" => self.money((-item.worth_minor).max(0), self.currency),
-            "amount_residual" => {
-                let left = self.in_company_currency(item.residual_minor, item.currency);
-                self.money(left, self.currency)
-            }
+            "amount_residual" => self.money(item.residual_worth_minor, self.currency),
             "amount_residual_currency" => self.money(item.residual_minor, item.currency),
             "reconciled" => json!(self.is_reconciled(id)),
             "date" => json!(entry.date.to_string()),
@@ -185,6 +182,19 @@ impl Books {
             "move_type" => json!(entry.move_type()),
             _ => return self.detail_field(item, field),
         })
+    }
+
+    /// Where a link of an item leads, where the field is one: to 0, which no record has, where it leads nowhere.
+    pub(super) fn item_link(&self, id: i64, field: &str) -> Option<i64> {
+        let item = self.items.get(id)?;
+        match field {
+            "move_id" => Some(item.entry),
+            "account_id" => Some(item.account),
+            "partner_id" => Some(item.partner.unwrap_or_default()),
+            "payment_id" => Some(self.payment_of(item.entry).unwrap_or_default()),
+            "statement_line_id" => Some(self.line_of(item.entry).unwrap_or_default()),
+            _ => None,
+        }
     }
 
     fn journal_field(&self, id: i64, field: &str) -> Option<Value> {
@@ -224,8 +234,8 @@ impl Books {
             "debit_move_id" => json!([partial.debit, ""]),
             "credit_move_id" => json!([partial.credit, ""]),
             "amount" => {
-                let met = self.in_company_currency(partial.minor, self.items.get(partial.debit)?.currency);
-                self.money(met, self.currency)
+                let [debit, credit] = partial.worth_minor;
+                self.money(debit.min(credit), self.currency)
             }
             "debit_amount_currency" | "credit_amount_currency" => {
                 self.money(partial.minor, self.items.get(partial.debit)?.currency)

@@ -119,7 +119,7 @@ impl Call {
         Err(OdooError::user(message))
     }
 
-    fn may_write(&self) -> bool {
+    pub(super) fn may_write(&self) -> bool {
         if self.model == Model::StatementLine {
             return self.may_write_lines;
         }
@@ -127,7 +127,7 @@ impl Call {
     }
 
     /// What a change is answered with that the user has no right to.
-    fn forbidden(&self) -> String {
+    pub(super) fn forbidden(&self) -> String {
         let model = self.model.name();
         format!("You are not allowed to change {model} records.\n\nContact your administrator.")
     }
@@ -317,36 +317,6 @@ impl Call {
         })
     }
 
-    fn create(&self, books: &mut Books) -> Result<Value, OdooError> {
-        if !self.may_write() {
-            return Err(OdooError::access(self.forbidden()));
-        }
-        let [vals] = self
-            .needed("vals_list")?
-            .as_array()
-            .map_or(&[][..], Vec::as_slice)
-        else {
-            return Err(OdooError::value("the pretend Odoo creates one record at a time"));
-        };
-        let text = |name: &str| vals[name].as_str().unwrap_or_default().to_owned();
-        let id = if self.model == Model::Partner {
-            books.partners.add(text("name"))
-        } else if self.model == Model::Journal {
-            if text("type") != "bank" {
-                return Err(OdooError::value(
-                    "the pretend Odoo makes journals of type bank only",
-                ));
-            }
-            books.open_bank_journal(&text("name"), &text("code"), None)
-        } else if self.model == Model::Tax {
-            books.create_tax(vals)?
-        } else {
-            let date = day(vals["invoice_date"].as_str().unwrap_or_default())?;
-            books.create_invoice(vals, date)?
-        };
-        Ok(json!([id]))
-    }
-
     fn write(&self, books: &mut Books) -> Result<Value, OdooError> {
         if !self.may_write() {
             return Err(OdooError::access(self.forbidden()));
@@ -416,7 +386,7 @@ impl Call {
         Ok(())
     }
 
-    fn needed(&self, name: &str) -> Result<&Value, OdooError> {
+    pub(super) fn needed(&self, name: &str) -> Result<&Value, OdooError> {
         self.arguments
             .get(name)
             .ok_or_else(|| OdooError::unprocessable(format!("missing a required argument: '{name}'")))
@@ -450,7 +420,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-fn day(text: &str) -> Result<Date, OdooError> {
+pub(super) fn day(text: &str) -> Result<Date, OdooError> {
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map_err(|_| OdooError::value(format!("time data '{text}' does not match format '%Y-%m-%d'")))
 }

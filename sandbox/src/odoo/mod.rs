@@ -5,6 +5,7 @@
 
 mod api;
 mod books;
+mod create;
 mod currency;
 mod documents;
 mod domain;

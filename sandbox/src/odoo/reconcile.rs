@@ -1,6 +1,6 @@
 //! Making debits and credits meet (`account.move.line/reconcile`).
 
-use super::books::{Books, Entry, Partial, Source};
+use super::books::{Books, Entry, Item, Partial, Source};
 use super::error::OdooError;
 
 impl Books {
@@ -69,11 +69,12 @@ impl Books {
             };
             let (debit, credit) = (partial.debit, partial.credit);
             let minor = std::mem::take(&mut partial.minor);
-            if let Some(item) = self.items.get_mut(debit) {
-                item.residual_minor += minor;
-            }
-            if let Some(item) = self.items.get_mut(credit) {
-                item.residual_minor -= minor;
+            let ([of_debit, of_credit], exchanged) =
+                (partial.worth_minor, std::mem::take(&mut partial.exchanged));
+            self.owe(debit, minor, of_debit);
+            self.owe(credit, -minor, -of_credit);
+            for entry in exchanged {
+                self.reverse_exchange(entry);
             }
             self.generation += 1;
         }
@@ -83,6 +84,7 @@ impl Books {
     pub(super) fn is_reconciled(&self, id: i64) -> bool {
         self.items.get(id).is_some_and(|item| {
             item.residual_minor == 0
+                && item.residual_worth_minor == 0
                 && self
                     .accounts
                     .get(item.account)
@@ -120,14 +122,32 @@ impl Books {
         if minor <= 0 {
             return;
         }
-        if let Some(item) = self.items.get_mut(debit) {
-            item.residual_minor -= minor;
-        }
-        if let Some(item) = self.items.get_mut(credit) {
-            item.residual_minor += minor;
-        }
-        self.partials.add(Partial { debit, credit, minor });
+        let worth = |id| self.items.get(id).map_or(0, |item| share(item, minor));
+        let worth_minor = [worth(debit), worth(credit)];
+        let [of_debit, of_credit] = worth_minor;
+        let both = of_debit.min(of_credit);
+        self.owe(debit, -minor, -of_debit);
+        self.owe(credit, minor, of_credit);
+        let exchanged = [
+            self.exchange(debit, of_debit - both),
+            self.exchange(credit, both - of_credit),
+        ];
+        self.partials.add(Partial {
+            debit,
+            credit,
+            minor,
+            worth_minor,
+            exchanged: exchanged.into_iter().flatten().collect(),
+        });
         self.generation += 1;
+    }
+
+    /// Changes what is left of an item.
+    fn owe(&mut self, id: i64, minor: i64, worth_minor: i64) {
+        if let Some(item) = self.items.get_mut(id) {
+            item.residual_minor += minor;
+            item.residual_worth_minor += worth_minor;
+        }
     }
 
     /// What is left to pay of an invoice.
@@ -227,4 +247,17 @@ impl Books {
             Source::Invoice | Source::CreditNote(_) | Source::General | Source::Payment(_) => None,
         }
     }
+}
+
+/// What so much of an item is worth in the company's currency, positive: of the last of it, all that is left.
+fn share(item: &Item, minor: i64) -> i64 {
+    let (left, whole) = (item.residual_minor.abs(), item.minor.abs());
+    if minor >= left || whole == 0 {
+        return item.residual_worth_minor.abs();
+    }
+    let (worth, whole) = (i128::from(item.worth_minor.abs()), i128::from(whole));
+    let rounded = (2 * worth * i128::from(minor) + whole) / (2 * whole);
+    i64::try_from(rounded)
+        .unwrap_or(i64::MAX)
+        .min(item.residual_worth_minor.abs())
 }

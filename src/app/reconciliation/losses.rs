@@ -9,11 +9,11 @@ use crate::app::{App, AppError};
 use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::ledger;
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
 use crate::domain::snapshot::Said;
 use crate::store;
 use crate::store::StoreError;
-use crate::store::ledger::NewTransaction;
+use crate::store::ledger::{Disputed, NewTransaction};
 
 /// Looks at disputes whose lines were booked just now.
 pub(super) async fn book_of(
@@ -54,10 +54,11 @@ pub(in crate::app) async fn book(
         None => None,
     };
     let mut lost = Vec::with_capacity(taken.len());
-    let before: i64 = taken.iter().map(|(.., times)| times).sum();
-    let open = taken.into_iter().filter(|(_, minor, _)| *minor != 0);
-    for ((currency, minor, _), number) in open.zip(before + 1..) {
-        let currency = currency
+    let before: i64 = taken.iter().map(|taken| taken.losses).sum();
+    let is_whole = before == 0 && taken.iter().all(|taken| taken.returns == 0);
+    let open = taken.into_iter().filter(|taken| taken.minor != 0);
+    for (Disputed { currency, minor, .. }, number) in open.zip(before + 1..) {
+        let currency: Currency = currency
             .parse()
             .map_err(|error| StoreError::corrupt("ledger_entry", &error))?;
         let entries = ledger::book_lost(Money::new(minor, currency))
@@ -72,6 +73,8 @@ pub(in crate::app) async fn book(
             label: reference.clone(),
             meets: dispute.told.charge_reference.clone(),
             payment: told,
+            // Of what came back in part, at another rate, nobody knows what it is in the customer's currency.
+            disputed: Some(dispute.told.amount).filter(|amount| is_whole && amount.currency != currency),
         });
     }
     postings::book(app, conn, (merchant, account), lost).await

@@ -195,6 +195,7 @@ async fn clear(
     let booked = store::ledger::list_of_line(conn, place.0, place.1, &fact.id).await?;
     if let Ok(entries) = booked.clear(presented) {
         let moved = Booked {
+            disputed: None,
             transaction: NewTransaction {
                 source: format!("matched:{}", fact.id),
                 payment_id: Some(payment),

@@ -171,6 +171,7 @@ async fn book(
             waits: booking.unexplained == Some(Unexplained::Foreign),
         });
         to_book.push(Booked {
+            disputed: None,
             label: label(fact),
             meets: is_customers.then(|| meets(unbooked)).flatten(),
             payment: matched.as_ref().and_then(told),
@@ -302,6 +303,7 @@ pub(super) async fn follow(app: &App, conn: &mut PgConnection, payout: &Payout) 
             entries,
         };
         let paid = Booked {
+            disputed: None,
             transaction,
             label: reference.clone(),
             meets: Some(reference.clone()),

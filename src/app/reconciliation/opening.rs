@@ -278,6 +278,7 @@ impl Opening<'_> {
                 .map_err(|error| StoreError::corrupt("opening_balance", &error))?;
             if entries.iter().next().is_some() {
                 transactions.push(Booked {
+                    disputed: None,
                     transaction: NewTransaction {
                         source: format!("opening:{}", balance.currency),
                         payment_id: None,

@@ -95,6 +95,7 @@ async fn insert(
     (source, entries): (String, Entries),
 ) -> Result<(), AppError> {
     let moved = Booked {
+        disputed: None,
         transaction: NewTransaction {
             source,
             payment_id: held.payment_id,

@@ -100,9 +100,16 @@ impl<'a> Plan<'a> {
         for currency in currencies {
             if let Some(mut books) = journals::plan(&mut plan, currency)? {
                 books.general_journal_id = general;
-                books.bank.clone_from(&bank);
                 books.fee_tax = plan.fee_tax.as_ref().map(|(tax, _)| tax.clone());
                 books.credit_notes = credit_notes;
+                // A payout goes to a bank account of its own currency: another's is left to its feed.
+                let reached = bank.as_ref().filter(|(held, _)| *held == books.currency);
+                books.bank = reached.map(|(_, bank)| bank.clone());
+                if let Some((held, _)) = bank.as_ref().filter(|_| reached.is_none()) {
+                    plan.notes.push(format!(
+                        "the bank's journal holds {held}: the bank's side of payouts in {currency} is left to its feed"
+                    ));
+                }
                 plan.books.push((currency, books));
             }
         }
@@ -283,8 +290,8 @@ impl<'a> Plan<'a> {
         Some(journal.id)
     }
 
-    /// The bank's own journal, where we write there.
-    fn bank_journal(&mut self) -> Option<BankJournal> {
+    /// The bank's own journal, where we write there, and the currency that it holds.
+    fn bank_journal(&mut self) -> Option<(String, BankJournal)> {
         let code = self.request.bank_journal.as_ref()?;
         let is_bank = |journal: &&Journal| journal.code == *code && journal.kind == "bank" && journal.active;
         let found = self.chart.journals.iter().find(is_bank);
@@ -299,11 +306,12 @@ impl<'a> Plan<'a> {
             journal_id: journal.id,
             account_id,
         };
+        let held = journal.currency(&self.chart.company).to_owned();
         self.found(
             Chart::journal_words(journal),
             "the bank's side of payouts".to_owned(),
         );
-        Some(bank)
+        Some((held, bank))
     }
 
     fn check_codes(&mut self) {
