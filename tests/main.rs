@@ -6,12 +6,14 @@
     reason = "in a test, a failed unwrap is a failed sentence"
 )]
 
+mod admin;
 mod api;
 mod architecture;
 mod crash;
 mod customers;
 mod disputes;
 mod faults;
+mod keys;
 mod healing;
 mod events;
 mod exceptions;

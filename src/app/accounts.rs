@@ -24,6 +24,8 @@ pub(super) struct KnownAccount {
     pub(super) webhook_secrets: Vec<SecretString>,
     /// Whether it took from us the right to act for it.
     is_deauthorized: bool,
+    /// Whether nothing begins there.
+    is_disabled: bool,
     read_at: Instant,
 }
 
@@ -34,6 +36,14 @@ impl KnownAccount {
             return Err(AppError::AccountDeauthorized(self.account.id));
         }
         Ok(())
+    }
+
+    /// Checks that something may begin at the account: neither it nor we put it out of use.
+    pub(super) const fn check_open(&self) -> Result<(), AppError> {
+        if self.is_disabled {
+            return Err(AppError::AccountDisabled(self.account.id));
+        }
+        self.check_authorized()
     }
 }
 
@@ -73,10 +83,12 @@ impl Accounts {
         let account = store::provider_accounts::get(conn, &app.sealer, merchant, id).await?;
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
         let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
+        let is_disabled = store::provider_accounts::is_disabled(conn, merchant, id).await?;
         let read = Arc::new(KnownAccount {
             account,
             webhook_secrets: secrets,
             is_deauthorized,
+            is_disabled,
             read_at: Instant::now(),
         });
         self.0

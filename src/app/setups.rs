@@ -197,7 +197,7 @@ async fn start(
     let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     let at = WalletAccount::get(app, &mut conn, setup.provider_account_id).await?;
     drop(conn);
-    at.check_authorized()?;
+    at.check_open()?;
     let (wallet, account) = (at.wallet()?, at.account());
     let new = NewSetup {
         setup,

@@ -11,8 +11,8 @@ use crate::app::AppError;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{Payment, RuleBroken};
-use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
+use crate::sink::SinkError;
 use crate::store::StoreError;
 
 /// An error answer, `application/problem+json`.
@@ -220,7 +220,14 @@ impl From<AppError> for Problem {
                 "a request with this key or reference is being served; repeat it".to_owned(),
             )
             .retry_after(retry_after.as_secs().max(1)),
-            AppError::ScopeMissing(scope) => scope_missing(scope),
+            AppError::Unauthenticated => Self::unauthenticated(),
+            AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
+            AppError::AddressNotAllowed(_)
+            | AppError::MerchantDisabled
+            | AppError::OperatorOnly
+            | AppError::ScopeMissing(_) => forbidden(&error),
+            AppError::AccountDisabled(_) => conflict("account_disabled", error.to_string()),
+            AppError::Refused { code, message } => conflict(code, message),
             AppError::EventLeased => event_leased(),
             AppError::MessageNotDead(state) => message_not_dead(state),
             AppError::Suspense(rule) => conflict(rule.code(), rule.to_string()),
@@ -228,10 +235,8 @@ impl From<AppError> for Problem {
             AppError::Opening(refused) => conflict("opening_refused", refused.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
-            AppError::Store(_)
-            | AppError::Interrupted(_)
-            | AppError::UnknownProvider(_)
-            | AppError::Sink(_) => Self::internal(),
+            AppError::Sink(error) => of_sink(&error),
+            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_) => Self::internal(),
         }
     }
 }
@@ -250,10 +255,53 @@ fn log(error: &AppError) {
     }
 }
 
-fn scope_missing(scope: Scope) -> Problem {
-    let detail =
-        format!("the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`");
-    Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail)
+/// The key is good, and what it may not do is named.
+fn forbidden(error: &AppError) -> Problem {
+    let (code, detail) = match error {
+        AppError::ScopeMissing(scope) => (
+            "scope_missing",
+            format!("the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`"),
+        ),
+        AppError::AddressNotAllowed(address) => (
+            "address_not_allowed",
+            format!(
+                "the API key may not be used from {address}; behind a proxy, set QUITTANCE_TRUSTED_PROXIES"
+            ),
+        ),
+        AppError::MerchantDisabled => (
+            "merchant_disabled",
+            "the merchant is disabled; an operator can enable it".to_owned(),
+        ),
+        _ => ("operator_only", "only an operator's key may do this".to_owned()),
+    };
+    Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+fn failed_too_often(retry_after: std::time::Duration) -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "authentication_failed_too_often",
+        "too many requests came from this address without a valid API key",
+    )
+    .retry_after(
+        retry_after
+            .as_millis()
+            .div_ceil(1_000)
+            .try_into()
+            .unwrap_or(u64::MAX),
+    )
+}
+
+/// What an Odoo said while it was being set up.
+fn of_sink(error: &SinkError) -> Problem {
+    let (status, code) = match error {
+        SinkError::Refused { .. } | SinkError::Differs { .. } | SinkError::NotAllowed { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "odoo_refused")
+        }
+        SinkError::Unauthorized { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "odoo_unauthorized"),
+        SinkError::Unreachable { .. } | SinkError::Gone => (StatusCode::BAD_GATEWAY, "odoo_unreachable"),
+    };
+    Problem::new(status, code, error.to_string())
 }
 
 fn event_leased() -> Problem {

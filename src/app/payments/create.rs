@@ -237,7 +237,7 @@ pub(in crate::app) async fn choose_account(
             known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
         });
     let known = known.ok_or(AppError::NotFound("provider account"))?;
-    known.check_authorized()?;
+    known.check_open()?;
     Ok(known)
 }
 
