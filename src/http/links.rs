@@ -51,7 +51,7 @@ impl LinkBody {
 }
 
 /// Links a charge or refund that did not start here to what it pays in Odoo, and resolves its `foreign_line` with that: its money
-/// leaves suspense. Scope `exceptions:write`. No key is needed: the same again changes nothing, and another reference is refused.
+/// leaves suspense. Scope `reconciliation:write`. No key is needed: the same again changes nothing, and another reference is refused.
 #[utoipa::path(
     tag = "exceptions",
     params(("id" = String, Path, description = "`exc_…`")),

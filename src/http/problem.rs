@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 problem documents: a stable code, what is at fault, what to do. Never internals.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,6 +12,7 @@ use crate::app::AppError;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{Payment, RuleBroken};
+use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
 use crate::sink::SinkError;
 use crate::store::StoreError;
@@ -222,10 +224,13 @@ impl From<AppError> for Problem {
             .retry_after(retry_after.as_secs().max(1)),
             AppError::Unauthenticated => Self::unauthenticated(),
             AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
-            AppError::AddressNotAllowed(_)
-            | AppError::MerchantDisabled
-            | AppError::OperatorOnly
-            | AppError::ScopeMissing(_) => forbidden(&error),
+            AppError::AddressNotAllowed(address) => address_not_allowed(address),
+            AppError::MerchantDisabled => forbidden(
+                "merchant_disabled",
+                "the merchant is disabled; an operator can enable it",
+            ),
+            AppError::OperatorOnly => forbidden("operator_only", "only an operator's key may do this"),
+            AppError::ScopeMissing(scope) => scope_missing(scope),
             AppError::AccountDisabled(_) => conflict("account_disabled", error.to_string()),
             AppError::Refused { code, message } => conflict(code, message),
             AppError::EventLeased => event_leased(),
@@ -255,26 +260,21 @@ fn log(error: &AppError) {
     }
 }
 
-/// The key is good, and what it may not do is named.
-fn forbidden(error: &AppError) -> Problem {
-    let (code, detail) = match error {
-        AppError::ScopeMissing(scope) => (
-            "scope_missing",
-            format!("the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`"),
-        ),
-        AppError::AddressNotAllowed(address) => (
-            "address_not_allowed",
-            format!(
-                "the API key may not be used from {address}; behind a proxy, set QUITTANCE_TRUSTED_PROXIES"
-            ),
-        ),
-        AppError::MerchantDisabled => (
-            "merchant_disabled",
-            "the merchant is disabled; an operator can enable it".to_owned(),
-        ),
-        _ => ("operator_only", "only an operator's key may do this".to_owned()),
-    };
+/// The key is good, and may not do it.
+fn forbidden(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+fn scope_missing(scope: Scope) -> Problem {
+    let detail =
+        format!("the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`");
+    forbidden("scope_missing", detail)
+}
+
+fn address_not_allowed(address: IpAddr) -> Problem {
+    let detail =
+        format!("the API key may not be used from {address}; behind a proxy, set QUITTANCE_TRUSTED_PROXIES");
+    forbidden("address_not_allowed", detail)
 }
 
 fn failed_too_often(retry_after: std::time::Duration) -> Problem {

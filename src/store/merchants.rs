@@ -35,7 +35,7 @@ pub async fn insert(
     )
     .bind(id)
     .bind(name)
-    .bind(creation_key.map(|hash| hash.as_slice()))
+    .bind(creation_key.map(<[u8; 32]>::as_slice))
     .bind(now)
     .execute(conn)
     .await?;

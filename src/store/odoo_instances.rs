@@ -171,13 +171,13 @@ pub async fn update_key(
     id: OdooInstanceId,
     access: &RpcAccess,
 ) -> Result<(), StoreError> {
-    let sealed = sealer.seal(key_place(merchant, id), access.api_key.expose_secret().as_bytes())?;
+    let key = sealer.seal(key_place(merchant, id), access.api_key.expose_secret().as_bytes())?;
     sqlx::query(
         "update odoo_instance set api_key_sealed = $3, login = $4 where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
     .bind(id)
-    .bind(sealed)
+    .bind(key)
     .bind(&access.login)
     .execute(conn)
     .await?;

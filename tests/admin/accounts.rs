@@ -44,10 +44,10 @@ async fn an_account_is_added_once_and_no_answer_holds_its_secrets() {
         operator.get(&format!("{path}/{id}")).await,
     ];
     for reply in replies {
-        let text = String::from_utf8_lossy(&reply.bytes).into_owned();
+        let shown = String::from_utf8_lossy(&reply.bytes).into_owned();
         assert!(
-            reply.status.is_success() && !text.contains("rk_test") && !text.contains("whsec_"),
-            "{text}"
+            reply.status.is_success() && !shown.contains("rk_test") && !shown.contains("whsec_"),
+            "{shown}"
         );
     }
     assert_eq!(deliver(&test, id, "whsec_4711").await, StatusCode::OK);

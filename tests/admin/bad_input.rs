@@ -5,198 +5,127 @@ use serde_json::{Value, json};
 
 use super::{Admin, account, serving};
 
-#[tokio::test]
-async fn what_cannot_be_right_is_named() {
-    let test = serving().await;
-    let operator = Admin::operator(&test).await;
+/// What belongs under which path, what is wrong with it, and where.
+type Case = (&'static str, Value, &'static str, &'static str);
+
+fn with(mut body: Value, more: &Value) -> Value {
+    let more = more.as_object().unwrap().clone();
+    body.as_object_mut().unwrap().extend(more);
+    body
+}
+
+fn keys() -> Vec<Case> {
+    let key = |more: Value| with(json!({ "name": "x", "preset": "odoo" }), &more);
     let long = "x".repeat(201);
-    let key = |more: Value| {
-        let mut body = json!({ "name": "x", "preset": "odoo" });
-        body.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        body
-    };
-    let rpc = |more: Value| {
-        let mut body = json!({ "via": "rpc", "url": "http://127.0.0.1:1/", "database": "d", "api_key": "k" });
-        body.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        body
-    };
     let many = vec!["10.0.0.0/8"; 33];
-    let cases = [
-        ("/api_keys", json!({}), "missing_field", "name"),
-        ("/api_keys", json!({ "name": "x" }), "scopes_required", "scopes"),
+    [
+        (json!({}), "missing_field", "name"),
+        (json!({ "name": "x" }), "scopes_required", "scopes"),
+        (json!({ "name": "x", "scopes": [] }), "scopes_required", "scopes"),
         (
-            "/api_keys",
-            json!({ "name": "x", "scopes": [] }),
-            "scopes_required",
-            "scopes",
-        ),
-        (
-            "/api_keys",
             json!({ "name": "x", "scopes": ["admin", "all"] }),
             "unknown_scope",
             "scopes[1]",
         ),
+        (key(json!({ "scopes": ["admin"] })), "scopes_ambiguous", "preset"),
+        (key(json!({ "preset": "god" })), "unknown_preset", "preset"),
+        (key(json!({ "name": "" })), "invalid_name", "name"),
+        (key(json!({ "name": " " })), "invalid_name", "name"),
+        (key(json!({ "name": long })), "invalid_name", "name"),
+        (key(json!({ "name": "a\u{0}b" })), "invalid_name", "name"),
+        (key(json!({ "name": "4242424242424242" })), "invalid_name", "name"),
+        (key(json!({ "name": 7 })), "invalid_field", "name"),
+        (key(json!({ "live": "yes" })), "invalid_field", "live"),
         (
-            "/api_keys",
-            key(json!({ "scopes": ["admin"] })),
-            "scopes_ambiguous",
-            "preset",
-        ),
-        (
-            "/api_keys",
-            key(json!({ "preset": "god" })),
-            "unknown_preset",
-            "preset",
-        ),
-        ("/api_keys", key(json!({ "name": "" })), "invalid_name", "name"),
-        ("/api_keys", key(json!({ "name": " " })), "invalid_name", "name"),
-        ("/api_keys", key(json!({ "name": long })), "invalid_name", "name"),
-        (
-            "/api_keys",
-            key(json!({ "name": "a\u{0}b" })),
-            "invalid_name",
-            "name",
-        ),
-        (
-            "/api_keys",
-            key(json!({ "name": "4242424242424242" })),
-            "invalid_name",
-            "name",
-        ),
-        ("/api_keys", key(json!({ "name": 7 })), "invalid_field", "name"),
-        (
-            "/api_keys",
-            key(json!({ "live": "yes" })),
-            "invalid_field",
-            "live",
-        ),
-        (
-            "/api_keys",
             key(json!({ "networks": ["10.0.0.0/33"] })),
             "invalid_networks",
             "networks",
         ),
+        (key(json!({ "networks": many })), "invalid_networks", "networks"),
         (
-            "/api_keys",
-            key(json!({ "networks": many })),
-            "invalid_networks",
-            "networks",
-        ),
-        (
-            "/api_keys",
             key(json!({ "expires_at": "tomorrow" })),
             "invalid_time",
             "expires_at",
         ),
         (
-            "/api_keys",
             key(json!({ "expires_at": "2001-01-01T00:00:00Z" })),
             "invalid_expiry",
             "expires_at",
         ),
+        (key(json!({ "owner": "me" })), "unknown_field", "owner"),
+    ]
+    .map(|(body, code, field)| ("/api_keys", body, code, field))
+    .to_vec()
+}
+
+fn accounts() -> Vec<Case> {
+    [
+        (json!({}), "missing_field", "secret_key"),
         (
-            "/api_keys",
-            key(json!({ "owner": "me" })),
-            "unknown_field",
-            "owner",
-        ),
-        ("/provider_accounts", json!({}), "missing_field", "secret_key"),
-        (
-            "/provider_accounts",
             account(json!({ "provider": "giro" })),
             "unknown_provider",
             "provider",
         ),
         (
-            "/provider_accounts",
             account(json!({ "live": true })),
             "key_of_another_mode",
             "secret_key",
         ),
         (
-            "/provider_accounts",
             account(json!({ "secret_key": "" })),
             "invalid_secret",
             "secret_key",
         ),
         (
-            "/provider_accounts",
             account(json!({ "webhook_secret": "a b" })),
             "invalid_secret",
             "webhook_secret",
         ),
         (
-            "/provider_accounts",
             account(json!({ "external_account": "acct 1" })),
             "invalid_id",
             "external_account",
         ),
         (
-            "/provider_accounts",
             account(json!({ "api_base": "http://10.0.0.1" })),
             "unknown_field",
             "api_base",
         ),
-        ("/odoo_instances", json!({}), "missing_field", "via"),
+    ]
+    .map(|(body, code, field)| ("/provider_accounts", body, code, field))
+    .to_vec()
+}
+
+fn instances() -> Vec<Case> {
+    let rpc = |more: Value| {
+        let body = json!({ "via": "rpc", "url": "http://127.0.0.1:1/", "database": "d", "api_key": "k" });
+        with(body, &more)
+    };
+    [
+        (json!({}), "missing_field", "via"),
+        (rpc(json!({ "via": "fax" })), "invalid_field", "via"),
+        (rpc(json!({ "url": "ftp://x" })), "invalid_url", "url"),
+        (rpc(json!({ "url": "nowhere" })), "invalid_url", "url"),
+        (rpc(json!({ "database": null })), "missing_field", "database"),
+        (rpc(json!({ "database": "" })), "empty", "database"),
+        (rpc(json!({ "api_key": null })), "missing_field", "api_key"),
         (
-            "/odoo_instances",
-            rpc(json!({ "via": "fax" })),
-            "invalid_field",
-            "via",
-        ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "url": "ftp://x" })),
-            "invalid_url",
-            "url",
-        ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "url": "nowhere" })),
-            "invalid_url",
-            "url",
-        ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "database": null })),
-            "missing_field",
-            "database",
-        ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "database": "" })),
-            "empty",
-            "database",
-        ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "api_key": null })),
-            "missing_field",
-            "api_key",
-        ),
-        (
-            "/odoo_instances",
             rpc(json!({ "api_key": "a\r\nX: y" })),
             "invalid_secret",
             "api_key",
         ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "journal": "STRP" })),
-            "missing_field",
-            "fee_account",
-        ),
-        (
-            "/odoo_instances",
-            rpc(json!({ "via": "addon" })),
-            "not_of_addon",
-            "database",
-        ),
-    ];
+        (rpc(json!({ "journal": "STRP" })), "missing_field", "fee_account"),
+        (rpc(json!({ "via": "addon" })), "not_of_addon", "database"),
+    ]
+    .map(|(body, code, field)| ("/odoo_instances", body, code, field))
+    .to_vec()
+}
+
+#[tokio::test]
+async fn what_cannot_be_right_is_named() {
+    let test = serving().await;
+    let operator = Admin::operator(&test).await;
+    let cases = [keys(), accounts(), instances()].concat();
     for (number, (path, body, code, field)) in cases.into_iter().enumerate() {
         let reply = operator
             .post(&operator.path(path), &format!("b-{number}"), &body)

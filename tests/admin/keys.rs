@@ -21,9 +21,9 @@ async fn a_key_is_made_once_shown_once_and_kept_as_its_hash_alone() {
     assert_eq!(made["scopes"], json!(["payments:read", "payments:write"]));
     assert_eq!(made["networks"], json!(["127.0.0.1/32", "10.0.0.0/8"]));
     assert_eq!(made["expires_at"], "2099-01-01T00:00:00Z");
-    let text = made["key"].as_str().unwrap();
-    assert!(text.starts_with("qk_test_") && text.starts_with(made["prefix"].as_str().unwrap()));
-    assert_eq!(read(&test, text).await, StatusCode::OK);
+    let key = made["key"].as_str().unwrap();
+    assert!(key.starts_with("qk_test_") && key.starts_with(made["prefix"].as_str().unwrap()));
+    assert_eq!(read(&test, key).await, StatusCode::OK);
 
     let again = operator.post(&operator.path("/api_keys"), "k-1", &body).await;
     assert_eq!(
@@ -38,7 +38,7 @@ async fn a_key_is_made_once_shown_once_and_kept_as_its_hash_alone() {
     let list = operator.get(&operator.path("/api_keys")).await;
     assert_eq!(list.expect(StatusCode::OK)["data"][0]["id"], made["id"]);
     assert_eq!(shown.get("key"), None);
-    let tail = &text[16..];
+    let tail = &key[16..];
     for bytes in [&list.bytes, &operator.get(&one).await.bytes] {
         assert!(!String::from_utf8_lossy(bytes).contains(tail));
     }
@@ -86,8 +86,8 @@ async fn a_key_is_revoked_for_good_and_says_when_it_was_used() {
     let body = json!({ "name": "shop", "preset": "odoo" });
     let made = operator.post(&operator.path("/api_keys"), "k-1", &body).await;
     let made = made.expect(StatusCode::CREATED);
-    let (id, text) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
-    assert_eq!(read(&test, text).await, StatusCode::OK);
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert_eq!(read(&test, key).await, StatusCode::OK);
     let one = operator.path(&format!("/api_keys/{id}"));
     eventually(async || {
         let used = operator.get(&one).await.expect(StatusCode::OK)["last_used_at"].clone();
@@ -101,7 +101,7 @@ async fn a_key_is_revoked_for_good_and_says_when_it_was_used() {
     let revoked = operator.change(&format!("{one}/revoke"), &json!({})).await;
     let revoked = revoked.expect(StatusCode::OK);
     assert!(revoked["revoked_at"].is_string());
-    assert_eq!(read(&test, text).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(read(&test, key).await, StatusCode::UNAUTHORIZED);
     let again = operator.change(&format!("{one}/revoke"), &json!({})).await;
     assert_eq!(again.expect(StatusCode::OK)["revoked_at"], revoked["revoked_at"]);
     let rolled = operator.post(&format!("{one}/roll"), "r-1", &json!({})).await;

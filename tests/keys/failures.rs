@@ -64,6 +64,16 @@ async fn a_good_key_is_served_whatever_others_at_its_address_do_and_also_one_tha
 }
 
 #[tokio::test]
+async fn a_key_that_was_never_seen_is_served_however_many_send_it_at_once() {
+    let test = serving(Wishes::default()).await;
+    let (_, new) = make(&test, &wish()).await;
+    let all = futures::future::join_all((0..64).map(|_| read(&test, &new))).await;
+    for reply in all {
+        reply.expect(StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn what_can_be_no_key_is_refused_alike_and_says_what_to_send() {
     let test = serving(Wishes::default()).await;
     let long = "x".repeat(4_000);

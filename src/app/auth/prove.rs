@@ -16,8 +16,11 @@ use crate::app::{App, AppError};
 use crate::domain::api_key::{KeyKind, Presented};
 use crate::store::{self, StoreError};
 
-/// How long an unknown text waits for its turn to be looked up.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long an unknown text waits for its turn to be looked up: longer than a busy database lets anybody wait.
+const STRANGERS_WAIT: Duration = Duration::from_secs(5);
+
+/// The same from an address that failed too often.
+const SUSPECTS_WAIT: Duration = Duration::from_millis(500);
 
 /// Finds out who presents a key, from where.
 ///
@@ -44,9 +47,12 @@ pub async fn authenticate(
     };
     let networks = known.whom.networks();
     if !networks.is_empty() && !networks.contain(address) {
-        return Err(match fail(app, address) {
-            AppError::Unauthenticated => AppError::AddressNotAllowed(address),
-            error => error,
+        let told = fail(app, address);
+        let is_first = matches!(told, AppError::Unauthenticated);
+        return Err(if is_first {
+            AppError::AddressNotAllowed(address)
+        } else {
+            told
         });
     }
     app.keys.note_used(&known, now);
@@ -90,38 +96,39 @@ fn principal(whom: &Whom, address: IpAddr) -> Result<Principal, AppError> {
     }
 }
 
-/// Looks a text up that was no good key here before, in its turn.
+/// Looks a text up that was no good key here before, in its turn. Whoever sends the same meanwhile finds it read.
 async fn read_stranger(
     app: &App,
     presented: Presented,
     address: IpAddr,
 ) -> Result<Option<Arc<Known>>, AppError> {
     let wait = app.keys.failures.wait(address, Instant::now());
-    let turns = if wait.is_some() {
-        &app.keys.suspects
+    let (turns, patience) = if wait.is_some() {
+        (&app.keys.suspects, SUSPECTS_WAIT)
     } else {
-        &app.keys.strangers
+        (&app.keys.strangers, STRANGERS_WAIT)
     };
-    match tokio::time::timeout(PATIENCE, turns.acquire()).await {
-        Ok(Ok(_turn)) => read(app, presented).await,
-        Ok(Err(_)) | Err(_) => {
-            app.keys.count_failure();
-            let retry_after = wait.unwrap_or(Duration::from_secs(1));
-            Err(AppError::FailedTooOften { retry_after })
-        }
+    if let Ok(Ok(_turn)) = tokio::time::timeout(patience, turns.acquire()).await {
+        return match app.keys.recall(&presented.hash) {
+            Recalled::Known(known) => Ok(Some(known)),
+            Recalled::Stranger => Ok(None),
+            Recalled::Before | Recalled::Unread => read(app, presented).await,
+        };
     }
+    let Some(retry_after) = wait else {
+        return Err(StoreError::from(sqlx::Error::PoolTimedOut).into());
+    };
+    app.keys.count_failure();
+    Err(AppError::FailedTooOften { retry_after })
 }
 
 async fn read(app: &App, presented: Presented) -> Result<Option<Arc<Known>>, AppError> {
     let (epoch, read_at) = (app.keys.epoch(), Instant::now());
-    let whom = look_up(app, presented).await?;
-    Ok(match whom {
-        Some(whom) => Some(app.keys.remember(presented.hash, whom, epoch, read_at)),
-        None => {
-            app.keys.remember_stranger(presented.hash, read_at);
-            None
-        }
-    })
+    let Some(whom) = look_up(app, presented).await? else {
+        app.keys.remember_stranger(presented.hash, read_at);
+        return Ok(None);
+    };
+    Ok(Some(app.keys.remember(presented.hash, whom, epoch, read_at)))
 }
 
 async fn look_up(app: &App, presented: Presented) -> Result<Option<Whom>, AppError> {

@@ -30,8 +30,8 @@ async fn once<T>(
 ) -> Result<Served, AppError> {
     key.once(app, merchant, async |id| {
         let mut tx = app.begin().await?;
-        let made = make(&mut tx, id).await?;
-        let answer = render(&made);
+        let thing = make(&mut tx, id).await?;
+        let answer = render(&thing);
         key.finish(app, &mut tx, merchant, &answer).await?;
         commit(tx).await?;
         Ok((answer, Duration::ZERO))

@@ -139,12 +139,15 @@ async fn insert(
     };
     let now = app.clock.now();
     let done = store::odoo_instances::insert(conn, &app.sealer, &instance, now).await;
-    done.map_err(|error| match error {
-        StoreError::Conflict { .. } => AppError::Refused {
-            code: "odoo_instance_exists",
-            message: "the merchant has an instance at this address".to_owned(),
-        },
-        error => no("merchant")(error),
+    done.map_err(|error| {
+        if matches!(error, StoreError::Conflict { .. }) {
+            AppError::Refused {
+                code: "odoo_instance_exists",
+                message: "the merchant has an instance at this address".to_owned(),
+            }
+        } else {
+            no("merchant")(error)
+        }
     })?;
     let signing_secret = match wish {
         InstanceWish::Rpc { .. } => None,

@@ -14,6 +14,7 @@ use crate::app::auth::Administrator;
 use crate::app::setup::odoo_instances::{self, InstanceWish, MadeInstance, ShownInstance};
 use crate::app::{Answer, App, Key, Page};
 use crate::domain::scope::Scope;
+use crate::domain::signing_secret::SigningSecret;
 use crate::http::Problem;
 use crate::http::check::check_url;
 use crate::http::extract::{EmptyBody, Json, Queried, RequiredKey};
@@ -173,7 +174,7 @@ pub struct NewOdooInstanceView {
 
 impl From<&MadeInstance> for NewOdooInstanceView {
     fn from(made: &MadeInstance) -> Self {
-        let text = made.signing_secret.as_ref().map(|secret| secret.text());
+        let text = made.signing_secret.as_ref().map(SigningSecret::text);
         Self {
             instance: OdooInstanceView::from(&made.instance),
             signing_secret: text.map(|text| text.expose_secret().to_owned()),

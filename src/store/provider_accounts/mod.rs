@@ -166,7 +166,7 @@ pub async fn update_keys(
     account: &ProviderAccount,
 ) -> Result<(), StoreError> {
     let (merchant, id) = (account.merchant_id, account.id);
-    let sealed = sealer.seal(
+    let key = sealer.seal(
         key_place(merchant, id),
         account.secret_key.expose_secret().as_bytes(),
     )?;
@@ -176,7 +176,7 @@ pub async fn update_keys(
     )
     .bind(merchant)
     .bind(id)
-    .bind(sealed)
+    .bind(key)
     .bind(&account.publishable_key)
     .execute(conn)
     .await?;
