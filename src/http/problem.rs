@@ -225,10 +225,7 @@ impl From<AppError> for Problem {
             AppError::Unauthenticated => Self::unauthenticated(),
             AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
             AppError::AddressNotAllowed(address) => address_not_allowed(address),
-            AppError::MerchantDisabled => forbidden(
-                "merchant_disabled",
-                "the merchant is disabled; an operator can enable it",
-            ),
+            AppError::MerchantDisabled => merchant_disabled(),
             AppError::OperatorOnly => forbidden("operator_only", "only an operator's key may do this"),
             AppError::ScopeMissing(scope) => scope_missing(scope),
             AppError::AccountDisabled(_) => conflict("account_disabled", error.to_string()),
@@ -263,6 +260,13 @@ fn log(error: &AppError) {
 /// The key is good, and may not do it.
 fn forbidden(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+fn merchant_disabled() -> Problem {
+    forbidden(
+        "merchant_disabled",
+        "the merchant is disabled; an operator can enable it",
+    )
 }
 
 fn scope_missing(scope: Scope) -> Problem {
