@@ -31,7 +31,7 @@ schemathesis: ## Hold the running service against its own contract: no 500, no u
 	$(CARGO) build --bin quittance
 	$(CARGO) run --quiet --package quittance-sandbox --bin beside -- scripts/schemathesis.sh
 
-bench: ## Measure webhooks, events, payments, the ledger, memory, keys and start-up; also in target/bench.json. PARTS=events for one part.
+bench: ## Measure webhooks, events, payments, authentication, the ledger, memory, keys and start-up; also in target/bench.json. PARTS=events for one part.
 	@scripts/prepare.sh postgres pgbench
 	$(CARGO) build --release --bin quittance
 	$(CARGO) run --quiet --release --package quittance-sandbox --bin bench -- $(PARTS)

@@ -5,6 +5,8 @@
 -- takes them on by `set local role`. Tables without a policy, each for its reason:
 --   provider_account_route  leads a webhook to its merchant, before that is known: ids, nothing else
 --   _sqlx_migrations        belongs to no merchant
+--   operator_key            of operators, who belong to none: found by a hash of 256 random bits
+--   key_epoch               one number
 --
 -- Policies bind the owner of the tables as well. A later migration that reads or changes rows says
 -- `select quittance_force(false);` before and `select quittance_force(true);` after.
@@ -138,6 +140,8 @@ select quittance_protect('line_link', 'select, insert');
 select quittance_protect('exception_change', 'select, insert');
 
 grant select, insert on provider_account_route to quittance_app;
+grant select, insert, update on operator_key to quittance_app;
+grant select, update on key_epoch to quittance_app;
 
 -- A caller is known by its key alone: who presents one sees its row, and no other.
 create function quittance_presented_key() returns bytea language sql stable parallel safe as $$
@@ -145,7 +149,8 @@ create function quittance_presented_key() returns bytea language sql stable para
 $$;
 create policy presented on api_key for select to quittance_app using (hash = (select quittance_presented_key()));
 
-select quittance_dispatch('merchant', 'merchant_id');
+select quittance_dispatch('merchant', 'merchant_id, name, created_at, disabled_at, creation_key');
+select quittance_dispatch('api_key', 'id, last_used_at', 'last_used_at');
 select quittance_dispatch('provider_account', 'merchant_id, id');
 select quittance_dispatch('webhook_endpoint', 'merchant_id, state, retire_at');
 select quittance_dispatch('odoo_instance', 'merchant_id, id, sink, disabled_at, paused_until, failures', 'failures');

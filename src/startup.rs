@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::auth::Keys;
 use crate::app::keys::KeysError;
 use crate::app::queue::InHand;
 use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup};
@@ -155,6 +156,8 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
     tasks.spawn(following);
     let (inbox, writing) = Inbox::new(db.clone());
     tasks.spawn(writing);
+    let (keys, following) = Keys::following(db.clone());
+    tasks.spawn(following);
     let app = Arc::new(App {
         db,
         clock,
@@ -166,6 +169,8 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         kept: settings.kept,
         inbox,
         in_hand: InHand::default(),
+        keys,
+        trusted_proxies: settings.trusted_proxies.clone(),
         accounts: Accounts::default(),
         runtime: tokio::runtime::Handle::current(),
         tasks,

@@ -6,6 +6,7 @@
     reason = "in a test, a failed unwrap is a failed sentence"
 )]
 
+mod admin;
 mod api;
 mod architecture;
 mod audit_log;
@@ -13,6 +14,7 @@ mod crash;
 mod customers;
 mod disputes;
 mod faults;
+mod keys;
 mod healing;
 mod events;
 mod exceptions;

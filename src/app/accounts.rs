@@ -27,6 +27,8 @@ pub(super) struct KnownAccount {
     is_deauthorized: bool,
     /// What its events are sealed with.
     pub(super) data_key: Arc<DataKey>,
+    /// Whether nothing begins there.
+    is_disabled: bool,
     read_at: Instant,
 }
 
@@ -37,6 +39,14 @@ impl KnownAccount {
             return Err(AppError::AccountDeauthorized(self.account.id));
         }
         Ok(())
+    }
+
+    /// Checks that something may begin at the account: neither it nor we put it out of use.
+    pub(super) const fn check_open(&self) -> Result<(), AppError> {
+        if self.is_disabled {
+            return Err(AppError::AccountDisabled(self.account.id));
+        }
+        self.check_authorized()
     }
 }
 
@@ -78,11 +88,13 @@ impl Accounts {
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
         let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
         let data_key = app.sealer.current(conn, merchant).await?;
+        let is_disabled = store::provider_accounts::is_disabled(conn, merchant, id).await?;
         let read = Arc::new(KnownAccount {
             account,
             webhook_secrets: secrets,
             is_deauthorized,
             data_key,
+            is_disabled,
             read_at: Instant::now(),
         });
         self.0

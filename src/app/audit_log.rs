@@ -1,5 +1,7 @@
 //! Who did what to which merchant's what. Written in the transaction of the act itself, so that there is neither without the other.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -20,13 +22,13 @@ pub(super) async fn record(
     conn: &mut PgConnection,
     merchant: MerchantId,
     actor: &Actor,
-    (action, subject): (Action, &str),
+    (action, subject): (Action, &(dyn Display + Sync)),
     detail: &Value,
 ) -> Result<(), AppError> {
     let entry = NewEntry {
         actor,
         action,
-        subject,
+        subject: &subject.to_string(),
         detail,
         at: app.clock.now(),
         salt: random()?,

@@ -1,5 +1,6 @@
 //! Customers: one per merchant, provider account and partner, however many ask for it at once.
 
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use super::page::one_more;
 use super::payments::choose_account;
 use super::wallet::{WalletAccount, check_mode, timed};
 use super::{Answer, App, AppError, Key, Page, Served, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::customer::{Customer, Partner, Person};
 use crate::domain::ids::{CustomerId, MerchantId, OperationId, ProviderAccountId};
 use crate::domain::snapshot::CustomerSnapshot;
@@ -52,6 +55,15 @@ pub async fn put(
         let mut tx = app.begin(merchant).await?;
         let answer = render(&store::customers::get(&mut tx, merchant, id).await?);
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::CustomerPut, &id),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, spent))
     })

@@ -1,5 +1,6 @@
 //! Why a use case could not do it, sorted by what the caller can do about it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::reconciliation::opening::OpeningRefused;
@@ -86,6 +87,35 @@ pub enum AppError {
     /// An account names a provider that this version does not have.
     #[error("no provider is called {0}")]
     UnknownProvider(String),
+    /// Nobody, or nobody we know.
+    #[error("no valid key was presented")]
+    Unauthenticated,
+    /// The address failed to prove itself too often.
+    #[error("the address failed to authenticate too often")]
+    FailedTooOften {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The key is good, but not from there.
+    #[error("the key may not be used from {0}")]
+    AddressNotAllowed(IpAddr),
+    /// The key is good, but its merchant is out of use.
+    #[error("the merchant is disabled")]
+    MerchantDisabled,
+    /// Only an operator may do it.
+    #[error("only an operator may do it")]
+    OperatorOnly,
+    /// Nothing begins at the account.
+    #[error("{0} is disabled")]
+    AccountDisabled(ProviderAccountId),
+    /// What it is about does not allow it as it stands.
+    #[error("{message}")]
+    Refused {
+        /// A stable code.
+        code: &'static str,
+        /// Why, and what to do.
+        message: String,
+    },
     /// The key may not do it.
     #[error("the key lacks the scope {0}")]
     ScopeMissing(Scope),

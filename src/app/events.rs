@@ -1,5 +1,6 @@
 //! Events in an operator's hands: looked through, counted, opened, and applied again.
 
+use serde_json::json;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
@@ -8,6 +9,8 @@ use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
@@ -52,10 +55,21 @@ pub async fn payload(
     operator: &Operator,
     id: WebhookEventId,
 ) -> Result<Zeroizing<Vec<u8>>, AppError> {
-    let mut conn = app.db.read(operator.merchant_id).await?;
-    let bytes = lists::open(&mut conn, &app.sealer, operator.merchant_id, operator.live, id)
+    let merchant = operator.merchant_id;
+    let mut tx = app.begin(merchant).await?;
+    let bytes = lists::open(&mut tx, &app.sealer, merchant, operator.live, id)
         .await
         .map_err(no("event"))?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::EventPayload, &id),
+        &json!({}),
+    )
+    .await?;
+    commit(tx).await?;
     tracing::info!(webhook_event_id = %id, by = operator.name, "the bytes of an event were shown");
     Ok(bytes)
 }
@@ -104,10 +118,19 @@ pub async fn replay(app: &App, operator: &Operator, id: WebhookEventId) -> Resul
     let event = lists::get(&mut tx, merchant, live, id)
         .await
         .map_err(no("event"))?;
-    commit(tx).await?;
     if !replayed {
         return Err(AppError::EventLeased);
     }
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::EventReplay, &id),
+        &json!({}),
+    )
+    .await?;
+    commit(tx).await?;
     tracing::info!(webhook_event_id = %id, by = operator.name, "an event is applied again");
     app.bell.notify_waiters();
     Ok(event)
@@ -136,6 +159,18 @@ pub async fn replay_all(
     let mut tx = app.begin(merchant).await?;
     let by = &operator.name;
     let replayed = lists::replay_all(&mut tx, merchant, live, filter, after, i64::from(limit), by).await?;
+    if !replayed.is_empty() {
+        let acted = json!({ "count": replayed.len() });
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &operator.actor(),
+            (Action::EventReplay, &"several"),
+            &acted,
+        )
+        .await?;
+    }
     commit(tx).await?;
     tracing::info!(
         count = replayed.len(),

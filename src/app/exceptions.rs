@@ -1,11 +1,14 @@
 //! Exceptions in an operator's hands: looked through, resolved and reopened, each with a reason.
 
+use serde_json::json;
 use sqlx::PgConnection;
 
 use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit, reconciliation};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::Exception;
 use crate::domain::ids::ExceptionId;
 use crate::domain::ledger::LedgerAccount;
@@ -124,6 +127,22 @@ async fn bring(
         wake(&mut tx, &held).await?;
     }
     let shown = detail(&mut tx, operator, id).await?;
+    if change.is_some() {
+        let action = match step {
+            Step::Resolve(_) => Action::ExceptionResolve,
+            Step::Reopen => Action::ExceptionReopen,
+        };
+        let acted = json!({ "kind": held.kind });
+        audit_log::record(
+            app,
+            &mut tx,
+            operator.merchant_id,
+            &operator.actor(),
+            (action, &id),
+            &acted,
+        )
+        .await?;
+    }
     commit(tx).await?;
     if change.is_some() {
         tracing::info!(exception_id = %id, kind = ?held.kind, ?step, by, "an exception was changed by hand");

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::time::Duration;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::auth::Caller;
+use super::auth::{Administrator, Caller};
 use super::payments::PaymentDetail;
 use super::{App, AppError, commit};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
@@ -75,13 +76,32 @@ impl Key {
     /// A request of `caller` under `key`.
     #[must_use]
     pub fn new(caller: &Caller, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
+        Self::of(caller.key_id.uuid(), key, fingerprint)
+    }
+
+    /// A request of `administrator` under `key`.
+    #[must_use]
+    pub fn of_administrator(
+        administrator: &Administrator,
+        key: &IdempotencyKey,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        Self::of(administrator.principal, key, fingerprint)
+    }
+
+    fn of(principal: Uuid, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(caller.key_id.uuid().as_bytes());
+        hasher.update(principal.as_bytes());
         hasher.update(key.as_str().as_bytes());
         Self {
             hash: hasher.finalize().into(),
             fingerprint,
         }
+    }
+
+    /// The principal and the caller's key, as they are kept.
+    pub(super) const fn hash(&self) -> &[u8; 32] {
+        &self.hash
     }
 
     /// Claims the key for an operation that is about to be written; the record where it was claimed before.

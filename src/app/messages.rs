@@ -1,5 +1,6 @@
 //! Messages for Odoo in an operator's hands: looked through, sent again, and let go.
 
+use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -7,6 +8,8 @@ use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::OutboxMessageId;
 use crate::domain::outbox::OutboxState;
@@ -56,6 +59,15 @@ pub async fn replay(app: &App, operator: &Operator, id: OutboxMessageId) -> Resu
     }
     send_again(app, &mut tx, operator, &[id]).await?;
     let message = lists::get(&mut tx, merchant, live, id).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::MessageReplay, &id),
+        &json!({}),
+    )
+    .await?;
     commit(tx).await?;
     app.bell.notify_waiters();
     Ok(message)
@@ -88,6 +100,18 @@ pub async fn replay_all(
     let held = lists::lock_all(&mut tx, merchant, live, filter, after, i64::from(limit)).await?;
     let ids: Vec<OutboxMessageId> = held.iter().map(|message| message.id).collect();
     send_again(app, &mut tx, operator, &ids).await?;
+    if !ids.is_empty() {
+        let acted = json!({ "count": ids.len() });
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &operator.actor(),
+            (Action::MessageReplay, &"several"),
+            &acted,
+        )
+        .await?;
+    }
     commit(tx).await?;
     app.bell.notify_waiters();
     let full = ids.len() == usize::from(limit);
@@ -133,6 +157,15 @@ pub async fn skip(
     lists::skip(&mut tx, merchant, id, reason, &operator.name, now).await?;
     close_exceptions(&mut tx, operator, &[id], &format!("skipped: {reason}"), now).await?;
     let message = lists::get(&mut tx, merchant, live, id).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::MessageSkip, &id),
+        &json!({}),
+    )
+    .await?;
     commit(tx).await?;
     tracing::warn!(message_id = %id, payment_id = message.payment_id.map(tracing::field::display), by = operator.name, "a message was skipped");
     app.bell.notify_waiters();

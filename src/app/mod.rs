@@ -50,6 +50,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::crypto::Sealer;
 use crate::domain::ids::MerchantId;
+use crate::domain::network::Networks;
 use crate::provider::{Provider, Registry};
 use crate::sink::Sink;
 use crate::store::{Db, Tx};
@@ -124,6 +125,10 @@ pub struct App {
     pub inbox: Inbox,
     /// What is worked on one by one, for events.
     pub in_hand: queue::InHand,
+    /// The keys that were read lately.
+    pub keys: auth::Keys,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: Networks,
     /// The provider accounts that were read lately.
     pub accounts: Accounts,
     /// Where work goes on without its caller: not on the thread of a request, which may end before it.

@@ -1,5 +1,6 @@
 //! Saved payment methods: what customers left, which one is taken first, and taking one back.
 
+use serde_json::json;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use super::customers::get_of_mode;
 use super::error::no;
 use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::{Answer, App, AppError, Key, Served, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::customer::Customer;
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, ProviderAccountId};
 use crate::domain::payment_method::{Mandate, MethodState, PaymentMethod};
@@ -126,6 +129,15 @@ pub async fn set_default(
         store::customers::update(&mut tx, &customer).await?;
         let answer = render(&MethodDetail::of(method, &customer));
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::MethodDefault, &id),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, Duration::ZERO))
     })
@@ -161,6 +173,15 @@ pub async fn detach(
         let (method, customer) = let_go(app, &mut tx, customer, id).await?;
         let answer = render(&MethodDetail::of(method, &customer));
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::MethodDetach, &id),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, spent))
     })

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
+use super::auth::Administered;
 use super::error::no;
 use super::{App, AppError, audit_log, commit};
-use crate::domain::audit_log::{Action, Actor};
+use crate::domain::audit_log::Action;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::store;
 use crate::store::personal::Unfinished;
@@ -71,19 +72,22 @@ pub async fn erase_due(app: &App) -> Result<u64, AppError> {
 ///
 /// # Errors
 /// [`AppError::NotFound`].
-pub async fn export(
-    app: &App,
-    merchant: MerchantId,
-    customer: CustomerId,
-    actor: &Actor,
-) -> Result<Value, AppError> {
+pub async fn export(app: &App, by: &Administered, customer: CustomerId) -> Result<Value, AppError> {
+    let merchant = by.merchant_id;
     let mut tx = app.begin(merchant).await?;
     store::customers::get(&mut tx, merchant, customer)
         .await
         .map_err(no("customer"))?;
     let found = store::personal::export(&mut tx, merchant, customer).await?;
-    let act = (Action::MerchantExport, customer.to_string());
-    audit_log::record(app, &mut tx, merchant, actor, (act.0, &act.1), &json!({})).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &by.actor(),
+        (Action::MerchantExport, &customer),
+        &json!({}),
+    )
+    .await?;
     commit(tx).await?;
     Ok(found)
 }
@@ -104,13 +108,8 @@ pub struct Erased {
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::Unfinished`] where something may still come of what the customer began.
-pub async fn erase(
-    app: &App,
-    merchant: MerchantId,
-    customer: CustomerId,
-    actor: &Actor,
-) -> Result<Erased, AppError> {
-    let now = app.clock.now();
+pub async fn erase(app: &App, by: &Administered, customer: CustomerId) -> Result<Erased, AppError> {
+    let (merchant, now) = (by.merchant_id, app.clock.now());
     let mut tx = app.begin(merchant).await?;
     let known = store::customers::get(&mut tx, merchant, customer)
         .await
@@ -121,9 +120,16 @@ pub async fn erase(
     }
     let references = store::personal::list_references(&mut tx, merchant, customer).await?;
     let payments = store::personal::erase_customer(&mut tx, merchant, customer, now).await?;
-    let act = (Action::MerchantErase, customer.to_string());
     let detail = json!({ "payments": payments });
-    audit_log::record(app, &mut tx, merchant, actor, (act.0, &act.1), &detail).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &by.actor(),
+        (Action::MerchantErase, &customer),
+        &detail,
+    )
+    .await?;
     commit(tx).await?;
     Ok(Erased {
         payments,

@@ -1,5 +1,6 @@
 //! Setups: a customer leaves a payment method for later, without a charge.
 
+use serde_json::json;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -12,6 +13,8 @@ use super::payment_methods::{get_method_of_mode, learn_as_of};
 use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::webhooks::end_with;
 use super::{Answer, App, AppError, Key, Served, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, SetupId};
 use crate::domain::payment::Decline;
 use crate::domain::payment_method::MethodState;
@@ -87,6 +90,15 @@ pub async fn create(
         }
         let answer = render(&SetupDetail::load(app, &mut tx, setup).await?);
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::SetupCreate, &SetupId::from(call.uuid())),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, spent))
     })
@@ -199,7 +211,7 @@ async fn start(
     let mut conn = app.db.read(setup.merchant_id).await?;
     let at = WalletAccount::get(app, &mut conn, setup.merchant_id, setup.provider_account_id).await?;
     drop(conn);
-    at.check_authorized()?;
+    at.check_open()?;
     let (wallet, account) = (at.wallet()?, at.account());
     let new = NewSetup {
         setup,

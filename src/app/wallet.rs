@@ -35,6 +35,11 @@ impl WalletAccount {
         self.known.check_authorized()
     }
 
+    /// Checks that something may begin there.
+    pub(super) fn check_open(&self) -> Result<(), AppError> {
+        self.known.check_open()
+    }
+
     /// The account itself.
     pub(super) fn account(&self) -> &ProviderAccount {
         &self.known.account

@@ -18,6 +18,7 @@ use url::Url;
 use crate::app::Timing;
 use crate::app::personal::Kept;
 use crate::crypto::Sealer;
+use crate::domain::network::{Networks, NoNetworks};
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Threads that serve requests.
     pub http_workers: usize,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Networks,
     /// Log filter.
     pub log: String,
     /// How a log line looks.
@@ -86,6 +89,7 @@ struct Raw {
     log_format: LogFormat,
     database_connections: u32,
     http_workers: usize,
+    trusted_proxies: String,
     answer_within_ms: u64,
     provider_timeout_ms: u64,
     provider_attempt_timeout_ms: u64,
@@ -203,6 +207,10 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         1,
         256,
     )?;
+    let trusted_proxies = raw
+        .trusted_proxies
+        .parse()
+        .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))?;
     bounded("odoo_concurrency", raw.odoo_concurrency.into(), 1, 32)?;
     let odoo_allowed_networks = raw
         .odoo_allowed_networks
@@ -217,6 +225,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         sealer,
         listen: raw.listen,
         http_workers: raw.http_workers,
+        trusted_proxies,
         log: raw.log,
         log_format: raw.log_format,
         timing: Timing {

@@ -85,6 +85,11 @@ const SETTINGS: &[Setting] = &[
         about: "threads that serve requests",
     },
     Setting {
+        key: "trusted_proxies",
+        default: Some("none"),
+        about: "networks of the proxies in front, such as `10.0.0.0/8`, whose `Forwarded` or `X-Forwarded-For` says where a request comes from",
+    },
+    Setting {
         key: "answer_within_ms",
         default: Some("7500"),
         about: "longest wait for a provider before a 202; Odoo gives up after 10000",

@@ -16,6 +16,8 @@ pub mod ids;
 pub mod ledger;
 pub mod line_link;
 pub mod money;
+pub mod name;
+pub mod network;
 pub mod news;
 pub mod odoo_reference;
 pub mod opening;

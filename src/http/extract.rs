@@ -3,50 +3,45 @@
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
-use secrecy::SecretString;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::Problem;
-use crate::app::App;
-use crate::app::auth::{self, Caller};
+use crate::app::auth::{Administrator, Caller, Principal};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
+/// Who was let in by what the route [`Wants`](super::wants::Wants).
+fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let found = request.extensions().get::<Principal>().cloned();
+    found.ok_or_else(Problem::unauthenticated)
+}
+
 impl FromRequest for Caller {
     type Error = Problem;
-    type Future = LocalFuture<Self>;
+    type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let app = request.app_data::<web::Data<Arc<App>>>().cloned();
-        let key = bearer(request);
-        Box::pin(async move {
-            let (Some(app), Some(key)) = (app, key) else {
-                return Err(Problem::unauthenticated());
-            };
-            let caller = auth::authenticate(&app, &key)
-                .await?
-                .ok_or_else(Problem::unauthenticated)?;
-            tracing::Span::current().record("merchant_id", tracing::field::display(caller.merchant_id));
-            Ok(caller)
+        ready(match principal(request) {
+            Ok(Principal::Caller(caller)) => Ok(caller),
+            Ok(Principal::Administrator(_)) | Err(_) => Err(Problem::unauthenticated()),
         })
     }
 }
 
-fn bearer(request: &HttpRequest) -> Option<SecretString> {
-    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = header.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| SecretString::from(key.trim().to_owned()))
+impl FromRequest for Administrator {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(principal(request).and_then(|principal| Ok(principal.administrator()?)))
+    }
 }
 
 /// The `Idempotency-Key` header, which every request that moves money must have.

@@ -1,5 +1,6 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
+mod admin;
 mod audit;
 mod changes;
 mod check;
@@ -14,6 +15,7 @@ mod health;
 mod links;
 mod new_payment;
 mod openapi;
+mod origin;
 mod outbox;
 mod page;
 mod payment_methods;
@@ -25,6 +27,7 @@ mod request_id;
 mod respond;
 mod setups;
 mod view;
+mod wants;
 mod webhooks;
 
 use std::sync::Arc;
@@ -37,6 +40,10 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
+pub use admin::api_keys::{ApiKeyList, ApiKeyView, NewApiKeyView};
+pub use admin::merchants::{MerchantList, MerchantView};
+pub use admin::odoo_instances::{NewOdooInstanceView, OdooInstanceList, OdooInstanceView};
+pub use admin::provider_accounts::{ProviderAccountDetail, ProviderAccountList, ProviderAccountView};
 pub use audit::{AuditReport, OpeningReport};
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
@@ -75,6 +82,40 @@ pub fn service(
 }
 
 fn routes(config: &mut web::ServiceConfig) {
+    config.configure(usual).configure(administration);
+}
+
+fn administration(config: &mut web::ServiceConfig) {
+    config
+        .service(admin::merchants::create)
+        .service(admin::merchants::list)
+        .service(admin::merchants::get)
+        .service(admin::merchants::rename)
+        .service(admin::merchants::disable)
+        .service(admin::merchants::enable)
+        .service(admin::provider_accounts::create)
+        .service(admin::provider_accounts::list)
+        .service(admin::provider_accounts::get)
+        .service(admin::provider_accounts::rotate_keys)
+        .service(admin::provider_accounts::disable)
+        .service(admin::provider_accounts::enable)
+        .service(admin::provider_accounts::add_webhook_secret)
+        .service(admin::provider_accounts::end_webhook_secret)
+        .service(admin::odoo_instances::create)
+        .service(admin::odoo_instances::list)
+        .service(admin::odoo_instances::get)
+        .service(admin::odoo_instances::rotate_key)
+        .service(admin::odoo_instances::rotate_signing_secret)
+        .service(admin::odoo_instances::enable)
+        .service(admin::odoo_instances::disable)
+        .service(admin::api_keys::create)
+        .service(admin::api_keys::list)
+        .service(admin::api_keys::get)
+        .service(admin::api_keys::revoke)
+        .service(admin::api_keys::roll);
+}
+
+fn usual(config: &mut web::ServiceConfig) {
     config
         // Routes are tried in this order: what comes most is first.
         .service(webhooks::receive)

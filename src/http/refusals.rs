@@ -15,20 +15,18 @@ pub(super) enum Unserved {
     /// No valid API key.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(Problem),
+    /// The API key lacks the scope that the route wants, may not be used from there, or its merchant is disabled.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// Too many requests without a valid API key from this address, or the provider takes no more for now.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
     /// Something failed on our side; repeating the request under its key is safe.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// Come back later, under the same key.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
-}
-
-/// What a route that wants a scope may answer besides.
-#[derive(IntoResponses)]
-pub(super) enum Unscoped {
-    /// The API key lacks the scope that the detail names.
-    #[response(status = 403, content_type = "application/problem+json")]
-    ScopeMissing(Problem),
 }
 
 /// What a route that looks may answer besides.

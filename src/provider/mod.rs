@@ -105,6 +105,9 @@ pub trait Provider: Send + Sync {
     /// The error says what is wrong, without the key.
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String>;
 
+    /// Where the company answers, where an account does not say otherwise: a URL without a path.
+    fn home(&self) -> &'static str;
+
     /// What it can do of what not every company can. What it cannot do is refused before it is asked; asked all the same,
     /// it refuses as [`ProviderError::Invalid`] and does nothing, not a part and not something similar.
     fn capabilities(&self) -> &'static [Capability];

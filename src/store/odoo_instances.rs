@@ -1,5 +1,6 @@
 //! Odoo databases and companies that we tell.
 
+use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -98,6 +99,85 @@ pub async fn get(
             .map_err(|error| StoreError::corrupt(TABLE, &error))?,
         access,
     })
+}
+
+/// An instance without what is secret about it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ShownInstance {
+    /// Its id.
+    pub id: OdooInstanceId,
+    /// Where it answers, or takes messages.
+    pub url: String,
+    /// Which way it is told.
+    pub sink: Via,
+    /// The database's name, of a stock Odoo.
+    pub database: Option<String>,
+    /// Whose key we have, where its version asks for that.
+    pub login: Option<String>,
+    /// Until when it rests.
+    pub paused_until: Option<OffsetDateTime>,
+    /// Why.
+    pub paused_reason: Option<String>,
+    /// Since when nothing is sent.
+    pub disabled_at: Option<OffsetDateTime>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+}
+
+/// One instance, without opening it.
+pub async fn show(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+) -> Result<ShownInstance, StoreError> {
+    Ok(sqlx::query_as(
+        "select id, url, sink, database, login, paused_until, paused_reason, disabled_at, created_at
+         from odoo_instance where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// A page of a merchant's instances, newest first, older than `before`.
+pub async fn list_page(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    before: Option<OdooInstanceId>,
+    limit: i64,
+) -> Result<Vec<ShownInstance>, StoreError> {
+    Ok(sqlx::query_as(
+        "select id, url, sink, database, login, paused_until, paused_reason, disabled_at, created_at
+         from odoo_instance where merchant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3",
+    )
+    .bind(merchant)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Keeps another key of a stock Odoo, and whose it is.
+pub async fn update_key(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+    access: &RpcAccess,
+) -> Result<(), StoreError> {
+    let plain = access.api_key.expose_secret().as_bytes();
+    let key = sealer.seal(conn, key_place(merchant, id), plain).await?;
+    sqlx::query(
+        "update odoo_instance set api_key_sealed = $3, login = $4 where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(key)
+    .bind(&access.login)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Which way an instance is told.

@@ -52,6 +52,8 @@ sealed! {
 /// The columns of bytes that hold nothing sealed: hashes, and data keys, which are wrapped.
 pub const NOT_SEALED: &[(&str, &str)] = &[
     ("api_key", "hash"),
+    ("operator_key", "hash"),
+    ("merchant", "creation_key"),
     ("idempotency_record", "key_hash"),
     ("idempotency_record", "fingerprint"),
     ("data_key", "wrapped"),

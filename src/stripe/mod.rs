@@ -91,6 +91,10 @@ impl Provider for Stripe {
         publishable.map_or(Ok(()), |key| check_mode(key, &["pk_"], account.live))
     }
 
+    fn home(&self) -> &'static str {
+        "https://api.stripe.com"
+    }
+
     fn capabilities(&self) -> &'static [Capability] {
         &Capability::ALL
     }

@@ -91,6 +91,10 @@ impl Provider for StandIn {
         None
     }
 
+    fn home(&self) -> &'static str {
+        "https://nowhere.example"
+    }
+
     fn check_keys(&self, _: &ProviderAccount) -> Result<(), String> {
         Ok(())
     }
@@ -163,6 +167,8 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         kept: service.kept,
         inbox: service.inbox.clone(),
         in_hand: quittance::app::queue::InHand::default(),
+        keys: quittance::app::auth::Keys::following(service.db.clone()).0,
+        trusted_proxies: service.trusted_proxies.clone(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),
@@ -173,6 +179,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         key_id: ApiKeyId::generate(),
         live: false,
         scopes: Vec::new(),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     (app, caller, dispute["id"].as_str().unwrap().parse().unwrap())
 }

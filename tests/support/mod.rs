@@ -13,6 +13,7 @@ use quittance::app::{Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
+use quittance::domain::network::Networks;
 use quittance::provider::{ProviderAccount, Registry};
 use quittance::sink::BooksRequest;
 use quittance::startup::{self, Application, Role};
@@ -75,6 +76,7 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         sealer: Sealer::parse(&SEALING_KEY.to_owned().into()).unwrap(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         http_workers: 1,
+        trusted_proxies: Networks::default(),
         log: "info".to_owned(),
         log_format: LogFormat::Text,
         timing: Timing {
@@ -118,6 +120,7 @@ pub(crate) struct Wishes {
     pub(crate) timing: Timing,
     pub(crate) provider_timeout: Duration,
     pub(crate) provider_attempt_timeout: Duration,
+    pub(crate) trusted_proxies: Networks,
     /// Payment companies beside those that this version knows.
     pub(crate) providers: Registry,
 }
@@ -134,6 +137,7 @@ impl Default for Wishes {
             timing: settings.timing,
             provider_timeout: settings.provider_timeout,
             provider_attempt_timeout: settings.provider_attempt_timeout,
+            trusted_proxies: settings.trusted_proxies,
             providers: Registry::default(),
         }
     }
@@ -164,6 +168,7 @@ impl TestApp {
             timing: wishes.timing,
             provider_timeout: wishes.provider_timeout,
             provider_attempt_timeout: wishes.provider_attempt_timeout,
+            trusted_proxies: wishes.trusted_proxies,
             ..settings(&url)
         };
         let stripe = PretendStripe::start(wishes.stripe).await.unwrap();

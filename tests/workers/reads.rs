@@ -30,6 +30,10 @@ struct Overtaken {
 
 #[async_trait]
 impl Provider for Overtaken {
+    fn home(&self) -> &'static str {
+        "https://nowhere.example"
+    }
+
     fn check_keys(&self, _: &ProviderAccount) -> Result<(), String> {
         Ok(())
     }
@@ -157,6 +161,8 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
         kept: service.kept,
         inbox: service.inbox.clone(),
         in_hand: InHand::default(),
+        keys: quittance::app::auth::Keys::following(service.db.clone()).0,
+        trusted_proxies: service.trusted_proxies.clone(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{MERCHANTS, list_merchants};
 use crate::app::{App, AppError, commit};
-use crate::store::sealed::{Counts, SEALED};
 use crate::store;
+use crate::store::sealed::{Counts, SEALED};
 
 /// What is sealed with which key.
 #[derive(Clone, Debug)]

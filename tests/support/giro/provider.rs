@@ -201,6 +201,10 @@ impl Provider for Giro {
         None
     }
 
+    fn home(&self) -> &'static str {
+        "https://giro.example"
+    }
+
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String> {
         let prefix = if account.live {
             "giro-real-"

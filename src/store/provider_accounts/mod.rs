@@ -1,20 +1,22 @@
 //! Merchants' accounts at providers, and the secrets their webhooks are signed with.
 
-use secrecy::{ExposeSecret, SecretString};
+mod webhook_secrets;
+
+use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
-use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
+use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::ProviderAccount;
+
+pub use webhook_secrets::{
+    WebhookSecret, end_webhook_secret, insert_webhook_secret, list_webhook_secrets, show_webhook_secrets,
+};
 
 fn key_place(merchant: MerchantId, id: ProviderAccountId) -> Place {
     sealed::PROVIDER_KEY.place(merchant, id.uuid())
-}
-
-fn secret_place(merchant: MerchantId, id: WebhookSecretId) -> Place {
-    sealed::WEBHOOK_SECRET.place(merchant, id.uuid())
 }
 
 /// Adds an account and the route that leads webhooks to its merchant.
@@ -98,14 +100,128 @@ pub async fn get(
     row.open(conn, sealer).await
 }
 
-/// The ids of a merchant's accounts of one mode, oldest first, two at most: enough to see whether there is one.
+/// An account without what is secret about it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ShownAccount {
+    /// Its id.
+    pub id: ProviderAccountId,
+    /// The provider's name.
+    pub provider: String,
+    /// Whether real money moves.
+    pub live: bool,
+    /// The connected account that calls are made for.
+    pub external_account: Option<String>,
+    /// The key that browsers use.
+    pub publishable_key: Option<String>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+    /// Since when nothing begins there.
+    pub disabled_at: Option<OffsetDateTime>,
+}
+
+/// One account, without opening it.
+pub async fn show(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: ProviderAccountId,
+) -> Result<ShownAccount, StoreError> {
+    Ok(sqlx::query_as(
+        "select id, provider, live, external_account, publishable_key, created_at, disabled_at
+         from provider_account where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// A page of a merchant's accounts, newest first, older than `before`; those of one mode where it is said.
+pub async fn list_page(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: Option<bool>,
+    before: Option<ProviderAccountId>,
+    limit: i64,
+) -> Result<Vec<ShownAccount>, StoreError> {
+    Ok(sqlx::query_as(
+        "select id, provider, live, external_account, publishable_key, created_at, disabled_at
+         from provider_account
+         where merchant_id = $1 and ($2::boolean is null or live = $2) and ($3::uuid is null or id < $3)
+         order by id desc limit $4",
+    )
+    .bind(merchant)
+    .bind(live)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Keeps other keys of an account.
+pub async fn update_keys(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    account: &ProviderAccount,
+) -> Result<(), StoreError> {
+    let (merchant, id) = (account.merchant_id, account.id);
+    let plain = account.secret_key.expose_secret().as_bytes();
+    let key = sealer.seal(conn, key_place(merchant, id), plain).await?;
+    sqlx::query(
+        "update provider_account set secret_key_sealed = $3, publishable_key = $4
+         where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(key)
+    .bind(&account.publishable_key)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets nothing begin at an account from then on, or lets it again. What is so already stays as it is.
+pub async fn set_disabled(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: ProviderAccountId,
+    since: Option<OffsetDateTime>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update provider_account set disabled_at = $3
+         where merchant_id = $1 and id = $2 and (disabled_at is null) <> ($3 is null)",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(since)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether nothing begins at an account.
+pub async fn is_disabled(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: ProviderAccountId,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select disabled_at is not null from provider_account where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The ids of a merchant's accounts of one mode that are in use, oldest first, two at most: enough to see whether there is one.
 pub async fn list_of_mode(
     conn: &mut PgConnection,
     merchant: MerchantId,
     live: bool,
 ) -> Result<Vec<ProviderAccountId>, StoreError> {
     Ok(sqlx::query_scalar(
-        "select id from provider_account where merchant_id = $1 and live = $2 order by id limit 2",
+        "select id from provider_account where merchant_id = $1 and live = $2 and disabled_at is null
+         order by id limit 2",
     )
     .bind(merchant)
     .bind(live)
@@ -143,52 +259,4 @@ pub(super) async fn enter(
     .fetch_optional(conn)
     .await?;
     Ok(found.map(|(merchant, _)| merchant))
-}
-
-/// Adds a secret that the account's webhooks may be signed with.
-pub async fn insert_webhook_secret(
-    conn: &mut PgConnection,
-    sealer: &Sealer,
-    merchant: MerchantId,
-    account: ProviderAccountId,
-    secret: &SecretString,
-    now: OffsetDateTime,
-) -> Result<WebhookSecretId, StoreError> {
-    let id = WebhookSecretId::generate();
-    let (place, plain) = (secret_place(merchant, id), secret.expose_secret().as_bytes());
-    let ciphertext = sealer.seal(conn, place, plain).await?;
-    sqlx::query(
-        "insert into webhook_secret (merchant_id, provider_account_id, id, secret_sealed, created_at)
-         values ($1, $2, $3, $4, $5)",
-    )
-    .bind(merchant)
-    .bind(account)
-    .bind(id)
-    .bind(ciphertext)
-    .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(id)
-}
-
-/// Every secret that the account's webhooks may be signed with, opened.
-pub async fn list_webhook_secrets(
-    conn: &mut PgConnection,
-    sealer: &Sealer,
-    merchant: MerchantId,
-    account: ProviderAccountId,
-) -> Result<Vec<SecretString>, StoreError> {
-    let rows: Vec<(WebhookSecretId, Vec<u8>)> = sqlx::query_as(
-        "select id, secret_sealed from webhook_secret where merchant_id = $1 and provider_account_id = $2 order by id",
-    )
-    .bind(merchant)
-    .bind(account)
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut secrets = Vec::with_capacity(rows.len());
-    for (id, ciphertext) in rows {
-        let place = secret_place(merchant, id);
-        secrets.push(sealer.open_text(conn, place, &ciphertext).await?);
-    }
-    Ok(secrets)
 }
