@@ -146,7 +146,7 @@ fn turned_away(app: &App, error: &AppError) -> Option<Duration> {
     let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
     match error {
         ProviderError::RateLimited { after } => Some(rest.max(after.unwrap_or_default())),
-        ProviderError::Auth | ProviderError::Unavailable { .. } => Some(rest),
+        ProviderError::Auth | ProviderError::Lacks { .. } | ProviderError::Unavailable { .. } => Some(rest),
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => None,
     }
 }

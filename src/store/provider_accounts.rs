@@ -137,6 +137,20 @@ pub async fn list_ids(
     )
 }
 
+/// The accounts that were added last, with their merchants.
+pub async fn list_newest(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<(MerchantId, ProviderAccountId)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, provider_account_id from provider_account_route
+         order by provider_account_id desc limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Whose account it is.
 pub async fn find_merchant(
     conn: &mut PgConnection,

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::StoreError;
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
+use crate::domain::redact::mask;
 use crate::provider::{Source, VerifiedWebhook};
 
 /// An event that a worker has taken up.
@@ -252,7 +253,7 @@ pub async fn end(
     .bind(event.fence)
     .bind(state)
     .bind(after)
-    .bind(error)
+    .bind(error.map(mask))
     .bind(attempts)
     .execute(conn)
     .await?;
