@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing, odoo_setup};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, odoo_setup, rights};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
@@ -231,6 +231,10 @@ impl Application {
         });
         let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
         app.tasks.spawn_on(looked_at, &app.runtime);
+        if role != Role::Serve {
+            let looked_at = rights::look(Arc::clone(&app), stop.clone());
+            app.tasks.spawn_on(looked_at, &app.runtime);
+        }
         Ok(Self {
             address,
             server,

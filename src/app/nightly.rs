@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::accounts::KnownAccount;
 use super::payments::refresh;
-use super::{App, AppError, disputes};
+use super::{App, AppError, disputes, rights};
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
@@ -92,6 +92,7 @@ async fn take_up(app: &App, sweep: &AccountSweep) -> Result<(), AppError> {
     }
     let open = store::account_sweeps::list_disputes(&mut conn, sweep, after, BATCH).await?;
     if open.is_empty() {
+        rights::look_at(app, &known.account).await;
         store::account_sweeps::finish(&mut conn, sweep, EVERY).await?;
         return Ok(());
     }
