@@ -6,7 +6,7 @@ export QUITTANCE_TEST_NODE_MODULES ?= $(CURDIR)/target/node/node_modules
 export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
-.PHONY: help test matrix demo schemathesis bench lint deny machete coverage
+.PHONY: help test matrix demo schemathesis bench lint deny machete sbom reproducible coverage
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,15 @@ deny: ## Check licences, sources and duplicates of dependencies, and advisories 
 machete: ## Look for dependencies that nothing uses.
 	@command -v cargo-machete >/dev/null || $(CARGO) install --locked cargo-machete
 	$(CARGO) machete --with-metadata
+
+sbom: ## Write down all that the lock file names, in CycloneDX, to target/quittance.cdx.json.
+	@scripts/prepare.sh syft
+	@SYFT_CHECK_FOR_APP_UPDATE=false target/syft/bin/syft scan file:Cargo.lock --quiet --source-name quittance \
+		--source-version "$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" --output cyclonedx-json=target/quittance.cdx.json
+	@echo "$$(grep -o '"purl"' target/quittance.cdx.json | wc -l) packages in target/quittance.cdx.json"
+
+reproducible: ## Build the release twice in different places, and compare.
+	@scripts/reproducible.sh
 
 coverage: ## Run the tests with coverage and report the lines of src/.
 	@scripts/prepare.sh postgres python nodejs

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::auth::Keys;
 use crate::app::keys::KeysError;
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, rights};
 use crate::config::Settings;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
@@ -247,6 +247,10 @@ impl Application {
         });
         let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
         app.tasks.spawn_on(looked_at, &app.runtime);
+        if role != Role::Serve {
+            let looked_at = rights::look(Arc::clone(&app), stop.clone());
+            app.tasks.spawn_on(looked_at, &app.runtime);
+        }
         Ok(Self {
             address,
             server,

@@ -207,3 +207,53 @@ fn what_shows_itself_holds_no_secret_that_does() {
         }
     }
 }
+
+#[test]
+fn no_package_may_use_unsafe_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("unsafe_code = \"forbid\""));
+    let members = workspace
+        .lines()
+        .find_map(|line| line.strip_prefix("members = ["))
+        .unwrap();
+    let members = members
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(|member| root.join(member));
+    for package in members.chain([root.to_owned()]) {
+        let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{}",
+            package.display()
+        );
+    }
+}
+
+/// The names of tests in a document: words of code with four underscores at least.
+fn named_tests(document: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+    let words = text.split('`').skip(1).step_by(2);
+    let is_name = |word: &&str| {
+        word.matches('_').count() >= 4
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    words.filter(is_name).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_test_that_a_document_names_is_there() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let all: Vec<String> = sources(&tests).into_iter().map(|(_, text)| text).collect();
+    for document in ["SECURITY.md", "docs/owasp-api-top-10.md"] {
+        let named = named_tests(document);
+        assert!(named.len() > 10, "{document} names its tests: {named:?}");
+        let declared = |name: &String| all.iter().any(|text| text.contains(&format!("fn {name}(")));
+        let missing: Vec<&String> = named.iter().filter(|name| !declared(name)).collect();
+        assert!(missing.is_empty(), "{document} names {missing:?}");
+    }
+}

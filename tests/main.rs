@@ -16,6 +16,7 @@ mod disputes;
 mod faults;
 mod keys;
 mod healing;
+mod leaks;
 mod events;
 mod exceptions;
 mod endpoints;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::service::Quittance;
 
 /// All that a key may do but set up, so that nothing is out of reach of who tries things.
-const SCOPES: [&str; 13] = [
+pub const SCOPES: [&str; 13] = [
     "payments:read",
     "payments:write",
     "payments:capture",

@@ -132,6 +132,13 @@ impl Quittance {
             .with_context(|| format!("`quittance {}` did not print JSON", arguments.join(" ")))
     }
 
+    /// Runs a command to its end, however it ends, with `secrets` in its environment; what it wrote, on both of its ways out.
+    pub async fn output(&self, arguments: &[&str], secrets: &[(&str, &str)]) -> Result<std::process::Output> {
+        let mut command = self.command(arguments);
+        let output = command.envs(secrets.iter().copied()).output();
+        output.await.context("running quittance")
+    }
+
     /// Starts `worker`, which tells nobody when it is ready.
     pub fn work(&self) -> Result<Service> {
         self.start(&["worker"])

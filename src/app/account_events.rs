@@ -42,7 +42,10 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, said: Option<&Standing
     let affairs = affairs(app.provider(&known.account.provider)?)?;
     let read = match (affairs.fetch_standing(&known.account).await, said) {
         (Ok(read), _) => read,
-        (Err(ProviderError::Auth | ProviderError::Invalid { .. }), Some(said)) => said.clone(),
+        (
+            Err(ProviderError::Auth | ProviderError::Lacks { .. } | ProviderError::Invalid { .. }),
+            Some(said),
+        ) => said.clone(),
         (Err(error), _) => return Err(AppError::Provider(error)),
     };
     take_in(app, event, &read, Word::Read).await.map(|_done| ())

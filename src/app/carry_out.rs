@@ -255,7 +255,10 @@ fn decide_by(operation: &mut Operation, outcome: Outcome) -> (OperationState, Op
 /// Whether nothing can have happened: the provider says so of this attempt, and there was no unclear one before it.
 fn was_not_taken(operation: &Operation, error: &ProviderError) -> bool {
     let refused_at_the_door = match error {
-        ProviderError::Auth | ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } => true,
+        ProviderError::Auth
+        | ProviderError::Lacks { .. }
+        | ProviderError::RateLimited { .. }
+        | ProviderError::Unavailable { .. } => true,
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => false,
     };
     refused_at_the_door && operation.state == OperationState::Pending

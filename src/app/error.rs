@@ -145,7 +145,7 @@ pub enum AppError {
     Store(StoreError),
     /// A task of ours ended early.
     #[error("work ended early")]
-    Interrupted(#[from] tokio::task::JoinError),
+    Interrupted,
 }
 
 impl AppError {
@@ -175,6 +175,13 @@ impl From<StoreError> for AppError {
         } else {
             Self::Store(error)
         }
+    }
+}
+
+/// Why it ended is left out: a panic's message may hold anything. Where it did is logged as it happens.
+impl From<tokio::task::JoinError> for AppError {
+    fn from(_: tokio::task::JoinError) -> Self {
+        Self::Interrupted
     }
 }
 

@@ -61,8 +61,8 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
         };
         let said = match affairs.fetch_foreign(&known.account, &reference).await {
             Ok(said) => said,
-            Err(ProviderError::Invalid { code, message, .. }) => {
-                tracing::warn!(code, message, "a payment that did not start here cannot be read");
+            Err(ProviderError::Invalid { code, .. }) => {
+                tracing::warn!(code, "a payment that did not start here cannot be read");
                 return end(app, event, Ended::Ignored).await;
             }
             Err(error) => return Err(AppError::Provider(error)),

@@ -208,6 +208,7 @@ async fn put_off(app: &App, mut cursor: EventCursor, error: &ProviderError) -> R
         }
         ProviderError::Invalid { .. }
         | ProviderError::Auth
+        | ProviderError::Lacks { .. }
         | ProviderError::Unavailable { .. }
         | ProviderError::Ambiguous { .. } => give_back(app, &cursor, every).await,
     }

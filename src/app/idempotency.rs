@@ -182,7 +182,7 @@ impl Key {
                 provider_time,
             }),
             // Something may have happened under the id: the repeat must go out under the same one.
-            Err(error @ (AppError::Provider(_) | AppError::Store(_) | AppError::Interrupted(_))) => {
+            Err(error @ (AppError::Provider(_) | AppError::Store(_) | AppError::Interrupted)) => {
                 self.release(app, merchant).await?;
                 Err(error)
             }

@@ -35,6 +35,7 @@ pub mod queue;
 mod payouts;
 pub mod postings;
 pub mod reconciliation;
+pub mod rights;
 pub mod setup;
 pub mod setups;
 pub mod sweep;

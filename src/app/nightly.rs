@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::accounts::KnownAccount;
 use super::payments::refresh;
-use super::{App, AppError, commit, disputes};
+use super::{App, AppError, commit, disputes, rights};
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
@@ -102,6 +102,7 @@ async fn take_up(app: &App, sweep: &AccountSweep) -> Result<(), AppError> {
     let open = store::account_sweeps::list_disputes(&mut conn, sweep, after, BATCH).await?;
     drop(conn);
     if open.is_empty() {
+        rights::look_at(app, &known.account).await;
         let mut tx = app.begin(sweep.merchant_id).await?;
         store::account_sweeps::finish(&mut tx, sweep, EVERY).await?;
         return commit(tx).await;
@@ -156,7 +157,7 @@ fn turned_away(app: &App, error: &AppError) -> Option<Duration> {
     let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
     match error {
         ProviderError::RateLimited { after } => Some(rest.max(after.unwrap_or_default())),
-        ProviderError::Auth | ProviderError::Unavailable { .. } => Some(rest),
+        ProviderError::Auth | ProviderError::Lacks { .. } | ProviderError::Unavailable { .. } => Some(rest),
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => None,
     }
 }

@@ -3,11 +3,13 @@
 use clap::{Args, Subcommand};
 use quittance::app::auth::Administered;
 use quittance::app::endpoints::{self, Connected};
+use quittance::app::rights::{self, KeyRights};
 use quittance::app::setup::provider_accounts::{self, AccountDetail, AccountWish};
-use quittance::app::{App, setup};
+use quittance::app::{App, AppError, setup};
 use quittance::config;
 use quittance::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
 use quittance::http::{ProviderAccountDetail, ProviderAccountList};
+use quittance::provider::ProviderError;
 use serde_json::{Value, json, to_value};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
@@ -73,7 +75,8 @@ pub(crate) enum ProviderAccountCommand {
         #[arg(long, conflicts_with = "overlap_hours")]
         now: bool,
     },
-    /// Say what the provider's endpoint lacks against what is followed. Exit code 1 where it lacks anything.
+    /// Say what the provider's endpoint lacks against what is followed, and the key against what is called. Exit code 1 where
+    /// anything is lacking.
     Check {
         /// Whose account it is (`mer_…`).
         #[arg(long)]
@@ -161,7 +164,10 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
                 webhook_secret,
             };
             let by = Administered::at_the_command_line(merchant);
-            detail(&provider_accounts::create(app, &by, &wish).await?)
+            let made = provider_accounts::create(app, &by, &wish).await?;
+            let mut shown = detail(&made)?;
+            shown["key"] = key_of(rights::check(app, merchant, made.account.id).await);
+            Ok(shown)
         }
         ProviderAccountCommand::AddWebhookSecret {
             merchant,
@@ -206,15 +212,34 @@ fn shown(connected: &Connected) -> anyhow::Result<Value> {
     }))
 }
 
+/// What a key may do, in one object. That the provider does not say is no reason to fail.
+fn key_of(rights: Result<KeyRights, AppError>) -> Value {
+    match rights {
+        Ok(KeyRights { restricted, missing }) => {
+            json!({ "restricted": restricted, "missing_permissions": missing })
+        }
+        Err(error) => json!({ "not_looked_at": format!("{:#}", anyhow::Error::from(error)) }),
+    }
+}
+
 async fn check(app: &App, merchant: MerchantId, account: ProviderAccountId) -> anyhow::Result<Value> {
-    let check = endpoints::check(app, merchant, account).await?;
+    let rights = rights::check(app, merchant, account).await?;
+    let is_allowed = rights.missing.is_empty();
+    let check = match endpoints::check(app, merchant, account).await {
+        // Without the right to read its endpoints, what the key lacks is all that can be said.
+        Err(AppError::Provider(ProviderError::Lacks { .. })) if !is_allowed => {
+            return Ok(json!({ "ok": false, "key": key_of(Ok(rights)) }));
+        }
+        check => check?,
+    };
     let findings = check.findings.iter().map(|finding| {
         let mut shown = serde_json::to_value(finding)?;
         shown["remedy"] = finding.remedy().into();
         Ok(shown)
     });
     Ok(json!({
-        "ok": check.findings.is_empty(),
+        "ok": check.findings.is_empty() && is_allowed,
+        "key": key_of(Ok(rights)),
         "findings": findings.collect::<serde_json::Result<Vec<_>>>()?,
         "endpoints": check.endpoints,
         "secrets": check.secrets,

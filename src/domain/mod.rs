@@ -28,6 +28,7 @@ pub mod payment_method;
 pub mod payout;
 pub mod posting;
 pub mod reason;
+pub mod redact;
 pub mod refund;
 pub mod scope;
 pub mod setup;

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use crate::app::auth::{Administrator, Caller, Principal};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
+use crate::domain::redact::mask;
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
@@ -97,7 +98,10 @@ impl<T: DeserializeOwned> FromRequest for Queried<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let read = web::Query::from_query(request.query_string())
             .map(web::Query::into_inner)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string()));
+            .map_err(|error| {
+                let reason = format!("the query cannot be read: {}", without_value(&error.to_string()));
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_query", reason)
+            });
         ready(Ok(Self(read)))
     }
 }
@@ -165,12 +169,23 @@ fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
             .and_then(|rest| rest.split('`').next())
     };
     if let Some(field) = quoted("unknown field `") {
-        return Problem::invalid(field, "unknown_field", "is not known here");
+        return Problem::invalid(mask(field), "unknown_field", "is not known here");
     }
     if let Some(field) = quoted("missing field `") {
         return Problem::invalid(field, "missing_field", "is required");
     }
     let path = error.path().to_string();
-    let reason = message.split(" at line ").next().unwrap_or_default();
-    Problem::invalid(path, "invalid_field", format!("cannot be read: {reason}"))
+    let reason = without_value(
+        message
+            .rsplit_once(" at line ")
+            .map_or(&*message, |(reason, _)| reason),
+    );
+    Problem::invalid(mask(&path), "invalid_field", format!("cannot be read: {reason}"))
+}
+
+/// What a reader expected, without what it found: that may be anything, and whoever gets the problem may log it.
+fn without_value(message: &str) -> &str {
+    message
+        .rfind(", expected ")
+        .map_or(message, |at| &message[at + 2..])
 }

@@ -155,6 +155,13 @@ impl Problem {
                 "provider_unauthorized",
                 "the provider does not accept the account's key; renew it and repeat under the same key",
             ),
+            ProviderError::Lacks { permission } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "provider_unauthorized",
+                format!(
+                    "the account's key lacks the permission {permission}; allow it at the provider and repeat under the same key"
+                ),
+            ),
             ProviderError::Unavailable { .. } | ProviderError::Ambiguous { .. } => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "provider_unavailable",
@@ -240,7 +247,7 @@ impl From<AppError> for Problem {
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
             AppError::Sink(error) => of_sink(&error),
             AppError::Store(StoreError::Crypto(error)) if error.may_pass() => Self::unavailable(),
-            AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_) => Self::internal(),
+            AppError::Store(_) | AppError::Interrupted | AppError::UnknownProvider(_) => Self::internal(),
         }
     }
 }
@@ -249,7 +256,7 @@ impl From<AppError> for Problem {
 fn log(error: &AppError) {
     let ours = matches!(
         error,
-        AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_)
+        AppError::Store(_) | AppError::Interrupted | AppError::UnknownProvider(_)
     );
     let told = error as &dyn std::error::Error;
     if ours {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::{StoreError, odoo_journals, sealed, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
+use crate::domain::redact::mask;
 use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
 
 const TABLE: &str = "odoo_instance";
@@ -276,7 +277,7 @@ pub async fn pause(
     .bind(id)
     .bind(until)
     .bind(failures)
-    .bind(reason)
+    .bind(mask(reason))
     .execute(conn)
     .await?;
     Ok(())

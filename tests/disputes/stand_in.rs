@@ -148,6 +148,10 @@ impl Provider for StandIn {
         None
     }
 
+    fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
     fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }

@@ -155,7 +155,7 @@ async fn one_that_is_refused_holds_up_none_of_those_it_travels_with() {
     for (place, word) in [(1, "contributions"), (3, "balance")] {
         let refusal = became[place].as_ref().unwrap_err();
         assert!(
-            matches!(refusal, SinkError::Refused { message } if message.contains(word)),
+            matches!(refusal, SinkError::Refused { message } if message.told().contains(word)),
             "{refusal}"
         );
     }

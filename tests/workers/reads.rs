@@ -129,6 +129,10 @@ impl Provider for Overtaken {
         None
     }
 
+    fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
     fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }

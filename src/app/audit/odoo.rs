@@ -79,7 +79,7 @@ async fn read_journal(
             let is_nearer = |held: &i64| (held - before.0).abs() < (held - after.0).abs();
             let held = held
                 .map(|money| money.minor)
-                .map_err(|error: SinkError| error.to_string());
+                .map_err(|error: SinkError| error.told());
             let (posted_minor, unposted_minor) = match &held {
                 Ok(minor) if is_nearer(minor) => before,
                 Ok(_) | Err(_) => after,

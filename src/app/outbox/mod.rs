@@ -182,7 +182,7 @@ async fn hand_over(
     tokio::time::timeout(app.timing.message_lease, sending)
         .await
         .unwrap_or_else(|_| {
-            let message = "it did not answer in time".to_owned();
+            let message = "it did not answer in time".into();
             let late = SinkError::Unreachable {
                 message,
                 retry_after: None,
@@ -197,7 +197,7 @@ async fn put_back(
     message: &OutboxMessage,
     error: SinkError,
 ) -> Result<(), AppError> {
-    let why = error.to_string();
+    let why = error.told();
     match error {
         SinkError::Unreachable { retry_after, .. } => {
             let asked = retry_after.map_or(Duration::ZERO, |asked| {

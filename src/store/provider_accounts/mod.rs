@@ -19,6 +19,19 @@ fn key_place(merchant: MerchantId, id: ProviderAccountId) -> Place {
     sealed::PROVIDER_KEY.place(merchant, id.uuid())
 }
 
+/// The accounts that were added last, with their merchants.
+pub async fn list_newest(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<(MerchantId, ProviderAccountId)>, StoreError> {
+    Ok(
+        sqlx::query_as("select merchant_id, id from provider_account order by id desc limit $1")
+            .bind(limit)
+            .fetch_all(conn)
+            .await?,
+    )
+}
+
 /// Adds an account and the route that leads webhooks to its merchant.
 pub async fn insert(
     conn: &mut PgConnection,

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{Db, StoreError, sealed};
 use crate::crypto::{DataKey, Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
+use crate::domain::redact::mask;
 use crate::provider::{Source, VerifiedWebhook};
 
 /// An event that a worker has taken up.
@@ -297,7 +298,7 @@ pub async fn end(
     .bind(event.fence)
     .bind(state)
     .bind(after)
-    .bind(error)
+    .bind(error.map(mask))
     .bind(attempts)
     .execute(conn)
     .await?;

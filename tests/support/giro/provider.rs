@@ -197,6 +197,10 @@ impl Provider for Giro {
         None
     }
 
+    fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
     fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }
