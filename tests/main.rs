@@ -13,6 +13,7 @@ mod customers;
 mod disputes;
 mod faults;
 mod healing;
+mod limits;
 mod events;
 mod exceptions;
 mod endpoints;

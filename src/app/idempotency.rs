@@ -69,11 +69,8 @@ impl Key {
     /// A request of `caller` under `key`.
     #[must_use]
     pub fn new(caller: &Caller, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(caller.key_id.uuid().as_bytes());
-        hasher.update(key.as_str().as_bytes());
         Self {
-            hash: hasher.finalize().into(),
+            hash: hash_of(caller, key),
             fingerprint,
         }
     }
@@ -227,6 +224,24 @@ impl Key {
         store::idempotency_records::finish(conn, &app.sealer, merchant, &self.hash, status, body).await?;
         Ok(())
     }
+}
+
+/// A caller's key within its merchant.
+fn hash_of(caller: &Caller, key: &IdempotencyKey) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(caller.key_id.uuid().as_bytes());
+    hasher.update(key.as_str().as_bytes());
+    hasher.finalize().into()
+}
+
+/// Whether a caller's key was claimed before, as far as can be seen now.
+pub(super) async fn is_known(app: &App, caller: &Caller, key: &IdempotencyKey) -> bool {
+    let Ok(mut conn) = app.db.acquire().await else {
+        return false;
+    };
+    let found =
+        store::idempotency_records::exists(&mut conn, caller.merchant_id, &hash_of(caller, key)).await;
+    found.unwrap_or(false)
 }
 
 /// A request to move money under a key, and how its answer will be written.

@@ -19,6 +19,7 @@ pub mod health;
 pub mod history;
 mod idempotency;
 mod inbox;
+pub mod limits;
 pub mod links;
 pub mod nightly;
 pub mod messages;
@@ -102,6 +103,10 @@ impl Timing {
 pub struct App {
     /// Postgres.
     pub db: PgPool,
+    /// Postgres, for taking webhooks in: what the rest asks of it keeps none of them waiting.
+    pub intake: PgPool,
+    /// How many requests keys and merchants may send.
+    pub limits: limits::Limits,
     /// The time.
     pub clock: Clock,
     /// Seals and opens secrets.

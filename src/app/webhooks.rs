@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
@@ -42,7 +42,7 @@ pub async fn receive<'a>(
     header: impl FnOnce(&str) -> Option<&'a str>,
     body: &'a [u8],
 ) -> Result<Received, AppError> {
-    let found = match recall(app, id).await {
+    let found = match recall_over(app, &app.intake, id).await {
         Ok(found) => found.filter(|known| known.account.provider == provider_name),
         Err(AppError::Store(StoreError::Database(_))) => return Ok(Received::NotKept),
         Err(error) => return Err(error),
@@ -75,10 +75,18 @@ pub async fn receive<'a>(
 
 /// The account, and no connection for one that was read lately.
 pub(super) async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAccount>>, AppError> {
+    recall_over(app, &app.db, id).await
+}
+
+async fn recall_over(
+    app: &App,
+    db: &PgPool,
+    id: ProviderAccountId,
+) -> Result<Option<Arc<KnownAccount>>, AppError> {
     if let Some(known) = app.accounts.recall(id) {
         return Ok(Some(known));
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = db.acquire().await.map_err(StoreError::from)?;
     app.accounts.find(app, &mut conn, id).await
 }
 

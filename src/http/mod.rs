@@ -1,6 +1,7 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
 mod audit;
+mod body;
 mod changes;
 mod check;
 mod checkout;
@@ -9,8 +10,11 @@ mod disputes;
 mod events;
 mod exceptions;
 mod extract;
+mod gate;
+mod guard;
 mod foreign_payments;
 mod health;
+mod limits;
 mod links;
 mod new_payment;
 mod openapi;
@@ -24,6 +28,7 @@ mod refusals;
 mod request_id;
 mod respond;
 mod setups;
+mod strict_json;
 mod view;
 mod webhooks;
 
@@ -38,8 +43,10 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 use crate::app::App;
 
 pub use audit::{AuditReport, OpeningReport};
+pub use body::BODY_LIMIT;
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
+pub use gate::{Bounds, Gates};
 pub use new_payment::parse_document;
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
@@ -47,16 +54,14 @@ pub use page::{Replayed, after as parse_cursor};
 pub use payouts::{PayoutReconciliation, ReportText, SHOWN, csv_header, csv_rows};
 pub use problem::Problem;
 
-/// The largest body taken, in bytes.
-pub const BODY_LIMIT: usize = 256 * 1024;
-
 /// How long the provider took, for `Server-Timing`.
 #[derive(Clone, Copy, Debug)]
 struct ProviderTime(Duration);
 
-/// The service's routes over its use cases.
+/// The service's routes over its use cases, behind gates that all threads share.
 pub fn service(
     app: Arc<App>,
+    gates: Arc<Gates>,
 ) -> Actix<
     impl ServiceFactory<
         ServiceRequest,
@@ -68,9 +73,11 @@ pub fn service(
 > {
     Actix::new()
         .app_data(web::Data::new(app))
-        .app_data(web::PayloadConfig::new(BODY_LIMIT))
+        .app_data(web::Data::from(gates))
+        .app_data(web::PathConfig::default().error_handler(|_, _| unknown_path().into()))
         .configure(routes)
         .default_service(web::to(not_found))
+        .wrap(actix_web::middleware::from_fn(guard::middleware))
         .wrap(actix_web::middleware::from_fn(request_id::middleware))
 }
 
@@ -129,6 +136,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(foreign_payments::list);
 }
 
+fn unknown_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs")
+}
+
 /// What no route takes: a path that is none, or a method that its path does not have.
 async fn not_found(request: HttpRequest) -> HttpResponse {
     let pattern = request.resource_map().match_pattern(request.path());
@@ -136,8 +147,7 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
         .map(|pattern| openapi::methods(&pattern))
         .unwrap_or_default();
     if methods.is_empty() {
-        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs");
-        return problem.error_response();
+        return unknown_path().error_response();
     }
     let allowed = methods.join(", ");
     let detail = format!("this route takes {allowed}");

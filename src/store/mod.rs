@@ -33,6 +33,7 @@ pub mod payout_readings;
 pub mod payouts;
 pub mod provider_accounts;
 pub mod refunds;
+pub mod replicas;
 pub mod setups;
 pub mod signing_secrets;
 pub mod webhook_endpoints;

@@ -154,6 +154,8 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
     let service = test.application().app();
     let app = App {
         db: service.db.clone(),
+        intake: service.intake.clone(),
+        limits: quittance::app::limits::Limits::new(crate::support::AMPLE_RATES),
         clock: service.clock.clone(),
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", provider),

@@ -8,10 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use quittance::app::limits::Rates;
 use quittance::app::{Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
+use quittance::http::Bounds;
 use quittance::provider::{ProviderAccount, Registry};
 use quittance::sink::BooksRequest;
 use quittance::startup::{self, Application, Role};
@@ -60,6 +62,25 @@ pub(crate) const AMPLE: Limits = {
     }
 };
 
+/// So many requests of a key and merchant in a second that no test is turned away.
+pub(crate) const AMPLE_RATES: Rates = {
+    let rate = NonZeroU32::new(1_000_000).unwrap();
+    Rates {
+        reads: rate,
+        writes: rate,
+        merchant_reads: rate,
+        merchant_writes: rate,
+        at_once: NonZeroU32::new(1_024).unwrap(),
+    }
+};
+
+/// What one process serves at once where a test does not say.
+const BOUNDS: Bounds = Bounds {
+    requests: NonZeroU32::new(1_024).unwrap(),
+    webhooks: NonZeroU32::new(1_024).unwrap(),
+    connections: NonZeroU32::new(8_192).unwrap(),
+};
+
 /// Settings for a database, quick enough for tests.
 pub(crate) fn settings(database_url: &str) -> Settings {
     Settings {
@@ -68,6 +89,8 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         sealer: Sealer::parse(&SEALING_KEY.to_owned().into()).unwrap(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         http_workers: 1,
+        rates: AMPLE_RATES,
+        bounds: BOUNDS,
         log: "info".to_owned(),
         log_format: LogFormat::Text,
         timing: Timing {
@@ -111,6 +134,8 @@ pub(crate) struct Wishes {
     pub(crate) provider_attempt_timeout: Duration,
     /// Payment companies beside those that this version knows.
     pub(crate) providers: Registry,
+    pub(crate) rates: Rates,
+    pub(crate) bounds: Bounds,
 }
 
 impl Default for Wishes {
@@ -126,6 +151,8 @@ impl Default for Wishes {
             provider_timeout: settings.provider_timeout,
             provider_attempt_timeout: settings.provider_attempt_timeout,
             providers: Registry::default(),
+            rates: settings.rates,
+            bounds: settings.bounds,
         }
     }
 }
@@ -155,6 +182,8 @@ impl TestApp {
             timing: wishes.timing,
             provider_timeout: wishes.provider_timeout,
             provider_attempt_timeout: wishes.provider_attempt_timeout,
+            rates: wishes.rates,
+            bounds: wishes.bounds,
             ..settings(&url)
         };
         let stripe = PretendStripe::start(wishes.stripe).await.unwrap();

@@ -1,0 +1,15 @@
+-- Which processes serve requests: so many share the rate budgets of keys and merchants.
+-- It belongs to no merchant: ids that a process makes up when it starts, and when it was last heard of.
+create table replica (
+    id uuid primary key,
+    seen_at timestamptz not null
+);
+comment on table replica is 'processes that serve requests; one that is not heard of for a while is gone';
+
+do $$
+begin
+    -- Where the service works as a role of its own, that must see and keep them.
+    if exists (select from pg_roles where rolname = 'quittance_app') then
+        execute 'grant select, insert, update, delete on replica to quittance_app';
+    end if;
+end $$;
