@@ -7,6 +7,7 @@
 --   _sqlx_migrations        belongs to no merchant
 --   operator_key            of operators, who belong to none: found by a hash of 256 random bits
 --   key_epoch               one number
+--   replica                 of processes that serve, by an id each makes up (made later)
 --
 -- Policies bind the owner of the tables as well. A later migration that reads or changes rows says
 -- `select quittance_force(false);` before and `select quittance_force(true);` after.

@@ -17,6 +17,7 @@ mod faults;
 mod keys;
 mod healing;
 mod leaks;
+mod limits;
 mod events;
 mod exceptions;
 mod endpoints;

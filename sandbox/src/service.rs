@@ -27,6 +27,15 @@ const RATES: [&str; 3] = [
 ];
 /// So many in a second that nothing waits for its turn.
 const AMPLE_RATE: &str = "10000";
+/// What limits the requests that a merchant may send, and how many are served at once.
+const ASKED: [&str; 4] = [
+    "QUITTANCE_RATE_READS_PER_S",
+    "QUITTANCE_RATE_WRITES_PER_S",
+    "QUITTANCE_RATE_READS_PER_S_MERCHANT",
+    "QUITTANCE_RATE_WRITES_PER_S_MERCHANT",
+];
+/// So many that no load of ours is turned away.
+const AMPLE_ASKED: &str = "1000000";
 
 /// A `quittance` program with an environment, ready to run its commands.
 #[derive(Clone, Debug)]
@@ -61,6 +70,9 @@ impl Quittance {
         let prepared = RATES
             .iter()
             .fold(prepared, |prepared, name| prepared.with(name, AMPLE_RATE));
+        let prepared = ASKED
+            .iter()
+            .fold(prepared, |prepared, name| prepared.with(name, AMPLE_ASKED));
         let prepared = prepared
             .with("QUITTANCE_DATABASE_URL", database_url)
             .with("QUITTANCE_SEALING_KEY", &fresh_sealing_key())

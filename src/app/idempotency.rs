@@ -90,11 +90,8 @@ impl Key {
     }
 
     fn of(principal: Uuid, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(principal.as_bytes());
-        hasher.update(key.as_str().as_bytes());
         Self {
-            hash: hasher.finalize().into(),
+            hash: hash_of(principal, key),
             fingerprint,
         }
     }
@@ -255,6 +252,24 @@ impl Key {
         store::idempotency_records::finish(conn, &app.sealer, merchant, &self.hash, status, body).await?;
         Ok(())
     }
+}
+
+/// A principal's key within its merchant.
+fn hash_of(principal: Uuid, key: &IdempotencyKey) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(principal.as_bytes());
+    hasher.update(key.as_str().as_bytes());
+    hasher.finalize().into()
+}
+
+/// Whether a caller's key was claimed before, as far as can be seen now.
+pub(super) async fn is_known(app: &App, caller: &Caller, key: &IdempotencyKey) -> bool {
+    let Ok(mut conn) = app.db.read(caller.merchant_id).await else {
+        return false;
+    };
+    let hash = hash_of(caller.key_id.uuid(), key);
+    let found = store::idempotency_records::exists(&mut conn, caller.merchant_id, &hash).await;
+    found.unwrap_or(false)
 }
 
 /// A request to move money under a key, and how its answer will be written.

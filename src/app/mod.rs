@@ -21,6 +21,7 @@ pub mod history;
 mod idempotency;
 mod inbox;
 pub mod keys;
+pub mod limits;
 pub mod links;
 pub mod nightly;
 pub mod messages;
@@ -108,6 +109,10 @@ impl Timing {
 pub struct App {
     /// Postgres.
     pub db: Db,
+    /// Postgres, for taking webhooks in: what the rest asks of it keeps none of them waiting.
+    pub intake: Db,
+    /// How many requests keys and merchants may send.
+    pub limits: limits::Limits,
     /// The time.
     pub clock: Clock,
     /// Seals and opens secrets.

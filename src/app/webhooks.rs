@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Postgres, Transaction};
+
 
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
@@ -14,7 +14,7 @@ use crate::domain::payment::Authority;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{Delivery, Interpretation, PartRef, VerifyError};
 use crate::store;
-use crate::store::StoreError;
+use crate::store::{Db, StoreError, Tx};
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
 
 /// What became of a delivery. All but `Unknown`, `Refused` and `NotKept` are answered with a 2xx.
@@ -42,7 +42,7 @@ pub async fn receive<'a>(
     header: impl FnOnce(&str) -> Option<&'a str>,
     body: &'a [u8],
 ) -> Result<Received, AppError> {
-    let found = match recall(app, id).await {
+    let found = match recall_over(app, &app.intake, id).await {
         Ok(found) => found.filter(|known| known.account.provider == provider_name),
         Err(AppError::Store(StoreError::Database(_))) => return Ok(Received::NotKept),
         Err(error) => return Err(error),
@@ -75,10 +75,18 @@ pub async fn receive<'a>(
 
 /// The account, and no connection for one that was read lately.
 pub(super) async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAccount>>, AppError> {
+    recall_over(app, &app.db, id).await
+}
+
+async fn recall_over(
+    app: &App,
+    db: &Db,
+    id: ProviderAccountId,
+) -> Result<Option<Arc<KnownAccount>>, AppError> {
     if let Some(known) = app.accounts.recall(id) {
         return Ok(Some(known));
     }
-    let Some((merchant, mut conn)) = app.db.read_for_account(id).await? else {
+    let Some((merchant, mut conn)) = db.read_for_account(id).await? else {
         return Ok(None);
     };
     app.accounts.find(app, &mut conn, merchant, id).await
@@ -293,7 +301,7 @@ pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Re
 /// Where the lease was lost, whoever holds it now applies the event: nothing of this transaction counts.
 pub(super) async fn end_with(
     app: &App,
-    mut tx: Transaction<'static, Postgres>,
+    mut tx: Tx,
     event: &WebhookEvent,
     ended: Ended<'_>,
 ) -> Result<(), AppError> {

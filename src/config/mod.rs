@@ -16,9 +16,11 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::app::Timing;
+use crate::app::limits::Rates;
 use crate::app::personal::Kept;
 use crate::crypto::Sealer;
 use crate::domain::network::{Networks, NoNetworks};
+use crate::http::Bounds;
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
@@ -42,6 +44,10 @@ pub struct Settings {
     pub http_workers: usize,
     /// The proxies whose word is taken for where a request comes from.
     pub trusted_proxies: Networks,
+    /// How many requests keys and merchants may send.
+    pub rates: Rates,
+    /// How much is served at once.
+    pub bounds: Bounds,
     /// Log filter.
     pub log: String,
     /// How a log line looks.
@@ -90,6 +96,14 @@ struct Raw {
     database_connections: u32,
     http_workers: usize,
     trusted_proxies: String,
+    rate_reads_per_s: NonZeroU32,
+    rate_writes_per_s: NonZeroU32,
+    rate_reads_per_s_merchant: NonZeroU32,
+    rate_writes_per_s_merchant: NonZeroU32,
+    requests_at_once: NonZeroU32,
+    requests_at_once_merchant: NonZeroU32,
+    webhooks_at_once: NonZeroU32,
+    connections: NonZeroU32,
     answer_within_ms: u64,
     provider_timeout_ms: u64,
     provider_attempt_timeout_ms: u64,
@@ -196,11 +210,12 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             about(key)
         ))
     };
+    let (rates, bounds) = check_limits(&raw)?;
     let sealer = sealing::sealer(&raw);
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
     check_database_url(&database_url)?;
     let sealer = sealer?;
-    bounded("database_connections", raw.database_connections.into(), 2, 1_000)?;
+    bounded("database_connections", raw.database_connections.into(), 4, 1_000)?;
     bounded(
         "http_workers",
         raw.http_workers.try_into().unwrap_or(u64::MAX),
@@ -226,6 +241,8 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         listen: raw.listen,
         http_workers: raw.http_workers,
         trusted_proxies,
+        rates,
+        bounds,
         log: raw.log,
         log_format: raw.log_format,
         timing: Timing {
@@ -262,6 +279,43 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
             .map(|time| time * 1_000)?,
     })
+}
+
+/// Holds what limits requests within bounds that counting can keep.
+fn check_limits(raw: &Raw) -> Result<(Rates, Bounds), ConfigError> {
+    for (key, value, most) in [
+        ("rate_reads_per_s", raw.rate_reads_per_s, 1_000_000),
+        ("rate_writes_per_s", raw.rate_writes_per_s, 1_000_000),
+        (
+            "rate_reads_per_s_merchant",
+            raw.rate_reads_per_s_merchant,
+            1_000_000,
+        ),
+        (
+            "rate_writes_per_s_merchant",
+            raw.rate_writes_per_s_merchant,
+            1_000_000,
+        ),
+        ("requests_at_once", raw.requests_at_once, 65_536),
+        ("requests_at_once_merchant", raw.requests_at_once_merchant, 65_536),
+        ("webhooks_at_once", raw.webhooks_at_once, 65_536),
+        ("connections", raw.connections, 1_000_000),
+    ] {
+        bounded(key, value.get().into(), 1, most)?;
+    }
+    let rates = Rates {
+        reads: raw.rate_reads_per_s,
+        writes: raw.rate_writes_per_s,
+        merchant_reads: raw.rate_reads_per_s_merchant,
+        merchant_writes: raw.rate_writes_per_s_merchant,
+        at_once: raw.requests_at_once_merchant,
+    };
+    let bounds = Bounds {
+        requests: raw.requests_at_once,
+        webhooks: raw.webhooks_at_once,
+        connections: raw.connections,
+    };
+    Ok((rates, bounds))
 }
 
 fn check_database_url(url: &SecretString) -> Result<(), ConfigError> {

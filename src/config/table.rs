@@ -77,7 +77,7 @@ const SETTINGS: &[Setting] = &[
     Setting {
         key: "database_connections",
         default: Some("16"),
-        about: "most connections to Postgres",
+        about: "most connections to Postgres, two of them for taking webhooks in",
     },
     Setting {
         key: "http_workers",
@@ -88,6 +88,46 @@ const SETTINGS: &[Setting] = &[
         key: "trusted_proxies",
         default: Some("none"),
         about: "networks of the proxies in front, such as `10.0.0.0/8`, whose `Forwarded` or `X-Forwarded-For` says where a request comes from",
+    },
+    Setting {
+        key: "rate_reads_per_s",
+        default: Some("1000"),
+        about: "most requests of one API key that read, in a second, over all replicas; ten times as many at once",
+    },
+    Setting {
+        key: "rate_writes_per_s",
+        default: Some("500"),
+        about: "the same for requests that change something",
+    },
+    Setting {
+        key: "rate_reads_per_s_merchant",
+        default: Some("2000"),
+        about: "most requests of one merchant that read, in a second, over all its keys and all replicas",
+    },
+    Setting {
+        key: "rate_writes_per_s_merchant",
+        default: Some("1000"),
+        about: "the same for requests that change something",
+    },
+    Setting {
+        key: "requests_at_once",
+        default: Some("256"),
+        about: "most requests of the API served at once by one process; eight times as many wait for a moment, more get a 503",
+    },
+    Setting {
+        key: "requests_at_once_merchant",
+        default: Some("128"),
+        about: "most of them of one merchant; more get a 429",
+    },
+    Setting {
+        key: "webhooks_at_once",
+        default: Some("512"),
+        about: "most webhooks served at once by one process, beside them; eight times as many wait for a moment, more get a 503",
+    },
+    Setting {
+        key: "connections",
+        default: Some("8192"),
+        about: "most open connections to one process; more wait until one is closed",
     },
     Setting {
         key: "answer_within_ms",

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod body;
 mod changes;
 mod check;
 mod checkout;
@@ -10,8 +11,11 @@ mod disputes;
 mod events;
 mod exceptions;
 mod extract;
+mod gate;
+mod guard;
 mod foreign_payments;
 mod health;
+mod limits;
 mod links;
 mod new_payment;
 mod openapi;
@@ -26,6 +30,7 @@ mod refusals;
 mod request_id;
 mod respond;
 mod setups;
+mod strict_json;
 mod view;
 mod wants;
 mod webhooks;
@@ -45,8 +50,10 @@ pub use admin::merchants::{MerchantList, MerchantView};
 pub use admin::odoo_instances::{NewOdooInstanceView, OdooInstanceList, OdooInstanceView};
 pub use admin::provider_accounts::{ProviderAccountDetail, ProviderAccountList, ProviderAccountView};
 pub use audit::{AuditReport, OpeningReport};
+pub use body::BODY_LIMIT;
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
+pub use gate::{Bounds, Gates};
 pub use new_payment::parse_document;
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
@@ -54,16 +61,14 @@ pub use page::{Replayed, after as parse_cursor};
 pub use payouts::{PayoutReconciliation, ReportText, SHOWN, csv_header, csv_rows};
 pub use problem::Problem;
 
-/// The largest body taken, in bytes.
-pub const BODY_LIMIT: usize = 256 * 1024;
-
 /// How long the provider took, for `Server-Timing`.
 #[derive(Clone, Copy, Debug)]
 struct ProviderTime(Duration);
 
-/// The service's routes over its use cases.
+/// The service's routes over its use cases, behind gates that all threads share.
 pub fn service(
     app: Arc<App>,
+    gates: Arc<Gates>,
 ) -> Actix<
     impl ServiceFactory<
         ServiceRequest,
@@ -75,9 +80,11 @@ pub fn service(
 > {
     Actix::new()
         .app_data(web::Data::new(app))
-        .app_data(web::PayloadConfig::new(BODY_LIMIT))
+        .app_data(web::Data::from(gates))
+        .app_data(web::PathConfig::default().error_handler(|_, _| unknown_path().into()))
         .configure(routes)
         .default_service(web::to(not_found))
+        .wrap(actix_web::middleware::from_fn(guard::middleware))
         .wrap(actix_web::middleware::from_fn(request_id::middleware))
 }
 
@@ -170,6 +177,10 @@ fn usual(config: &mut web::ServiceConfig) {
         .service(foreign_payments::list);
 }
 
+fn unknown_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs")
+}
+
 /// What no route takes: a path that is none, or a method that its path does not have.
 async fn not_found(request: HttpRequest) -> HttpResponse {
     let pattern = request.resource_map().match_pattern(request.path());
@@ -177,8 +188,7 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
         .map(|pattern| openapi::methods(&pattern))
         .unwrap_or_default();
     if methods.is_empty() {
-        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs");
-        return problem.error_response();
+        return unknown_path().error_response();
     }
     let allowed = methods.join(", ");
     let detail = format!("this route takes {allowed}");

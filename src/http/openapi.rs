@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -145,10 +146,14 @@ pub(super) fn methods(pattern: &str) -> Vec<&'static str> {
     taken.map(|(method, _)| method).collect()
 }
 
-/// The contract as JSON.
+/// The contract as JSON, written once.
 #[get("/openapi.json")]
 pub(super) async fn json() -> HttpResponse {
-    HttpResponse::Ok().json(document())
+    static JSON: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(JSON.clone())
 }
 
 /// Pages to read the contract at.

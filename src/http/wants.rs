@@ -12,7 +12,7 @@ use actix_web::{Error, HttpMessage, ResponseError, web};
 use secrecy::SecretString;
 
 use super::Problem;
-use super::{origin, request_id};
+use super::{limits, origin, request_id};
 use crate::app::App;
 use crate::app::auth::{self, Principal};
 use crate::domain::scope::Scope;
@@ -86,6 +86,9 @@ async fn enter(request: &ServiceRequest, scope: Scope) -> Result<Principal, Prob
         tracing::Span::current().record("merchant_id", tracing::field::display(caller.merchant_id));
     }
     principal.check(scope)?;
+    if let Principal::Caller(caller) = &principal {
+        limits::take(app, caller, request.request()).await?;
+    }
     Ok(match request_id::current() {
         Some(id) => principal.in_request(&id),
         None => principal,

@@ -40,6 +40,7 @@ pub mod payouts;
 pub mod personal;
 pub mod provider_accounts;
 pub mod refunds;
+pub mod replicas;
 pub mod sealed;
 pub mod setups;
 pub mod signing_secrets;

@@ -162,6 +162,8 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
     let service = test.application().app();
     let app = App {
         db: service.db.clone(),
+        intake: service.intake.clone(),
+        limits: quittance::app::limits::Limits::new(crate::support::AMPLE_RATES),
         clock: service.clock.clone(),
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", provider),
@@ -183,6 +185,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         key_id: ApiKeyId::generate(),
         live: false,
         scopes: Vec::new(),
+        request_id: None,
         address: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     (app, caller, dispute["id"].as_str().unwrap().parse().unwrap())

@@ -2,7 +2,7 @@
 
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
-use quittance::domain::api_key::NewApiKey;
+use quittance::domain::api_key::{KeyKind, NewApiKey};
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
 use quittance::domain::signing_secret::SigningSecret;
 use quittance::provider::ProviderAccount;
@@ -29,7 +29,7 @@ fn settings_accounts_and_keys_print_none_of_their_secrets() {
         secret_key: STRIPE_KEY.to_owned().into(),
         publishable_key: None,
     };
-    let key = NewApiKey::new(false, &[7; 32]);
+    let key = NewApiKey::new(KeyKind::Test, &[7; 32]);
     canaries.add(Kind::ApiKey, key.text.expose_secret());
     let secret = SigningSecret::new(&[9; 32]);
     canaries.add(Kind::SigningSecret, secret.text().expose_secret());

@@ -1,7 +1,7 @@
 //! What is personal goes when a customer asks or its time has come; the books stay.
 
 use quittance::app::{AppError, personal};
-use quittance::domain::audit_log::Actor;
+use quittance::app::auth::Administered;
 use quittance::domain::ids::CustomerId;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -83,9 +83,9 @@ async fn what_is_personal_of_a_customer_is_nowhere_once_it_is_erased_and_the_boo
     let test = TestApp::spawn().await;
     let (customer, payment) = paid(&test).await;
     let app = test.application().app();
-    let actor = Actor::at_the_command_line();
+    let by = Administered::at_the_command_line(test.merchant);
     assert!(dump(&test).await.contains(MARK) && payloads(&test).await.contains(MARK));
-    let export = personal::export(app, test.merchant, customer, &actor)
+    let export = personal::export(app, &by, customer)
         .await
         .unwrap();
     assert_eq!(export["customer"]["name"], MARK);
@@ -93,7 +93,7 @@ async fn what_is_personal_of_a_customer_is_nowhere_once_it_is_erased_and_the_boo
     assert!(!export.to_string().contains("sealed"), "{export:#}");
     let before = balances(&test.db).await;
 
-    let erased = personal::erase(app, test.merchant, customer, &actor)
+    let erased = personal::erase(app, &by, customer)
         .await
         .unwrap();
     assert_eq!(erased.payments, 1);
@@ -114,7 +114,7 @@ async fn what_is_personal_of_a_customer_is_nowhere_once_it_is_erased_and_the_boo
     ] {
         assert_eq!(after[field], payment[field], "{field}");
     }
-    let again = personal::erase(app, test.merchant, customer, &actor)
+    let again = personal::erase(app, &by, customer)
         .await
         .unwrap();
     assert_eq!(again.payments, 1, "safe to repeat");
@@ -131,7 +131,8 @@ async fn a_customer_of_whom_something_is_unfinished_is_not_erased() {
     let more = json!({ "customer": customer.to_string(), "capture_method": "manual", "payment_method": "pm_card_visa" });
     let held = test.create("S2", more).await.expect(StatusCode::CREATED);
     let app = test.application().app();
-    let refused = personal::erase(app, test.merchant, customer, &Actor::at_the_command_line()).await;
+    let by = Administered::at_the_command_line(test.merchant);
+    let refused = personal::erase(app, &by, customer).await;
     assert!(
         matches!(&refused, Err(AppError::Unfinished(left)) if left.payments == 1),
         "{refused:?}"
@@ -141,7 +142,7 @@ async fn a_customer_of_whom_something_is_unfinished_is_not_erased() {
     test.post(&path, "cancel", &json!({}))
         .await
         .expect(StatusCode::OK);
-    personal::erase(app, test.merchant, customer, &Actor::at_the_command_line())
+    personal::erase(app, &by, customer)
         .await
         .unwrap();
 }

@@ -8,12 +8,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use quittance::app::limits::Rates;
 use quittance::app::personal::Kept;
 use quittance::app::{Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
 use quittance::domain::network::Networks;
+use quittance::http::Bounds;
 use quittance::provider::{ProviderAccount, Registry};
 use quittance::sink::BooksRequest;
 use quittance::startup::{self, Application, Role};
@@ -68,6 +70,25 @@ pub(crate) const AMPLE: Limits = {
     }
 };
 
+/// So many requests of a key and merchant in a second that no test is turned away.
+pub(crate) const AMPLE_RATES: Rates = {
+    let rate = NonZeroU32::new(1_000_000).unwrap();
+    Rates {
+        reads: rate,
+        writes: rate,
+        merchant_reads: rate,
+        merchant_writes: rate,
+        at_once: NonZeroU32::new(1_024).unwrap(),
+    }
+};
+
+/// What one process serves at once where a test does not say.
+const BOUNDS: Bounds = Bounds {
+    requests: NonZeroU32::new(1_024).unwrap(),
+    webhooks: NonZeroU32::new(1_024).unwrap(),
+    connections: NonZeroU32::new(8_192).unwrap(),
+};
+
 /// Settings for a database, quick enough for tests.
 pub(crate) fn settings(database_url: &str) -> Settings {
     Settings {
@@ -77,6 +98,8 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         http_workers: 1,
         trusted_proxies: Networks::default(),
+        rates: AMPLE_RATES,
+        bounds: BOUNDS,
         log: "info".to_owned(),
         log_format: LogFormat::Text,
         timing: Timing {
@@ -123,6 +146,8 @@ pub(crate) struct Wishes {
     pub(crate) trusted_proxies: Networks,
     /// Payment companies beside those that this version knows.
     pub(crate) providers: Registry,
+    pub(crate) rates: Rates,
+    pub(crate) bounds: Bounds,
 }
 
 impl Default for Wishes {
@@ -139,6 +164,8 @@ impl Default for Wishes {
             provider_attempt_timeout: settings.provider_attempt_timeout,
             trusted_proxies: settings.trusted_proxies,
             providers: Registry::default(),
+            rates: settings.rates,
+            bounds: settings.bounds,
         }
     }
 }
@@ -169,6 +196,8 @@ impl TestApp {
             provider_timeout: wishes.provider_timeout,
             provider_attempt_timeout: wishes.provider_attempt_timeout,
             trusted_proxies: wishes.trusted_proxies,
+            rates: wishes.rates,
+            bounds: wishes.bounds,
             ..settings(&url)
         };
         let stripe = PretendStripe::start(wishes.stripe).await.unwrap();

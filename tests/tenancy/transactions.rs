@@ -161,15 +161,15 @@ async fn who_presents_a_key_sees_its_row_and_no_other() {
     let hash: [u8; 32] = hash.try_into().unwrap();
     let mut tx = two.db.read_presented(&hash).await.unwrap();
     assert_eq!(count(&mut tx, "api_key").await, 1);
+    assert_eq!(count(&mut tx, "payment").await, 0);
     assert_eq!(
-        store::api_keys::find(&mut tx, &hash)
+        store::api_keys::enter(&mut tx, &hash)
             .await
             .unwrap()
             .unwrap()
             .merchant_id,
         two.a
     );
-    assert_eq!(count(&mut tx, "payment").await, 0);
     let mut tx = two.db.read_presented(&[0; 32]).await.unwrap();
     assert_eq!(count(&mut tx, "api_key").await, 0);
 }

@@ -156,6 +156,8 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
     });
     let app = App {
         db: service.db.clone(),
+        intake: service.intake.clone(),
+        limits: quittance::app::limits::Limits::new(crate::support::AMPLE_RATES),
         clock: service.clock.clone(),
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", Arc::clone(&provider) as Arc<dyn Provider>),
