@@ -55,7 +55,7 @@ create function audit_append(
 ) returns bigint language plpgsql as $$
 declare
     head audit_head;
-    next bigint;
+    number bigint;
     digest bytea := sha256(salt || convert_to(address, 'UTF8'));
     sealed bytea;
 begin
@@ -64,18 +64,18 @@ begin
         insert into audit_head values (of, 0, decode(repeat('00', 32), 'hex')) on conflict do nothing;
         select * into strict head from audit_head where merchant_id = of for update;
     end if;
-    next := head.sequence + 1;
+    number := head.sequence + 1;
     sealed := sha256(head.hash || convert_to(
-        audit_field(of::text) || audit_field(next::text) || audit_field((extract(epoch from happened) * 1000000)::bigint::text)
+        audit_field(of::text) || audit_field(number::text) || audit_field((extract(epoch from happened) * 1000000)::bigint::text)
         || audit_field(actor) || audit_field(action) || audit_field(subject) || audit_field(detail) || audit_field(request)
         || audit_field(encode(digest, 'hex')), 'UTF8'));
     insert into audit_entry
-        values (of, next, happened, actor, action, subject, detail, request, digest, head.hash, sealed);
+        values (of, number, happened, actor, action, subject, detail, request, digest, head.hash, sealed);
     if address is not null then
-        insert into audit_origin values (of, next, address, salt, happened);
+        insert into audit_origin values (of, number, address, salt, happened);
     end if;
-    update audit_head set sequence = next, hash = sealed where merchant_id = of;
-    return next;
+    update audit_head set sequence = number, hash = sealed where merchant_id = of;
+    return number;
 end $$;
 
 select quittance_protect('audit_entry', 'select, insert');

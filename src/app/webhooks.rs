@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-
-
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::news::tell;
@@ -14,8 +12,8 @@ use crate::domain::payment::Authority;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{Delivery, Interpretation, PartRef, VerifyError};
 use crate::store;
-use crate::store::{Db, StoreError, Tx};
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
+use crate::store::{Db, StoreError, Tx};
 
 /// What became of a delivery. All but `Unknown`, `Refused` and `NotKept` are answered with a 2xx.
 #[derive(Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::{Problem, body, check, strict_json};
 use super::gate::Gates;
+use super::{Problem, body, check, strict_json};
 use crate::app::auth::{Administrator, Caller, Principal};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::redact::mask;

@@ -17,6 +17,9 @@ const ERASE: &str = "
     ), asked as (
         update operation o set mandate = null, page = null, return_url = null
         from erased e where o.merchant_id = $1 and o.payment_id = e.id
+    ), lines as (
+        update balance_transaction b set description = null
+        from erased e where b.merchant_id = $1 and b.payment_id = e.id and b.description is not null
     ), pages as (
         update checkout_session s set url_sealed = null
         from erased e where s.merchant_id = $1 and s.payment_id = e.id

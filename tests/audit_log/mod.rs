@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use futures::future::join_all;
 use quittance::app::audit_log::{self, Verified};
-use quittance::app::personal;
 use quittance::app::auth::{Administered, Caller, Principal};
+use quittance::app::personal;
 use quittance::domain::audit_log::{Broken, hex};
 use quittance::domain::ids::{ApiKeyId, CustomerId};
 use quittance::domain::scope::Scope;
@@ -43,9 +43,7 @@ async fn with_entries(count: usize) -> TestApp {
     let by = administrator(&test, address);
     let missing = count - usize::try_from(before).unwrap();
     join_all((0..missing).map(async |_| {
-        personal::export(app, &by, customer)
-            .await
-            .unwrap();
+        personal::export(app, &by, customer).await.unwrap();
     }))
     .await;
     test
@@ -103,51 +101,51 @@ async fn acts_of_many_at_once_make_one_chain_without_gaps() {
 async fn an_entry_that_is_changed_removed_or_moved_is_found() {
     for (done, found) in [
         (
-            &["update audit_entry set subject = 'pay_2' where sequence = 3"][..],
-            Broken::Entry(3),
+            &["update audit_entry set subject = 'pay_2' where sequence = 9"][..],
+            Broken::Entry(9),
         ),
         (
-            &["update audit_entry set actor = 'cli' where sequence = 1"],
+            &["update audit_entry set actor = 'somebody' where sequence = 1"],
             Broken::Entry(1),
         ),
         (
-            &["update audit_entry set at = at + interval '1 microsecond' where sequence = 6"],
-            Broken::Entry(6),
+            &["update audit_entry set at = at + interval '1 microsecond' where sequence = 12"],
+            Broken::Entry(12),
         ),
         (
-            &["update audit_origin set address = '192.0.2.8' where sequence = 4"],
-            Broken::Origin(4),
+            &["update audit_origin set address = '192.0.2.8' where sequence = 10"],
+            Broken::Origin(10),
         ),
         (
             &[
-                "delete from audit_origin where sequence = 3",
-                "delete from audit_entry where sequence = 3",
+                "delete from audit_origin where sequence = 9",
+                "delete from audit_entry where sequence = 9",
             ],
             Broken::Gap {
-                expected: 3,
-                found: 4,
+                expected: 9,
+                found: 10,
             },
         ),
         (
             &[
-                "delete from audit_origin where sequence = 6",
-                "delete from audit_entry where sequence = 6",
+                "delete from audit_origin where sequence = 12",
+                "delete from audit_entry where sequence = 12",
             ],
             Broken::End {
-                entries: 5,
-                expected: 6,
+                entries: 11,
+                expected: 12,
             },
         ),
         (
             &[
                 "delete from audit_origin",
-                "update audit_entry set sequence = sequence + 100 where sequence in (3, 4)",
-                "update audit_entry set sequence = case sequence when 103 then 4 else 3 end where sequence > 100",
+                "update audit_entry set sequence = sequence + 100 where sequence in (9, 10)",
+                "update audit_entry set sequence = case sequence when 109 then 10 else 9 end where sequence > 100",
             ],
-            Broken::Link(3),
+            Broken::Link(9),
         ),
     ] {
-        let test = with_entries(6).await;
+        let test = with_entries(12).await;
         tamper(&test, done).await;
         assert_eq!(verify(&test).await.broken, Some(found), "{done:?}");
     }
@@ -155,7 +153,7 @@ async fn an_entry_that_is_changed_removed_or_moved_is_found() {
 
 #[tokio::test]
 async fn a_chain_that_was_written_anew_to_its_end_is_found_by_the_head_of_an_earlier_walk() {
-    let test = with_entries(4).await;
+    let test = with_entries(12).await;
     let chain = verify(&test).await.chain;
     let known = (chain.entries, chain.hash);
     // As somebody would who may do everything in the database, and knows how entries are made.
@@ -176,22 +174,22 @@ async fn a_chain_that_was_written_anew_to_its_end_is_found_by_the_head_of_an_ear
     assert_eq!(verify(&test).await.broken, None, "the chain itself is whole");
     let app = test.application().app();
     let held = audit_log::verify(app, test.merchant, Some(&known)).await.unwrap();
-    assert_eq!(held.broken, Some(Broken::Head(4)));
-    let cut = audit_log::verify(app, test.merchant, Some(&(9, known.1)))
+    assert_eq!(held.broken, Some(Broken::Head(12)));
+    let cut = audit_log::verify(app, test.merchant, Some(&(20, known.1)))
         .await
         .unwrap();
     assert_eq!(
         cut.broken,
         Some(Broken::End {
-            entries: 4,
-            expected: 9
+            entries: 12,
+            expected: 20
         })
     );
 }
 
 #[tokio::test]
 async fn nobody_but_the_owner_of_the_database_can_change_an_entry() {
-    let test = with_entries(2).await;
+    let test = with_entries(12).await;
     for sql in [
         "update audit_entry set actor = 'x'",
         "delete from audit_entry",
@@ -208,15 +206,15 @@ async fn nobody_but_the_owner_of_the_database_can_change_an_entry() {
 
 #[tokio::test]
 async fn where_it_came_from_goes_after_its_time_and_the_chain_stays_whole() {
-    let test = with_entries(5).await;
+    let test = with_entries(12).await;
     tamper(
         &test,
-        &["update audit_origin set at = at - interval '181 days' where sequence < 4"],
+        &["update audit_origin set at = at - interval '181 days' where sequence < 11"],
     )
     .await;
     let app = test.application().app();
     personal::erase_due(app).await.unwrap();
-    assert_eq!(test.count("audit_origin where sequence < 4").await, 0);
-    assert_eq!(test.count("audit_origin where sequence >= 4").await, 2);
+    assert_eq!(test.count("audit_origin where sequence < 11").await, 0);
+    assert_eq!(test.count("audit_origin where sequence >= 11").await, 2);
     assert_eq!(verify(&test).await.broken, None);
 }

@@ -1,7 +1,7 @@
 //! What is personal goes when a customer asks or its time has come; the books stay.
 
-use quittance::app::{AppError, personal};
 use quittance::app::auth::Administered;
+use quittance::app::{AppError, personal};
 use quittance::domain::ids::CustomerId;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -85,17 +85,13 @@ async fn what_is_personal_of_a_customer_is_nowhere_once_it_is_erased_and_the_boo
     let app = test.application().app();
     let by = Administered::at_the_command_line(test.merchant);
     assert!(dump(&test).await.contains(MARK) && payloads(&test).await.contains(MARK));
-    let export = personal::export(app, &by, customer)
-        .await
-        .unwrap();
+    let export = personal::export(app, &by, customer).await.unwrap();
     assert_eq!(export["customer"]["name"], MARK);
     assert_eq!(export["payments"][0]["terms"]["shipping"]["name"], MARK);
     assert!(!export.to_string().contains("sealed"), "{export:#}");
     let before = balances(&test.db).await;
 
-    let erased = personal::erase(app, &by, customer)
-        .await
-        .unwrap();
+    let erased = personal::erase(app, &by, customer).await.unwrap();
     assert_eq!(erased.payments, 1);
     assert!(erased.provider_reference.unwrap().starts_with("cus_"));
 
@@ -114,9 +110,7 @@ async fn what_is_personal_of_a_customer_is_nowhere_once_it_is_erased_and_the_boo
     ] {
         assert_eq!(after[field], payment[field], "{field}");
     }
-    let again = personal::erase(app, &by, customer)
-        .await
-        .unwrap();
+    let again = personal::erase(app, &by, customer).await.unwrap();
     assert_eq!(again.payments, 1, "safe to repeat");
     let acts = test
         .count("audit_entry where action in ('merchant.export', 'merchant.erase')")
@@ -142,9 +136,7 @@ async fn a_customer_of_whom_something_is_unfinished_is_not_erased() {
     test.post(&path, "cancel", &json!({}))
         .await
         .expect(StatusCode::OK);
-    personal::erase(app, &by, customer)
-        .await
-        .unwrap();
+    personal::erase(app, &by, customer).await.unwrap();
 }
 
 #[tokio::test]

@@ -74,4 +74,4 @@ entries as (insert into ledger_entry (merchant_id, provider_account_id, transact
         (values (0, 'provider_balance', 12000), (1, 'fees', 100), (2, 'receivable_clearing', -12100)) entry (line, name, minor)),
 summed as (insert into ledger_checkpoint (merchant_id, provider_account_id, number, account, currency, balance_minor)
     select merchant, account, 1, 'provider_balance', 'EUR', 12000 from made)
-select 1
+select audit_append(merchant, now(), 'ALPHA', 'payment.create', 'ALPHA', '{}', 'ALPHA', '192.0.2.1', '\x00') from made

@@ -6,8 +6,14 @@ use super::{Two, as_the_login};
 use crate::support::database;
 
 /// The tables without a policy, each for its reason. The migration that made the policies names the same.
-const OF_NOBODY: [(&str, &str); 2] = [
+const OF_NOBODY: [(&str, &str); 5] = [
     ("_sqlx_migrations", "it belongs to no merchant"),
+    (
+        "operator_key",
+        "operators belong to none: found by a hash of 256 random bits",
+    ),
+    ("key_epoch", "it is one number"),
+    ("replica", "processes serve all merchants: ids that they make up"),
     (
         "provider_account_route",
         "it leads a webhook to its merchant, before that is known: ids, nothing else",
@@ -27,7 +33,8 @@ const NARROW: [&str; 2] = [
 ];
 
 /// What may only be added to.
-const ADDED_TO: [&str; 9] = [
+const ADDED_TO: [&str; 10] = [
+    "audit_entry",
     "exception_change",
     "ledger_checkpoint",
     "ledger_entry",
@@ -119,7 +126,9 @@ async fn the_application_may_add_to_the_books_and_change_nothing_of_them() {
     assert_eq!(
         deleted_from,
         [
+            "audit_origin",
             "idempotency_record",
+            "replica",
             "webhook_endpoint",
             "webhook_event",
             "webhook_secret"
@@ -145,6 +154,8 @@ async fn what_finds_due_work_sees_ids_and_times_and_neither_secrets_nor_what_was
             "balance_transaction.id",
             "event_cursor.walk_next",
             "line_cursor.walk_next",
+            "merchant.creation_key",
+            "merchant.name",
             "odoo_instance.sink",
             "outbox_message.journal_currency",
             "outbox_message.state",
@@ -171,6 +182,7 @@ async fn what_finds_due_work_sees_ids_and_times_and_neither_secrets_nor_what_was
             "due_at",
             "failures",
             "fence",
+            "last_used_at",
             "leased_until",
             "state"
         ]
