@@ -1,8 +1,9 @@
 //! Every route of the contract, called with one merchant's key and another's ids.
 
 use quittance::domain::ids::{
-    CheckoutSessionId, CustomerId, DisputeId, ExceptionId, OdooInstanceId, OutboxMessageId, PaymentId,
-    PaymentMethodId, PayoutId, ProviderAccountId, SetupId, WebhookEventId,
+    ApiKeyId, CheckoutSessionId, CustomerId, DisputeId, ExceptionId, MerchantId, OdooInstanceId,
+    OutboxMessageId, PaymentId, PaymentMethodId, PayoutId, ProviderAccountId, SetupId, WebhookEventId,
+    WebhookSecretId,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -137,6 +138,11 @@ impl Ids {
             ),
             (&["payouts", "payout"], ids::<PayoutId>(two, "payout").await),
             (&["setups"], ids::<SetupId>(two, "setup").await),
+            (&["api_key"], ids::<ApiKeyId>(two, "api_key").await),
+            (
+                &["webhook_secret"],
+                ids::<WebhookSecretId>(two, "webhook_secret").await,
+            ),
             (
                 &["provider_account"],
                 ids::<ProviderAccountId>(two, "provider_account").await,
@@ -210,13 +216,35 @@ impl Caller<'_> {
         reply
     }
 
+    /// The path with each of A's ids; what is below a merchant, below A and below B.
+    fn paths_to(&self, route: &Route) -> Vec<String> {
+        if route.resource() != "merchants" {
+            let ids = self.ids.named(route.resource());
+            assert!(!ids.is_empty(), "make one of A's for {}", route.path);
+            return ids.iter().map(|id| route.at(id)).collect();
+        }
+        let mut below = route.path.clone();
+        for part in route.path.split('/') {
+            let name = part.trim_start_matches('{').trim_end_matches('}');
+            if name != part && name != "merchant" {
+                let ids = self.ids.named(name);
+                assert!(!ids.is_empty(), "make one of A's for {}", route.path);
+                below = below.replace(part, &ids[0]);
+            }
+        }
+        let of = |merchant: MerchantId| below.replace("{merchant}", &merchant.to_string());
+        let mut paths = vec![of(self.two.a)];
+        // Where only the merchant is named, B's own is there.
+        if route.path.matches('{').count() > 1 {
+            paths.push(of(self.two.b));
+        }
+        paths
+    }
+
     /// Each of A's ids in the path is not found.
     async fn call_by_id(&self, contract: &Value, route: &Route) {
-        let ids = self.ids.named(route.resource());
-        assert!(!ids.is_empty(), "make one of A's for {}", route.path);
         let body = route.body(contract).map(|schema| sample(contract, "", schema));
-        for id in ids {
-            let path = route.at(id);
+        for path in self.paths_to(route) {
             let reply = self.call(&route.method, &path, body.as_ref(), &path).await;
             assert_eq!(
                 reply.status,
