@@ -3,8 +3,10 @@
 //! Nothing here reaches into the service: it is set up with its own commands, spoken to over HTTP, and killed.
 
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +38,10 @@ const ASKED: [&str; 4] = [
 ];
 /// So many that no load of ours is turned away.
 const AMPLE_ASKED: &str = "1000000";
+
+/// The ports that programs serve on: below those that systems hand out to connections, so that one is still free when a program that was
+/// killed starts again.
+const PORTS: Range<u16> = 10_000..32_000;
 
 /// A `quittance` program with an environment, ready to run its commands.
 #[derive(Clone, Debug)]
@@ -275,7 +281,16 @@ impl Service {
 }
 
 fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(101);
+    for _ in 0..PORTS.len() {
+        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start))?;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {PORTS:?} is free");
 }
 
 /// 32 bytes as the service wants them, good enough for secrets that are pretended too.

@@ -149,6 +149,14 @@ pub enum AppError {
 }
 
 impl AppError {
+    /// What happened, with the provider's or Odoo's own words: for whoever looks after the merchant, never for a log.
+    pub(super) fn told(&self) -> String {
+        if let Self::Provider(error) = self {
+            return error.told();
+        }
+        self.to_string()
+    }
+
     /// Something else is under way that must end first.
     pub(super) const fn in_flight() -> Self {
         Self::InFlight {

@@ -280,7 +280,7 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         Err(AppError::Provider(ref error @ ProviderError::Invalid { ref code, .. }))
             if code == "resource_missing" =>
         {
-            end_missing(app, event, &error.to_string()).await
+            end_missing(app, event, &error.told()).await
         }
         applied => applied,
     };
@@ -294,7 +294,7 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         let after = after.and_then(|after| Duration::try_from(after).ok());
         let by = app.timing.scaled(after.unwrap_or(AFTER_LIMIT));
         postpone(app, std::slice::from_ref(event), by).await;
-    } else if let Err(error) = put_back(app, event, &error.to_string()).await {
+    } else if let Err(error) = put_back(app, event, &error.told()).await {
         // The lease runs out by itself, and then it is tried again.
         tracing::error!(
             error = &error as &dyn std::error::Error,

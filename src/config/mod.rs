@@ -211,17 +211,14 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         ))
     };
     let (rates, bounds) = check_limits(&raw)?;
+    let kept = check_kept(&raw)?;
     let sealer = sealing::sealer(&raw);
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
     check_database_url(&database_url)?;
     let sealer = sealer?;
     bounded("database_connections", raw.database_connections.into(), 4, 1_000)?;
-    bounded(
-        "http_workers",
-        raw.http_workers.try_into().unwrap_or(u64::MAX),
-        1,
-        256,
-    )?;
+    let http_workers = raw.http_workers.try_into().unwrap_or(u64::MAX);
+    bounded("http_workers", http_workers, 1, 256)?;
     let trusted_proxies = raw
         .trusted_proxies
         .parse()
@@ -267,17 +264,21 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             endpoint: raw.stripe_requests_per_s_endpoint,
         },
         odoo_timeout,
-        kept: Kept {
-            // Longer than Stripe lists its own, so that none comes anew.
-            events: days("keep_events_days", raw.keep_events_days, 35)?,
-            payments: days("keep_payments_days", raw.keep_payments_days, 1)?,
-            origins: days("keep_addresses_days", raw.keep_addresses_days, 1)?,
-        },
+        kept,
         odoo_concurrency: raw.odoo_concurrency,
         odoo_allowed_networks,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
             .map(|time| time * 1_000)?,
+    })
+}
+
+fn check_kept(raw: &Raw) -> Result<Kept, ConfigError> {
+    Ok(Kept {
+        // Longer than Stripe lists its own, so that none comes anew.
+        events: days("keep_events_days", raw.keep_events_days, 35)?,
+        payments: days("keep_payments_days", raw.keep_payments_days, 1)?,
+        origins: days("keep_addresses_days", raw.keep_addresses_days, 1)?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! The chain of who did what: it is whole, and whatever is done to it shows.
 
+mod acts;
+
 use std::net::IpAddr;
 
 use futures::future::join_all;

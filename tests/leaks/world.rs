@@ -106,8 +106,9 @@ impl World {
         ];
         let account = self.made(&add, &secrets, "id").await;
         let create = ["api-key", "create", "--merchant", &id, "--name", "odoo"];
+        let scopes: Vec<&str> = SCOPES.iter().flat_map(|scope| ["--scope", scope]).collect();
         let output = self
-            .command(&[&create[..], &SCOPES].concat(), &[], Seen::MadeSecret)
+            .command(&[&create[..], &scopes].concat(), &[], Seen::MadeSecret)
             .await;
         let api_key = output["key"].as_str().unwrap().to_owned();
         self.canaries.add(Kind::ApiKey, &api_key);

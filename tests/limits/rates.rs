@@ -156,7 +156,9 @@ async fn nobody_without_a_valid_key_draws_on_a_budget() {
     .await;
     for made_up in 0..50 {
         let reply = look(&test.url, &format!("qk_test_{made_up}")).await;
-        assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+        // From an address that failed too often.
+        let turned_away = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+        assert!(turned_away.contains(&reply.status), "{}", reply.status);
         assert_eq!(reply.header("RateLimit"), None);
     }
     let (let_through, _) = until_turned_away(&test.url, &test.key).await;

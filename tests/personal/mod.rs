@@ -50,28 +50,28 @@ async fn dump(test: &TestApp) -> String {
     .fetch_all(&test.db)
     .await
     .unwrap();
-    let mut text = String::new();
+    let mut dumped = String::new();
     for table in tables {
         let sql = format!("select row_to_json(t)::text from {table} t");
         let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_all(&test.db)
             .await
             .unwrap();
-        text.extend(rows.iter().map(|row| format!("{table} {row}\n")));
+        dumped.extend(rows.iter().map(|row| format!("{table} {row}\n")));
     }
-    text
+    dumped
 }
 
 /// The bytes of all events, as whoever may see them sees them.
 async fn payloads(test: &TestApp) -> String {
     let operator = Operator::of(test).await;
     let list = operator.get("/v1/events?limit=100").await.expect(StatusCode::OK);
-    let mut text = String::new();
+    let mut bytes = String::new();
     for event in list["data"].as_array().unwrap() {
         let path = format!("/v1/events/{}/payload", event["id"].as_str().unwrap());
-        text.push_str(&String::from_utf8_lossy(&operator.get(&path).await.bytes));
+        bytes.push_str(&String::from_utf8_lossy(&operator.get(&path).await.bytes));
     }
-    text
+    bytes
 }
 
 fn lines_with<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use quittance::app::limits::Rates;
 use quittance::app::personal::Kept;
-use quittance::app::{Timing, setup};
+use quittance::app::{App, Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
@@ -118,6 +118,19 @@ pub(crate) fn settings(database_url: &str) -> Settings {
     }
 }
 
+async fn add_odoo(app: &App, merchant: MerchantId) -> PretendOdoo {
+    let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
+    let request = BooksRequest {
+        journal_code: "STRP".to_owned(),
+        fee_account_code: "621000".to_owned(),
+    };
+    let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().into());
+    setup::add_odoo_instance(app, merchant, url, odoo.database(), None, key, Some(&request))
+        .await
+        .unwrap();
+    odoo
+}
+
 /// The service and all that it talks to.
 pub(crate) struct TestApp {
     pub(crate) url: String,
@@ -223,16 +236,7 @@ impl TestApp {
             .unwrap();
         let (_, key) = setup::create_api_key(app, merchant, "test", false).await.unwrap();
         let odoo = if wishes.odoo {
-            let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
-            let request = BooksRequest {
-                journal_code: "STRP".to_owned(),
-                fee_account_code: "621000".to_owned(),
-            };
-            let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().into());
-            setup::add_odoo_instance(app, merchant, url, odoo.database(), None, key, Some(&request))
-                .await
-                .unwrap();
-            Some(odoo)
+            Some(add_odoo(app, merchant).await)
         } else {
             None
         };

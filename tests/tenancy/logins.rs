@@ -82,7 +82,9 @@ async fn a_login_without_rights_is_told_what_to_grant_and_then_migrates_and_serv
         .await
         .unwrap();
     let url = format!("http://{}/v1/payments", application.address().unwrap());
-    let answer = reqwest::Client::new()
+    let answer = reqwest::Client::builder()
+        .build()
+        .unwrap()
         .get(url)
         .bearer_auth(secrecy::ExposeSecret::expose_secret(&key.text))
         .send()

@@ -36,7 +36,7 @@ pub async fn insert_webhook_secret(
 ) -> Result<WebhookSecretId, StoreError> {
     let id = WebhookSecretId::generate();
     let (place, plain) = (place(merchant, id), secret.expose_secret().as_bytes());
-    let sealed = sealer.seal(conn, place, plain).await?;
+    let ciphertext = sealer.seal(conn, place, plain).await?;
     sqlx::query(
         "insert into webhook_secret (merchant_id, provider_account_id, id, secret_sealed, created_at)
          values ($1, $2, $3, $4, $5)",
@@ -44,7 +44,7 @@ pub async fn insert_webhook_secret(
     .bind(merchant)
     .bind(account)
     .bind(id)
-    .bind(sealed)
+    .bind(ciphertext)
     .bind(now)
     .execute(conn)
     .await?;
