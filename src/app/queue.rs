@@ -333,7 +333,8 @@ async fn end_missing(app: &App, event: &WebhookEvent, error: &str) -> Result<(),
         Some(_) => Ended::Dead { error },
         None => Ended::Ignored,
     };
-    tracing::warn!(?ended, "the provider does not have what its event is about");
+    let is_ours = matches!(ended, Ended::Dead { .. });
+    tracing::warn!(is_ours, "the provider does not have what its event is about");
     end_with(app, tx, event, ended).await
 }
 

@@ -23,7 +23,7 @@ async fn acts(test: &TestApp, action: &str) -> Vec<Act> {
 /// A request that must succeed: one act, named by what came of it.
 async fn done(test: &TestApp, by: &str, path: &str, body: &Value, action: &str) -> Value {
     let request = as_key(test.request(Method::POST, path), by)
-        .header("Idempotency-Key", format!("{path} {action}"))
+        .header("Idempotency-Key", format!("{path}-{action}"))
         .json(body);
     let reply = Reply::of(request.try_clone().unwrap()).await;
     assert!(
