@@ -1,5 +1,6 @@
 //! The journals and accounts of a stock Odoo: found or made, mapped, and looked at again.
 
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use url::Url;
 
 use super::error::no;
 use super::{App, AppError, commit, postings};
+use crate::app::audit_log;
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::exception::{ExceptionKind, ITSELF, NewException};
 use crate::domain::ids::{MerchantId, OdooInstanceId, ProviderAccountId};
 use crate::domain::money::Currency;
@@ -185,6 +188,19 @@ async fn map(
                 error.into()
             })?;
     }
+    // Journals are mapped at the command line alone.
+    let currencies: Vec<&str> = report.books.iter().map(|(currency, _)| currency.code()).collect();
+    let detail = json!({ "provider_account": account, "currencies": currencies });
+    let actor = Actor::at_the_command_line();
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &actor,
+        (Action::InstanceSetup, &instance),
+        &detail,
+    )
+    .await?;
     commit(tx).await
 }
 

@@ -65,8 +65,6 @@ actions! {
     RefundCreate = "refund.create",
     /// A page of the provider's was asked for.
     CheckoutCreate = "checkout_session.create",
-    /// Such a page was closed.
-    CheckoutExpire = "checkout_session.expire",
     /// A customer was made or changed.
     CustomerPut = "customer.put",
     /// The saving of a payment method was begun.
@@ -121,7 +119,7 @@ actions! {
     KeyRevoke = "api_key.revoke",
     /// An API key was followed by another one.
     KeyRoll = "api_key.roll",
-    /// Data keys were wrapped anew, or made.
+    /// All that is sealed was sealed with a new data key.
     KeysRotate = "keys.rotate",
 }
 

@@ -1,6 +1,6 @@
 //! Finds out who presents a key, and keeps those who have none from costing much.
 //!
-//! A good key is never refused for what others at its address do: a key that was good here before is looked up as always, and an
+//! A key that was good here before is never refused for what others at its address do: it is looked up as always. An
 //! address that failed too often has its unknown texts looked up one after the other, not at all at once. What it gets for another
 //! failure is a 429.
 

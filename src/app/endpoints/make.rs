@@ -1,10 +1,13 @@
 //! Making an endpoint, once, although its secret is told once.
 
+use serde_json::json;
 use time::OffsetDateTime;
 use url::Url;
 
 use super::super::commit;
 use super::{App, AppError, Connected, active, list};
+use crate::app::audit_log;
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::ids::{OperationId, WebhookEndpointId};
 use crate::provider::{
     Ambiguity, CreatedEndpoint, Endpoint, Endpoints, NewEndpoint, ProviderAccount, ProviderError,
@@ -140,6 +143,20 @@ async fn store_made(
     )
     .await?;
     if store::webhook_endpoints::activate(&mut tx, new, &made.reference, secret).await? {
+        // Endpoints are made at the command line alone.
+        let (actor, detail) = (
+            Actor::at_the_command_line(),
+            json!({ "endpoint": made.reference }),
+        );
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &actor,
+            (Action::AccountEndpoint, &id),
+            &detail,
+        )
+        .await?;
         commit(tx).await?;
         app.accounts.forget(id);
     }

@@ -1,13 +1,16 @@
 //! Wraps data keys anew, makes new ones, and seals with them what older ones sealed.
 
+use serde_json::json;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use time::OffsetDateTime;
 
 use super::{IN_FLIGHT, MERCHANTS, list_merchants, make_missing};
+use crate::app::audit_log;
 use crate::app::{App, AppError, commit};
 use crate::crypto::{DataKey, KeyPlace, LEARNED_WITHIN, Wrapped};
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::ids::MerchantId;
 use crate::store::data_keys::KeyRow;
 use crate::store::key_rounds::Newest;
@@ -191,6 +194,17 @@ async fn sweep(app: &App, merchant: MerchantId) -> Result<Resealed, AppError> {
     if done.held == 0 {
         let mut tx = app.begin(merchant).await?;
         store::key_rounds::note_swept(&mut tx, merchant, key.version()).await?;
+        // Keys are rotated at the command line alone.
+        let (actor, detail) = (Actor::at_the_command_line(), json!({ "data_key": key.version() }));
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &actor,
+            (Action::KeysRotate, &merchant),
+            &detail,
+        )
+        .await?;
         commit(tx).await?;
     }
     Ok(done)

@@ -2,11 +2,14 @@
 //!
 //! It can be broken off and called again at any step: the date is kept first, and what it opens with is booked once.
 
+use serde_json::json;
 use time::{Date, OffsetDateTime, UtcOffset};
 
 use super::{book_all, lines};
+use crate::app::audit_log;
 use crate::app::postings::{self, Booked};
 use crate::app::{App, AppError, commit, payouts};
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::opening::{
@@ -145,6 +148,17 @@ impl Opening<'_> {
             return Err(OpeningRefused::BookedBefore { booked }.into());
         }
         store::openings::insert(&mut tx, merchant, account, self.at).await?;
+        // Accounts are opened at the command line alone.
+        let (actor, detail) = (Actor::at_the_command_line(), json!({ "date": date.to_string() }));
+        audit_log::record(
+            self.app,
+            &mut tx,
+            merchant,
+            &actor,
+            (Action::AccountOpen, &account),
+            &detail,
+        )
+        .await?;
         commit(tx).await?;
         tracing::info!(provider_account_id = %account, %date, "an account is opened");
         Ok(true)
