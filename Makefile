@@ -6,14 +6,14 @@ export QUITTANCE_TEST_NODE_MODULES ?= $(CURDIR)/target/node/node_modules
 export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
-.PHONY: help test matrix demo schemathesis bench lint deny machete coverage
+.PHONY: help test matrix demo schemathesis bench lint deny machete sbom reproducible coverage
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Run every test, against a Postgres of its own.
 	@scripts/prepare.sh postgres python nodejs localstripe faketime
-	$(CARGO) test --workspace --no-fail-fast
+	$(CARGO) test --workspace --features quittance/vault --no-fail-fast
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.
 	@scripts/prepare.sh postgres
@@ -31,14 +31,14 @@ schemathesis: ## Hold the running service against its own contract: no 500, no u
 	$(CARGO) build --bin quittance
 	$(CARGO) run --quiet --package quittance-sandbox --bin beside -- scripts/schemathesis.sh
 
-bench: ## Measure webhooks, events, payments, the ledger, memory and start-up; also in target/bench.json. PARTS=events for one part.
+bench: ## Measure webhooks, events, payments, authentication, the ledger, memory, keys and start-up; also in target/bench.json. PARTS=events for one part.
 	@scripts/prepare.sh postgres pgbench
 	$(CARGO) build --release --bin quittance
 	$(CARGO) run --quiet --release --package quittance-sandbox --bin bench -- $(PARTS)
 
 lint: ## Check format, lints and documentation; warnings are errors.
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features quittance/vault -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 deny: ## Check licences, sources and duplicates of dependencies, and advisories where their database is in reach.
@@ -50,6 +50,15 @@ deny: ## Check licences, sources and duplicates of dependencies, and advisories 
 machete: ## Look for dependencies that nothing uses.
 	@command -v cargo-machete >/dev/null || $(CARGO) install --locked cargo-machete
 	$(CARGO) machete --with-metadata
+
+sbom: ## Write down all that the lock file names, in CycloneDX, to target/quittance.cdx.json.
+	@scripts/prepare.sh syft
+	@SYFT_CHECK_FOR_APP_UPDATE=false target/syft/bin/syft scan file:Cargo.lock --quiet --source-name quittance \
+		--source-version "$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" --output cyclonedx-json=target/quittance.cdx.json
+	@echo "$$(grep -o '"purl"' target/quittance.cdx.json | wc -l) packages in target/quittance.cdx.json"
+
+reproducible: ## Build the release twice in different places, and compare.
+	@scripts/reproducible.sh
 
 coverage: ## Run the tests with coverage and report the lines of src/.
 	@scripts/prepare.sh postgres python nodejs

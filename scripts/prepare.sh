@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [syft]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -102,6 +102,11 @@ schemathesis() {
 localstripe() {
   (environment target/localstripe scripts/requirements-localstripe.txt) ||
     echo "localstripe is not at hand: the test against it is skipped"
+}
+
+# What writes the bill of materials.
+syft() {
+  environment target/syft scripts/requirements-sbom.txt
 }
 
 # A clock that is wrong for one process: its replicas must not care.

@@ -13,5 +13,7 @@ pub mod http;
 pub mod worker;
 pub mod stripe;
 pub mod odoo;
+#[cfg(feature = "vault")]
+pub mod vault;
 pub mod config;
 pub mod startup;

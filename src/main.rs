@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use quittance::config::{self, Settings};
+use quittance::provider::ProviderError;
+use quittance::sink::SinkError;
 use quittance::startup::{self, Application, Role};
 use quittance::{http, telemetry};
 use serde_json::json;
@@ -96,8 +98,13 @@ fn say(answer: &str) {
     println!("{answer}");
 }
 
-/// One line: what went wrong, and what beneath it.
+/// One line: what went wrong, and what beneath it, in the words of whoever said so. This is the operator's terminal and no log.
 #[expect(clippy::print_stderr, reason = "the one place where commands complain")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("quittance: {error:#}");
+    let told = error.chain().map(|cause| {
+        let provider = cause.downcast_ref::<ProviderError>().map(ProviderError::told);
+        let sink = || cause.downcast_ref::<SinkError>().map(SinkError::told);
+        provider.or_else(sink).unwrap_or_else(|| cause.to_string())
+    });
+    eprintln!("quittance: {}", told.collect::<Vec<_>>().join(": "));
 }

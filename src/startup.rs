@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use secrecy::ExposeSecret;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -15,17 +15,37 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::auth::Keys;
+use crate::app::keys::KeysError;
+use crate::app::limits::{Limits, Replica};
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing, odoo_setup};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, rights};
 use crate::config::Settings;
+use crate::http::Gates;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
-use crate::store;
+use crate::store::{self, Db};
 use crate::stripe::{self, Stripe, Timeouts};
 use crate::{http, worker};
 
 /// How long a connection may rest before it is asked whether it still works.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// How long a request waits for a connection to Postgres.
+const ACQUIRED_WITHIN: Duration = Duration::from_secs(3);
+
+/// How many connections take webhooks in: one that writes, one that looks accounts up.
+const INTAKE: u32 = 2;
+
+/// How long a connection may rest between two requests.
+const KEPT_ALIVE: Duration = Duration::from_secs(5);
+
+/// How long the head of a connection's first request may take to arrive. Of a later one's, the next limit in line is the connection's
+/// place among all.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many connections the system holds that were not yet taken in.
+const BACKLOG: u32 = 1_024;
 
 /// How long a statement and an idle transaction may take. Migrations may take longer.
 const LIMITS: [(&str, &str); 2] = [
@@ -47,6 +67,9 @@ pub enum StartupError {
     /// A migration failed.
     #[error("a migration failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The login cannot work as the application's roles, or these see more than they may.
+    #[error(transparent)]
+    Roles(#[from] store::Unfit),
     /// The port is taken, or not ours.
     #[error("QUITTANCE_LISTEN: cannot serve on {address}: {source}")]
     Listen {
@@ -55,6 +78,9 @@ pub enum StartupError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The keys in the settings are not those that the database needs.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The HTTP client or the TLS library could not be set up.
     #[error("no HTTP client can be made: {0}")]
     Client(#[from] reqwest::Error),
@@ -63,21 +89,8 @@ pub enum StartupError {
 /// Connects to Postgres, and refuses one that would lose what it has acknowledged.
 async fn connect(settings: &Settings, limits: &[(&str, &str)]) -> Result<PgPool, StartupError> {
     let unreachable = |error: sqlx::Error| StartupError::Database(error.to_string());
-    let options: PgConnectOptions = settings
-        .database_url
-        .expose_secret()
-        .parse()
-        .map_err(unreachable)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.database_connections)
-        .acquire_timeout(Duration::from_secs(3))
-        .test_before_acquire(false)
-        .before_acquire(|conn, idle| Box::pin(still_there(conn, idle)))
-        .connect_with(
-            options
-                .application_name("quittance")
-                .options(limits.iter().copied()),
-        )
+    let pool = pool(settings.database_connections - INTAKE)
+        .connect_with(options(settings, limits).map_err(unreachable)?)
         .await
         .map_err(unreachable)?;
     let mut conn = pool.acquire().await.map_err(unreachable)?;
@@ -89,6 +102,21 @@ async fn connect(settings: &Settings, limits: &[(&str, &str)]) -> Result<PgPool,
     } else {
         Ok(pool)
     }
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRED_WITHIN)
+        .test_before_acquire(false)
+        .before_acquire(|conn, idle| Box::pin(still_there(conn, idle)))
+}
+
+fn options(settings: &Settings, limits: &[(&str, &str)]) -> sqlx::Result<PgConnectOptions> {
+    let options: PgConnectOptions = settings.database_url.expose_secret().parse()?;
+    Ok(options
+        .application_name("quittance")
+        .options(limits.iter().copied()))
 }
 
 /// Whether a connection that was idle for a while still works; one that was just used does.
@@ -138,30 +166,59 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
 
 async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, StartupError> {
     install_tls();
-    let db = connect(settings, &LIMITS).await?;
+    let db = Db::new(connect(settings, &LIMITS).await?);
+    db.check().await?;
+    let intake = options(settings, &LIMITS).map_err(|error| StartupError::Database(error.to_string()))?;
+    let intake = Db::new(pool(INTAKE).connect_lazy_with(intake));
     let sink = OdooSink::new(settings.odoo_timeout, settings.odoo_allowed_networks.clone())?;
     let tasks = TaskTracker::new();
     let (clock, following) = Clock::of_database(db.clone())
         .await
         .map_err(|error| StartupError::Database(error.to_string()))?;
     tasks.spawn(following);
-    let (inbox, writing) = Inbox::new(db.clone());
+    let (inbox, writing) = Inbox::new(intake.clone());
     tasks.spawn(writing);
-    Ok(Arc::new(App {
+    let (keys, following) = Keys::following(db.clone());
+    tasks.spawn(following);
+    let app = Arc::new(App {
         db,
+        intake,
+        limits: Limits::new(settings.rates),
         clock,
         sealer: settings.sealer.clone(),
         providers,
         sink: Arc::new(sink),
         outgoing: Outgoing::new(settings.odoo_concurrency),
         timing: settings.timing,
+        kept: settings.kept,
         inbox,
         in_hand: InHand::default(),
+        keys,
+        trusted_proxies: settings.trusted_proxies.clone(),
         accounts: Accounts::default(),
         runtime: tokio::runtime::Handle::current(),
         tasks,
         bell: Arc::new(Notify::new()),
-    }))
+    });
+    keys::prepare(&app).await?;
+    Ok(app)
+}
+
+/// Serves requests at a socket, within the bounds of one process.
+fn listen(settings: &Settings, app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let shared = Arc::clone(app);
+    let gates = Arc::new(Gates::new(settings.bounds));
+    let connections = usize::try_from(settings.bounds.connections.get()).unwrap_or(usize::MAX);
+    let server = HttpServer::new(move || http::service(Arc::clone(&shared), Arc::clone(&gates)))
+        .workers(settings.http_workers)
+        .backlog(BACKLOG)
+        .max_connections(connections.div_ceil(settings.http_workers))
+        .keep_alive(KEPT_ALIVE)
+        .client_request_timeout(HEAD_WITHIN)
+        .shutdown_timeout(settings.shutdown_grace.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 /// The running service: requests, work, or both.
@@ -214,16 +271,13 @@ impl Application {
             };
             let listener = TcpListener::bind(settings.listen).map_err(failed)?;
             address = Some(listener.local_addr().map_err(failed)?);
-            let shared = Arc::clone(&app);
-            let running = HttpServer::new(move || http::service(Arc::clone(&shared)))
-                .workers(settings.http_workers)
-                .shutdown_timeout(settings.shutdown_grace.as_secs())
-                .disable_signals()
-                .listen(listener)
-                .map_err(failed)?
-                .run();
+            let running = listen(settings, &app, listener).map_err(failed)?;
             server = Some((running.handle(), app.runtime.spawn(running)));
             tracing::info!(address = ?address, "serving");
+        }
+        if role != Role::Work {
+            let shared = Replica::default().share(Arc::clone(&app), stop.clone());
+            app.tasks.spawn_on(shared, &app.runtime);
         }
         let worker = (role != Role::Serve).then(|| {
             app.runtime
@@ -231,6 +285,10 @@ impl Application {
         });
         let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
         app.tasks.spawn_on(looked_at, &app.runtime);
+        if role != Role::Serve {
+            let looked_at = rights::look(Arc::clone(&app), stop.clone());
+            app.tasks.spawn_on(looked_at, &app.runtime);
+        }
         Ok(Self {
             address,
             server,

@@ -97,13 +97,15 @@ fn a_module_uses_only_those_above_it() {
 fn what_belongs_in_one_place_stands_nowhere_else() {
     let rules: &[(&str, &[&str])] = &[
         ("sqlx::query", &["store"]),
-        (".begin()", &["app"]),
+        (".begin(", &["app"]),
+        ("begin_with(", &["store"]),
+        ("PgPool", &["startup", "store"]),
         (".commit()", &["app"]),
         ("stripe_core", &["stripe"]),
         ("stripe_client_core", &["stripe"]),
         ("std::env::", &["config"]),
         ("now_utc", &["app"]),
-        ("reqwest::Client::builder", &["odoo", "stripe"]),
+        ("reqwest::Client::builder", &["odoo", "stripe", "vault"]),
         ("VerifiedWebhook::new", &["stripe"]),
         ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),
@@ -147,7 +149,7 @@ fn no_transaction_is_held_across_a_call_to_the_outside() {
         let text = code(&text);
         let mut open = false;
         for (number, line) in text.lines().enumerate() {
-            if line.contains("app.begin()") {
+            if line.contains("app.begin(") {
                 open = true;
             }
             if line.contains("commit(tx)") || line.starts_with('}') {
@@ -161,5 +163,97 @@ fn no_transaction_is_held_across_a_call_to_the_outside() {
                 number + 1
             );
         }
+    }
+}
+
+/// Whether a field is one that holds a secret as anybody could print it.
+fn is_bare_secret(field: &str) -> bool {
+    let Some((name, kind)) = field.trim().trim_end_matches(',').split_once(": ") else {
+        return false;
+    };
+    let name = name.rsplit(' ').next().unwrap();
+    let is_secret = ["secret", "password", "token"]
+        .iter()
+        .any(|word| name.split('_').any(|part| part == *word))
+        || ["api_key", "sealing_key", "signing_key"].contains(&name);
+    let is_bare = ["String", "&str", "&'a str", "Vec<u8>", "&[u8]", "[u8; 32]"]
+        .iter()
+        .any(|bare| kind == *bare || kind == format!("Option<{bare}>"));
+    is_secret && is_bare
+}
+
+#[test]
+fn what_shows_itself_holds_no_secret_that_does() {
+    assert!(is_bare_secret("    pub client_secret: Option<String>,"));
+    assert!(!is_bare_secret("    pub client_secret: Option<SecretString>,"));
+    for (path, text) in sources(&src()) {
+        let text = code(&text);
+        let mut shows = false;
+        let mut within = false;
+        for line in text.lines() {
+            if line.starts_with("#[derive(") {
+                shows = line.contains("Debug");
+            } else if line.contains("struct ") && line.ends_with('{') {
+                within = shows;
+            } else if line.starts_with('}') {
+                (shows, within) = (false, false);
+            }
+            assert!(
+                !(within && is_bare_secret(line)),
+                "{}: {} is printed by Debug: make it a SecretString, or write Debug by hand",
+                path.display(),
+                line.trim()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_package_may_use_unsafe_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("unsafe_code = \"forbid\""));
+    let members = workspace
+        .lines()
+        .find_map(|line| line.strip_prefix("members = ["))
+        .unwrap();
+    let members = members
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(|member| root.join(member));
+    for package in members.chain([root.to_owned()]) {
+        let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{}",
+            package.display()
+        );
+    }
+}
+
+/// The names of tests in a document: words of code with four underscores at least.
+fn named_tests(document: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+    let words = text.split('`').skip(1).step_by(2);
+    let is_name = |word: &&str| {
+        word.matches('_').count() >= 4
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    words.filter(is_name).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_test_that_a_document_names_is_there() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let all: Vec<String> = sources(&tests).into_iter().map(|(_, text)| text).collect();
+    for document in ["SECURITY.md", "docs/owasp-api-top-10.md"] {
+        let named = named_tests(document);
+        assert!(named.len() > 10, "{document} names its tests: {named:?}");
+        let declared = |name: &String| all.iter().any(|text| text.contains(&format!("fn {name}(")));
+        let missing: Vec<&String> = named.iter().filter(|name| !declared(name)).collect();
+        assert!(missing.is_empty(), "{document} names {missing:?}");
     }
 }

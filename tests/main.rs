@@ -6,26 +6,34 @@
     reason = "in a test, a failed unwrap is a failed sentence"
 )]
 
+mod admin;
 mod api;
 mod architecture;
+mod audit_log;
 mod crash;
 mod customers;
 mod disputes;
 mod faults;
+mod keys;
 mod healing;
+mod leaks;
+mod limits;
 mod events;
 mod exceptions;
 mod endpoints;
 mod followed;
+mod keys_at_rest;
 mod localstripe;
 mod matrix;
 mod odoo;
 mod outgoing;
+mod personal;
 mod providers;
 mod races;
 mod reconciliation;
 mod startup;
 mod stripe;
 mod support;
+mod tenancy;
 mod webhooks;
 mod workers;

@@ -45,6 +45,13 @@ pub enum Fault {
     Unavailable,
     /// The effect happened; status 200 with a body that is not what was promised.
     Garbage,
+    /// Nothing happened; this status with these bytes, whoever wrote them.
+    Says {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: &'static str,
+    },
     /// The effect happened; status 200 with an object as of a later API version: unknown words in enum fields beside
     /// `status`, unknown fields, and optional fields gone. An error stays as it is.
     Strange,
@@ -254,6 +261,10 @@ impl Faults {
             Some(Fault::Garbage) => {
                 effect.await;
                 server::json(StatusCode::OK, "{\"object\": <html>")
+            }
+            Some(Fault::Says { status, body }) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                server::json(status, body)
             }
             Some(Fault::Strange) => strange::answer(effect.await, Extent::BesideStatus).await,
             Some(Fault::StrangeStatus) => strange::answer(effect.await, Extent::StatusToo).await,

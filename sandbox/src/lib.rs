@@ -13,3 +13,4 @@ pub mod server;
 pub mod service;
 mod strange;
 pub mod stripe;
+pub mod vault;

@@ -5,21 +5,20 @@ use serde_json::Value;
 
 use crate::service::Quittance;
 
-/// All that a key may do, so that nothing is out of reach of who tries things.
-const SCOPES: [&str; 14] = [
-    "--scope",
+/// All that a key may do but set up, so that nothing is out of reach of who tries things.
+pub const SCOPES: [&str; 13] = [
+    "payments:read",
+    "payments:write",
+    "payments:capture",
+    "refunds:write",
+    "payouts:read",
+    "reconciliation:write",
     "events:read",
-    "--scope",
     "events:payload",
-    "--scope",
     "events:write",
-    "--scope",
     "outbox:read",
-    "--scope",
     "outbox:write",
-    "--scope",
     "exceptions:read",
-    "--scope",
     "exceptions:write",
 ];
 
@@ -107,7 +106,9 @@ impl Merchant {
                 .await?;
         }
         let key = ["api-key", "create", "--merchant", &id, "--name", "odoo"];
-        let created = quittance.run(&[&key[..], &SCOPES].concat(), &[]).await?;
+        let scopes = SCOPES.iter().flat_map(|scope| ["--scope", scope]);
+        let command: Vec<&str> = key.into_iter().chain(scopes).collect();
+        let created = quittance.run(&command, &[]).await?;
         let api_key = text(&created, "key")?;
         Ok(Self {
             id,

@@ -3,8 +3,10 @@
 //! Nothing here reaches into the service: it is set up with its own commands, spoken to over HTTP, and killed.
 
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +29,19 @@ const RATES: [&str; 3] = [
 ];
 /// So many in a second that nothing waits for its turn.
 const AMPLE_RATE: &str = "10000";
+/// What limits the requests that a merchant may send, and how many are served at once.
+const ASKED: [&str; 4] = [
+    "QUITTANCE_RATE_READS_PER_S",
+    "QUITTANCE_RATE_WRITES_PER_S",
+    "QUITTANCE_RATE_READS_PER_S_MERCHANT",
+    "QUITTANCE_RATE_WRITES_PER_S_MERCHANT",
+];
+/// So many that no load of ours is turned away.
+const AMPLE_ASKED: &str = "1000000";
+
+/// The ports that programs serve on: below those that systems hand out to connections, so that one is still free when a program that was
+/// killed starts again.
+const PORTS: Range<u16> = 10_000..32_000;
 
 /// A `quittance` program with an environment, ready to run its commands.
 #[derive(Clone, Debug)]
@@ -61,6 +76,9 @@ impl Quittance {
         let prepared = RATES
             .iter()
             .fold(prepared, |prepared, name| prepared.with(name, AMPLE_RATE));
+        let prepared = ASKED
+            .iter()
+            .fold(prepared, |prepared, name| prepared.with(name, AMPLE_ASKED));
         let prepared = prepared
             .with("QUITTANCE_DATABASE_URL", database_url)
             .with("QUITTANCE_SEALING_KEY", &fresh_sealing_key())
@@ -132,10 +150,22 @@ impl Quittance {
             .with_context(|| format!("`quittance {}` did not print JSON", arguments.join(" ")))
     }
 
+    /// Runs a command to its end, however it ends, with `secrets` in its environment; what it wrote, on both of its ways out.
+    pub async fn output(&self, arguments: &[&str], secrets: &[(&str, &str)]) -> Result<std::process::Output> {
+        let mut command = self.command(arguments);
+        let output = command.envs(secrets.iter().copied()).output();
+        output.await.context("running quittance")
+    }
+
     /// Starts `worker`, which tells nobody when it is ready.
     pub fn work(&self) -> Result<Service> {
+        self.start(&["worker"])
+    }
+
+    /// Starts a command that runs until it is killed or ends, and returns at once.
+    pub fn start(&self, arguments: &[&str]) -> Result<Service> {
         Ok(Service {
-            process: self.spawn(&["worker"])?,
+            process: self.spawn(arguments)?,
             ready_after: Duration::ZERO,
         })
     }
@@ -251,7 +281,16 @@ impl Service {
 }
 
 fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(101);
+    for _ in 0..PORTS.len() {
+        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start))?;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {PORTS:?} is free");
 }
 
 /// 32 bytes as the service wants them, good enough for secrets that are pretended too.

@@ -12,7 +12,6 @@ use crate::domain::payment::Decision;
 use crate::domain::standing::Standing;
 use crate::provider::ProviderError;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 /// Whose word it is.
@@ -35,15 +34,18 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, said: Option<&Standing
         return Ok(());
     }
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(event.merchant_id).await?;
         app.accounts
-            .get(app, &mut conn, event.provider_account_id)
+            .get(app, &mut conn, event.merchant_id, event.provider_account_id)
             .await?
     };
     let affairs = affairs(app.provider(&known.account.provider)?)?;
     let read = match (affairs.fetch_standing(&known.account).await, said) {
         (Ok(read), _) => read,
-        (Err(ProviderError::Auth | ProviderError::Invalid { .. }), Some(said)) => said.clone(),
+        (
+            Err(ProviderError::Auth | ProviderError::Lacks { .. } | ProviderError::Invalid { .. }),
+            Some(said),
+        ) => said.clone(),
         (Err(error), _) => return Err(AppError::Provider(error)),
     };
     take_in(app, event, &read, Word::Read).await.map(|_done| ())
@@ -52,7 +54,7 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, said: Option<&Standing
 /// Takes in that our calls for an account are not taken any more.
 pub(super) async fn hear_deauthorized(app: &App, event: &WebhookEvent) -> Result<(), AppError> {
     let (merchant, account, now) = (event.merchant_id, event.provider_account_id, app.clock.now());
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut held = store::account_standings::lock(&mut tx, merchant, account, now).await?;
     if held.shut_out(event.created) {
         store::account_standings::update(&mut tx, merchant, account, &held, now).await?;
@@ -66,7 +68,7 @@ pub(super) async fn hear_deauthorized(app: &App, event: &WebhookEvent) -> Result
 async fn take_in(app: &App, event: &WebhookEvent, said: &Standing, word: Word) -> Result<Applied, AppError> {
     let (merchant, account, now) = (event.merchant_id, event.provider_account_id, app.clock.now());
     let at: OffsetDateTime = event.created;
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut held = store::account_standings::lock(&mut tx, merchant, account, now).await?;
     match held.decide(said, at) {
         Decision::Ask if word == Word::Events => return Ok(Applied::Ask),

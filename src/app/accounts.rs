@@ -8,7 +8,8 @@ use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use super::{App, AppError};
-use crate::domain::ids::ProviderAccountId;
+use crate::crypto::DataKey;
+use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::ProviderAccount;
 use crate::store;
 use crate::store::StoreError;
@@ -24,6 +25,10 @@ pub(super) struct KnownAccount {
     pub(super) webhook_secrets: Vec<SecretString>,
     /// Whether it took from us the right to act for it.
     is_deauthorized: bool,
+    /// What its events are sealed with.
+    pub(super) data_key: Arc<DataKey>,
+    /// Whether nothing begins there.
+    is_disabled: bool,
     read_at: Instant,
 }
 
@@ -34,6 +39,14 @@ impl KnownAccount {
             return Err(AppError::AccountDeauthorized(self.account.id));
         }
         Ok(())
+    }
+
+    /// Checks that something may begin at the account: neither it nor we put it out of use.
+    pub(super) const fn check_open(&self) -> Result<(), AppError> {
+        if self.is_disabled {
+            return Err(AppError::AccountDisabled(self.account.id));
+        }
+        self.check_authorized()
     }
 }
 
@@ -57,26 +70,31 @@ impl Accounts {
         known.remove(&id);
     }
 
-    /// The account, over a connection that the caller has; none where nobody has it.
+    /// A merchant's account, over a connection that the caller has; none where that merchant does not have it.
     pub(super) async fn find(
         &self,
         app: &App,
         conn: &mut PgConnection,
+        merchant: MerchantId,
         id: ProviderAccountId,
     ) -> Result<Option<Arc<KnownAccount>>, AppError> {
         if let Some(known) = self.recall(id) {
-            return Ok(Some(known));
+            return Ok(Some(known).filter(|known| known.account.merchant_id == merchant));
         }
-        let Some(merchant) = store::provider_accounts::find_merchant(conn, id).await? else {
-            return Ok(None);
+        let account = match store::provider_accounts::get(conn, &app.sealer, merchant, id).await {
+            Err(StoreError::NotFound) => return Ok(None),
+            account => account?,
         };
-        let account = store::provider_accounts::get(conn, &app.sealer, merchant, id).await?;
         let secrets = store::provider_accounts::list_webhook_secrets(conn, &app.sealer, merchant, id).await?;
         let is_deauthorized = store::account_standings::is_deauthorized(conn, merchant, id).await?;
+        let data_key = app.sealer.current(conn, merchant).await?;
+        let is_disabled = store::provider_accounts::is_disabled(conn, merchant, id).await?;
         let read = Arc::new(KnownAccount {
             account,
             webhook_secrets: secrets,
             is_deauthorized,
+            data_key,
+            is_disabled,
             read_at: Instant::now(),
         });
         self.0
@@ -91,9 +109,10 @@ impl Accounts {
         &self,
         app: &App,
         conn: &mut PgConnection,
+        merchant: MerchantId,
         id: ProviderAccountId,
     ) -> Result<Arc<KnownAccount>, AppError> {
-        let found = self.find(app, conn, id).await?;
+        let found = self.find(app, conn, merchant, id).await?;
         found.ok_or(AppError::Store(StoreError::NotFound))
     }
 }

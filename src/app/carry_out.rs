@@ -60,9 +60,9 @@ pub(super) async fn carry_out(
 ) -> Result<Attempted, AppError> {
     let merchant = payment.merchant_id;
     let known = {
-        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         app.accounts
-            .get(&app, &mut conn, leased.provider_account_id)
+            .get(&app, &mut conn, merchant, leased.provider_account_id)
             .await?
     };
     let provider = app.provider(&known.account.provider)?;
@@ -124,7 +124,7 @@ async fn settle(
     result: Result<Option<Outcome>, ProviderError>,
     keyed: Option<&Keyed>,
 ) -> Result<Settled, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     // Locks are taken in one order everywhere: key, payment, operation.
     let is_waited_for = match keyed {
         Some(keyed) => keyed.key.lock(app, &mut tx, merchant).await?,
@@ -225,7 +225,7 @@ async fn answer(
     leased: &Operation,
     keyed: &Keyed,
 ) -> Result<Answer, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(kept) = keyed.key.lock_answer(app, &mut tx, merchant).await? {
         // Who repeated the request was quicker.
         return Ok(kept);
@@ -255,7 +255,10 @@ fn decide_by(operation: &mut Operation, outcome: Outcome) -> (OperationState, Op
 /// Whether nothing can have happened: the provider says so of this attempt, and there was no unclear one before it.
 fn was_not_taken(operation: &Operation, error: &ProviderError) -> bool {
     let refused_at_the_door = match error {
-        ProviderError::Auth | ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } => true,
+        ProviderError::Auth
+        | ProviderError::Lacks { .. }
+        | ProviderError::RateLimited { .. }
+        | ProviderError::Unavailable { .. } => true,
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => false,
     };
     refused_at_the_door && operation.state == OperationState::Pending

@@ -10,7 +10,6 @@ use crate::domain::checkout::{CheckoutSession, CheckoutState};
 use crate::domain::ids::{CheckoutSessionId, PaymentId};
 use crate::domain::operation::{Ask, OperationKind};
 use crate::store;
-use crate::store::StoreError;
 
 /// The payment that is paid on a page. Whether the caller may see it, is asked where it is read.
 pub async fn find_payment(app: &App, caller: &Caller, id: CheckoutSessionId) -> Result<PaymentId, AppError> {
@@ -41,7 +40,7 @@ pub async fn expire(
 }
 
 async fn get(app: &App, caller: &Caller, id: CheckoutSessionId) -> Result<CheckoutSession, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let found = store::checkout_sessions::get(&mut conn, &app.sealer, caller.merchant_id, id).await;
     found.map_err(no("checkout session"))
 }

@@ -3,13 +3,13 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration as Elapsed, Instant};
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::store;
-use crate::store::StoreError;
+use crate::store::Db;
 
 /// How often the database is asked for the time. Between two answers a quartz is off by less than a millisecond.
 const ASKED_EVERY: Elapsed = Elapsed::from_secs(10);
@@ -40,9 +40,7 @@ impl Clock {
     ///
     /// # Errors
     /// The database did not say.
-    pub async fn of_database(
-        db: PgPool,
-    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), AppError> {
+    pub async fn of_database(db: Db) -> Result<(Self, impl Future<Output = ()> + Send + 'static), AppError> {
         let first = ask(&db).await?;
         let course = Arc::new(RwLock::new(Course::from(&first)));
         let gone = CancellationToken::new();
@@ -117,8 +115,8 @@ impl Course {
 }
 
 /// Asks the database for the time, and takes the answer that came quickest.
-async fn ask(db: &PgPool) -> Result<Reading, AppError> {
-    let mut conn = db.acquire().await.map_err(StoreError::from)?;
+async fn ask(db: &Db) -> Result<Reading, AppError> {
+    let mut conn = db.read_for([]).await?;
     let mut best = ask_once(&mut conn).await?;
     for _ in 1..QUESTIONS {
         let reading = ask_once(&mut conn).await?;
@@ -138,7 +136,7 @@ async fn ask_once(conn: &mut PgConnection) -> Result<Reading, AppError> {
 }
 
 /// Keeps the course right until nobody asks for the time any more. While the database is away, the time goes on.
-async fn follow(db: PgPool, course: Arc<RwLock<Course>>, first: Reading, gone: CancellationToken) {
+async fn follow(db: Db, course: Arc<RwLock<Course>>, first: Reading, gone: CancellationToken) {
     let mut warned = warn_of(&first);
     while gone
         .run_until_cancelled(tokio::time::sleep(ASKED_EVERY))

@@ -1,5 +1,6 @@
 //! Customers: one per merchant, provider account and partner, however many ask for it at once.
 
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,12 +13,13 @@ use super::page::one_more;
 use super::payments::choose_account;
 use super::wallet::{WalletAccount, check_mode, timed};
 use super::{Answer, App, AppError, Key, Page, Served, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::customer::{Customer, Partner, Person};
 use crate::domain::ids::{CustomerId, MerchantId, OperationId, ProviderAccountId};
 use crate::domain::snapshot::CustomerSnapshot;
 use crate::provider::{Ambiguity, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 
 /// How often the provider is asked in one request: under a new key, or of what changed meanwhile.
 const ATTEMPTS: usize = 5;
@@ -50,9 +52,18 @@ pub async fn put(
         let id = name(app, caller, &new).await?;
         ensure(app, merchant, id, &mut spent).await?;
         tell(app, merchant, id, &new, &mut spent).await?;
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let answer = render(&store::customers::get(&mut tx, merchant, id).await?);
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::CustomerPut, &id),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, spent))
     })
@@ -61,7 +72,7 @@ pub async fn put(
 
 /// One customer.
 pub async fn get(app: &App, caller: &Caller, id: CustomerId) -> Result<Customer, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     get_of_mode(app, &mut conn, caller, id).await
 }
 
@@ -73,7 +84,7 @@ pub async fn list(
     before: Option<CustomerId>,
     limit: u16,
 ) -> Result<Page<Customer>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let (merchant, live) = (caller.merchant_id, caller.live);
     let found = store::customers::list(&mut conn, merchant, live, partner, before, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -94,10 +105,12 @@ pub(super) async fn get_of_mode(
 
 /// Writes the partner's row, unless it is there: before the provider is asked, so that its id is the provider's key.
 async fn name(app: &App, caller: &Caller, new: &NewCustomer) -> Result<CustomerId, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(caller.merchant_id).await?;
     let chosen = choose_account(&mut tx, app, caller, new.provider_account).await?;
     let account = chosen.account.id;
-    WalletAccount::get(app, &mut tx, account).await?.wallet()?;
+    WalletAccount::get(app, &mut tx, caller.merchant_id, account)
+        .await?
+        .wallet()?;
     let now = app.clock.now();
     let customer = Customer {
         merchant_id: caller.merchant_id,
@@ -130,17 +143,18 @@ pub(super) async fn ensure(
     spent: &mut Duration,
 ) -> Result<Customer, AppError> {
     for _ in 0..ATTEMPTS {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let customer = store::customers::get(&mut conn, merchant, id).await?;
         if customer.provider_reference.is_some() {
             return Ok(customer);
         }
-        let at = WalletAccount::get(app, &mut conn, customer.provider_account_id).await?;
+        let at =
+            WalletAccount::get(app, &mut conn, customer.merchant_id, customer.provider_account_id).await?;
         drop(conn);
         let asked = timed(spent, make(&at, &customer, app.clock.now())?);
         let said = asked.await.map_err(AppError::Provider)?;
 
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let mut held = store::customers::lock(&mut tx, merchant, id).await?;
         match said {
             Some(said) => {
@@ -190,13 +204,13 @@ async fn tell(
     new: &NewCustomer,
     spent: &mut Duration,
 ) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut customer = store::customers::lock(&mut tx, merchant, id).await?;
     if customer.learn(&new.person, new.metadata.as_ref()) {
         customer.updated_at = app.clock.now();
         store::customers::update(&mut tx, &customer).await?;
     }
-    let at = WalletAccount::get(app, &mut tx, customer.provider_account_id).await?;
+    let at = WalletAccount::get(app, &mut tx, customer.merchant_id, customer.provider_account_id).await?;
     commit(tx).await?;
     if customer.told_version >= customer.version {
         return Ok(());
@@ -205,7 +219,7 @@ async fn tell(
         let key = OperationId::generate();
         let update = at.wallet()?.update_customer(at.account(), key, &customer);
         timed(spent, update).await.map_err(AppError::Provider)?;
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let mut held = store::customers::lock(&mut tx, merchant, id).await?;
         let overtaken = held.version != customer.version;
         held.told_version = customer.version;

@@ -1,5 +1,6 @@
 //! Why a use case could not do it, sorted by what the caller can do about it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::reconciliation::opening::OpeningRefused;
@@ -14,6 +15,7 @@ use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
 use crate::sink::SinkError;
 use crate::store::StoreError;
+use crate::store::personal::Unfinished;
 
 /// Why a use case could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,35 @@ pub enum AppError {
     /// An account names a provider that this version does not have.
     #[error("no provider is called {0}")]
     UnknownProvider(String),
+    /// Nobody, or nobody we know.
+    #[error("no valid key was presented")]
+    Unauthenticated,
+    /// The address failed to prove itself too often.
+    #[error("the address failed to authenticate too often")]
+    FailedTooOften {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The key is good, but not from there.
+    #[error("the key may not be used from {0}")]
+    AddressNotAllowed(IpAddr),
+    /// The key is good, but its merchant is out of use.
+    #[error("the merchant is disabled")]
+    MerchantDisabled,
+    /// Only an operator may do it.
+    #[error("only an operator may do it")]
+    OperatorOnly,
+    /// Nothing begins at the account.
+    #[error("{0} is disabled")]
+    AccountDisabled(ProviderAccountId),
+    /// What it is about does not allow it as it stands.
+    #[error("{message}")]
+    Refused {
+        /// A stable code.
+        code: &'static str,
+        /// Why, and what to do.
+        message: String,
+    },
     /// The key may not do it.
     #[error("the key lacks the scope {0}")]
     ScopeMissing(Scope),
@@ -103,6 +134,9 @@ pub enum AppError {
     /// Money in Suspense cannot be moved so.
     #[error(transparent)]
     Suspense(#[from] SuspenseRuleBroken),
+    /// Something may still come of what the customer began.
+    #[error("the customer cannot be erased: {0}")]
+    Unfinished(Unfinished),
     /// Odoo could not be set up.
     #[error("odoo could not be set up")]
     Sink(#[from] SinkError),
@@ -111,10 +145,18 @@ pub enum AppError {
     Store(StoreError),
     /// A task of ours ended early.
     #[error("work ended early")]
-    Interrupted(#[from] tokio::task::JoinError),
+    Interrupted,
 }
 
 impl AppError {
+    /// What happened, with the provider's or Odoo's own words: for whoever looks after the merchant, never for a log.
+    pub(super) fn told(&self) -> String {
+        if let Self::Provider(error) = self {
+            return error.told();
+        }
+        self.to_string()
+    }
+
     /// Something else is under way that must end first.
     pub(super) const fn in_flight() -> Self {
         Self::InFlight {
@@ -141,6 +183,13 @@ impl From<StoreError> for AppError {
         } else {
             Self::Store(error)
         }
+    }
+}
+
+/// Why it ended is left out: a panic's message may hold anything. Where it did is logged as it happens.
+impl From<tokio::task::JoinError> for AppError {
+    fn from(_: tokio::task::JoinError) -> Self {
+        Self::Interrupted
     }
 }
 

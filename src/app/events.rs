@@ -1,5 +1,6 @@
 //! Events in an operator's hands: looked through, counted, opened, and applied again.
 
+use serde_json::json;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
@@ -8,11 +9,12 @@ use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::{ExceptionKind, NewException};
 use crate::domain::ids::{PaymentId, WebhookEventId};
 use crate::domain::webhook_event::EventState;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::WebhookEvent;
 use crate::store::webhook_events::lists;
 
@@ -33,7 +35,7 @@ pub async fn list(
     after: Option<WebhookEventId>,
     limit: u16,
 ) -> Result<Page<EventEntry>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let (merchant, live) = (operator.merchant_id, operator.live);
     let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -41,7 +43,7 @@ pub async fn list(
 
 /// One event, without its bytes. Test keys see events of test accounts, live keys of live ones.
 pub async fn get(app: &App, operator: &Operator, id: WebhookEventId) -> Result<EventEntry, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     lists::get(&mut conn, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("event"))
@@ -53,10 +55,21 @@ pub async fn payload(
     operator: &Operator,
     id: WebhookEventId,
 ) -> Result<Zeroizing<Vec<u8>>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let bytes = lists::open(&mut conn, &app.sealer, operator.merchant_id, operator.live, id)
+    let merchant = operator.merchant_id;
+    let mut tx = app.begin(merchant).await?;
+    let bytes = lists::open(&mut tx, &app.sealer, merchant, operator.live, id)
         .await
         .map_err(no("event"))?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::EventPayload, &id),
+        &json!({}),
+    )
+    .await?;
+    commit(tx).await?;
     tracing::info!(webhook_event_id = %id, by = operator.name, "the bytes of an event were shown");
     Ok(bytes)
 }
@@ -89,7 +102,7 @@ pub async fn count(
             message: "must be within the last 31 days".to_owned(),
         });
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let counts = lists::count(&mut conn, operator.merchant_id, operator.live, since, COUNTS).await?;
     Ok(EventCounts { since, counts })
 }
@@ -100,15 +113,24 @@ pub async fn count(
 /// [`AppError::EventLeased`] while a worker has it.
 pub async fn replay(app: &App, operator: &Operator, id: WebhookEventId) -> Result<EventEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let replayed = lists::replay(&mut tx, merchant, live, id, &operator.name).await?;
     let event = lists::get(&mut tx, merchant, live, id)
         .await
         .map_err(no("event"))?;
-    commit(tx).await?;
     if !replayed {
         return Err(AppError::EventLeased);
     }
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::EventReplay, &id),
+        &json!({}),
+    )
+    .await?;
+    commit(tx).await?;
     tracing::info!(webhook_event_id = %id, by = operator.name, "an event is applied again");
     app.bell.notify_waiters();
     Ok(event)
@@ -134,9 +156,22 @@ pub async fn replay_all(
         });
     }
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut tx = app.begin(merchant).await?;
     let by = &operator.name;
-    let replayed = lists::replay_all(&mut conn, merchant, live, filter, after, i64::from(limit), by).await?;
+    let replayed = lists::replay_all(&mut tx, merchant, live, filter, after, i64::from(limit), by).await?;
+    if !replayed.is_empty() {
+        let acted = json!({ "count": replayed.len() });
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &operator.actor(),
+            (Action::EventReplay, &"several"),
+            &acted,
+        )
+        .await?;
+    }
+    commit(tx).await?;
     tracing::info!(
         count = replayed.len(),
         by = operator.name,
@@ -157,8 +192,8 @@ pub(super) async fn find_payment(
     let (_, object_id) = lists::describe(conn, merchant, event.id).await?;
     let mut references: Vec<String> = object_id.into_iter().collect();
     // What killed the event may be that its account or its bytes do not open: then it is known by its object alone.
-    if let Ok(known) = app.accounts.get(app, conn, account).await
-        && let Ok(payload) = event.open(&app.sealer)
+    if let Ok(known) = app.accounts.get(app, conn, merchant, account).await
+        && let Ok(payload) = event.open(conn, &app.sealer).await
     {
         let read = app.provider(&known.account.provider)?.interpret(&payload);
         references.extend(read.reference().map(str::to_owned));

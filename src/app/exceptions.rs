@@ -1,17 +1,19 @@
 //! Exceptions in an operator's hands: looked through, resolved and reopened, each with a reason.
 
+use serde_json::json;
 use sqlx::PgConnection;
 
 use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit, reconciliation};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::Exception;
 use crate::domain::ids::ExceptionId;
 use crate::domain::ledger::LedgerAccount;
 use crate::domain::reason::Reason;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::exceptions::{self, lists};
 
 pub use crate::store::exceptions::lists::{ChangeEntry, ExceptionFilter};
@@ -36,7 +38,7 @@ pub async fn list(
     after: Option<ExceptionId>,
     limit: u16,
 ) -> Result<Page<Exception>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let (merchant, live) = (operator.merchant_id, operator.live);
     let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -45,7 +47,7 @@ pub async fn list(
 /// One exception with what became of it. Test keys see what is about test accounts, live keys what is about live ones; what is
 /// about no account, both.
 pub async fn get(app: &App, operator: &Operator, id: ExceptionId) -> Result<ExceptionDetail, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     detail(&mut conn, operator, id).await
 }
 
@@ -102,7 +104,7 @@ async fn bring(
     reason: &Reason,
 ) -> Result<ExceptionDetail, AppError> {
     let (by, now) = (&operator.name, app.clock.now());
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(operator.merchant_id).await?;
     let mut held = lists::lock(&mut tx, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("exception"))?;
@@ -125,6 +127,22 @@ async fn bring(
         wake(&mut tx, &held).await?;
     }
     let shown = detail(&mut tx, operator, id).await?;
+    if change.is_some() {
+        let action = match step {
+            Step::Resolve(_) => Action::ExceptionResolve,
+            Step::Reopen => Action::ExceptionReopen,
+        };
+        let acted = json!({ "kind": held.kind });
+        audit_log::record(
+            app,
+            &mut tx,
+            operator.merchant_id,
+            &operator.actor(),
+            (action, &id),
+            &acted,
+        )
+        .await?;
+    }
     commit(tx).await?;
     if change.is_some() {
         tracing::info!(exception_id = %id, kind = ?held.kind, ?step, by, "an exception was changed by hand");

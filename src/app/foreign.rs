@@ -13,7 +13,6 @@ use crate::domain::ids::{ForeignPaymentId, PaymentId};
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{Affairs, ObjectRef, Provider, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::foreign_payments::Read;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
@@ -27,7 +26,7 @@ pub async fn list(
     after: Option<ForeignPaymentId>,
     limit: u16,
 ) -> Result<Page<ForeignPayment>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let (merchant, live) = (caller.merchant_id, caller.live);
     let found =
         store::foreign_payments::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
@@ -45,7 +44,7 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
     let mut reference = reference.to_owned();
     for _ in 0..READS {
         let (read, known) = {
-            let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+            let mut conn = app.db.read(event.merchant_id).await?;
             let since = event.received_at;
             if store::foreign_payments::read_since(&mut conn, place.0, place.1, &reference, since).await? {
                 drop(conn);
@@ -54,7 +53,7 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
             let began_at = store::payments::read_begins(&mut conn).await?;
             let of_version =
                 store::foreign_payments::find_version(&mut conn, place.0, place.1, &reference).await?;
-            let known = app.accounts.get(app, &mut conn, place.1).await?;
+            let known = app.accounts.get(app, &mut conn, place.0, place.1).await?;
             (Read { of_version, began_at }, known)
         };
         let Some(affairs) = app.provider(&known.account.provider)?.affairs() else {
@@ -62,8 +61,8 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
         };
         let said = match affairs.fetch_foreign(&known.account, &reference).await {
             Ok(said) => said,
-            Err(ProviderError::Invalid { code, message, .. }) => {
-                tracing::warn!(code, message, "a payment that did not start here cannot be read");
+            Err(ProviderError::Invalid { code, .. }) => {
+                tracing::warn!(code, "a payment that did not start here cannot be read");
                 return end(app, event, Ended::Ignored).await;
             }
             Err(error) => return Err(AppError::Provider(error)),
@@ -75,7 +74,7 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
             reference = said.provider_reference;
             continue;
         }
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(event.merchant_id).await?;
         if !store::foreign_payments::write(&mut tx, place, &said, read, app.clock.now()).await? {
             continue;
         }
@@ -109,9 +108,9 @@ pub(super) async fn hear_of_page(
 
 async fn read_page(app: &App, event: &WebhookEvent, reference: &str) -> Result<Option<Snapshot>, AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(event.merchant_id).await?;
         app.accounts
-            .get(app, &mut conn, event.provider_account_id)
+            .get(app, &mut conn, event.merchant_id, event.provider_account_id)
             .await?
     };
     let page = ObjectRef::Checkout(reference.to_owned());
@@ -133,7 +132,7 @@ async fn find_ours(
     said: &ForeignSnapshot,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let reference = &said.provider_reference;
     let found = store::payments::find_by_provider_reference(&mut conn, merchant, account, reference).await?;
     Ok(match (found, &said.charge_reference) {

@@ -23,7 +23,7 @@ pub enum Unready {
 /// # Errors
 /// [`Unready`] says what is missing.
 pub async fn check(app: &App) -> Result<(), Unready> {
-    let mut conn = app.db.acquire().await.map_err(|_| Unready::Database)?;
+    let mut conn = app.db.read_for([]).await.map_err(|_| Unready::Database)?;
     let applied = health::latest_migration(&mut conn)
         .await
         .map_err(|_| Unready::Database)?;
@@ -31,7 +31,8 @@ pub async fn check(app: &App) -> Result<(), Unready> {
     if applied < wanted {
         return Err(Unready::Migrations);
     }
-    match health::key_opens(&mut conn, &app.sealer).await {
+    drop(conn);
+    match health::key_opens(&app.db, &app.sealer).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Unready::Key),
         Err(_) => Err(Unready::Database),

@@ -36,9 +36,18 @@ enum Kept {
 /// Reads what is listed of the accounts whose turn it is. How many there were.
 pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let cursors = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::event_cursors::enroll(&mut conn, app.timing.events_polled_every).await?;
-        store::event_cursors::lease(&mut conn, app.timing.operation_lease, AT_ONCE).await?
+        let mut tx = app.db.dispatch().await?;
+        let missing = store::event_cursors::list_missing(&mut tx).await?;
+        if !missing.is_empty() {
+            drop(tx);
+            let mut enrolling = app.db.begin_for(missing).await?;
+            store::event_cursors::enroll(&mut enrolling, app.timing.events_polled_every).await?;
+            commit(enrolling).await?;
+            tx = app.db.dispatch().await?;
+        }
+        let leased = store::event_cursors::lease(&mut tx, app.timing.operation_lease, AT_ONCE).await?;
+        commit(tx).await?;
+        leased
     };
     let found = cursors.len();
     stream::iter(cursors)
@@ -56,9 +65,9 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 #[tracing::instrument(name = "app.history.walk", skip_all, fields(provider_account_id = %cursor.provider_account_id))]
 async fn walk(app: &App, mut cursor: EventCursor) -> Result<(), AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(cursor.merchant_id).await?;
         app.accounts
-            .get(app, &mut conn, cursor.provider_account_id)
+            .get(app, &mut conn, cursor.merchant_id, cursor.provider_account_id)
             .await?
     };
     let account = &known.account;
@@ -105,7 +114,7 @@ async fn begin(
             cursor.caught_up_at.date(),
             listed_from.date()
         );
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let new = NewException::new(merchant, kind, &subject, &detail).at(account);
         if store::exceptions::open(&mut tx, &new, app.clock.now()).await? {
             tracing::warn!(provider_account_id = %account, ?kind, subject, "an exception was opened");
@@ -126,28 +135,26 @@ async fn keep(
     cursor: &mut EventCursor,
     page: HistoryPage,
 ) -> Result<Kept, AppError> {
+    let mut conn = app.begin(account.merchant_id).await?;
+    let key = app.sealer.current(&mut conn, account.merchant_id).await?;
+    commit(conn).await?;
     let mut events = Vec::with_capacity(page.events.len());
     for webhook in &page.events {
         let envelope = webhook.envelope();
         cursor.walk_newest = cursor.walk_newest.max(Some(envelope.created));
         if envelope.is_of(account) {
-            events.push(SealedEvent::seal(
-                &app.sealer,
-                account.merchant_id,
-                account.id,
-                webhook,
-            )?);
+            events.push(SealedEvent::seal(&key, account.merchant_id, account.id, webhook)?);
         }
     }
     drop(page.events);
     cursor.walk_next = page.next;
     let is_last = cursor.walk_next.is_none();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(cursor.merchant_id).await?;
     let together = store::webhook_events::insert(&mut tx, &events).await;
     if let Err(StoreError::Database(sqlx::Error::Database(_))) = together {
         drop(tx);
         keep_each(app, &events).await?;
-        tx = app.begin().await?;
+        tx = app.begin(cursor.merchant_id).await?;
     } else {
         together?;
     }
@@ -165,9 +172,8 @@ async fn keep(
 
 /// Keeps events one by one: one that Postgres refuses must not keep out its neighbours, nor hold the walk up for ever.
 async fn keep_each(app: &App, events: &[SealedEvent]) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
     for event in events {
-        match store::webhook_events::insert(&mut conn, std::slice::from_ref(event)).await {
+        match store::webhook_events::keep(&app.db, std::slice::from_ref(event)).await {
             Err(error @ StoreError::Database(sqlx::Error::Database(_))) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -193,22 +199,23 @@ async fn put_off(app: &App, mut cursor: EventCursor, error: &ProviderError) -> R
             // The provider may have forgotten the event at which the walk stands: another walk begins.
             (cursor.walk_since, cursor.walk_began_at) = (None, None);
             (cursor.walk_next, cursor.walk_newest) = (None, None);
-            let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-            store::event_cursors::advance(&mut conn, &cursor, every).await?;
-            Ok(())
+            let mut tx = app.begin(cursor.merchant_id).await?;
+            store::event_cursors::advance(&mut tx, &cursor, every).await?;
+            commit(tx).await
         }
         ProviderError::RateLimited { after } => {
             give_back(app, &cursor, every.max(after.unwrap_or_default())).await
         }
         ProviderError::Invalid { .. }
         | ProviderError::Auth
+        | ProviderError::Lacks { .. }
         | ProviderError::Unavailable { .. }
         | ProviderError::Ambiguous { .. } => give_back(app, &cursor, every).await,
     }
 }
 
 async fn give_back(app: &App, cursor: &EventCursor, wait: Duration) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::event_cursors::give_back(&mut conn, cursor, wait).await?;
-    Ok(())
+    let mut tx = app.begin(cursor.merchant_id).await?;
+    store::event_cursors::give_back(&mut tx, cursor, wait).await?;
+    commit(tx).await
 }

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::time::Duration;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::auth::Caller;
+use super::auth::{Administrator, Caller};
 use super::payments::PaymentDetail;
 use super::{App, AppError, commit};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
@@ -23,12 +24,18 @@ use crate::store::idempotency_records::IdempotencyRecord;
 const SERVING: time::Duration = time::Duration::seconds(10);
 
 /// An answer as it goes over the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body, byte for byte.
+    /// The body, byte for byte. It may hold a client secret.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer {}, {} bytes", self.status, self.body.len())
+    }
 }
 
 /// How a request was served.
@@ -69,13 +76,29 @@ impl Key {
     /// A request of `caller` under `key`.
     #[must_use]
     pub fn new(caller: &Caller, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(caller.key_id.uuid().as_bytes());
-        hasher.update(key.as_str().as_bytes());
+        Self::of(caller.key_id.uuid(), key, fingerprint)
+    }
+
+    /// A request of `administrator` under `key`.
+    #[must_use]
+    pub fn of_administrator(
+        administrator: &Administrator,
+        key: &IdempotencyKey,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        Self::of(administrator.principal, key, fingerprint)
+    }
+
+    fn of(principal: Uuid, key: &IdempotencyKey, fingerprint: Fingerprint) -> Self {
         Self {
-            hash: hasher.finalize().into(),
+            hash: hash_of(principal, key),
             fingerprint,
         }
+    }
+
+    /// The principal and the caller's key, as they are kept.
+    pub(super) const fn hash(&self) -> &[u8; 32] {
+        &self.hash
     }
 
     /// Claims the key for an operation that is about to be written; the record where it was claimed before.
@@ -117,7 +140,7 @@ impl Key {
     /// to make again under its id, and whoever repeats the request makes it again.
     async fn begin(&self, app: &App, merchant: MerchantId) -> Result<Begun, AppError> {
         let id = OperationId::generate();
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let begun = match self.claim(app, &mut tx, merchant, id).await? {
             None => Begun::Call(id),
             Some(IdempotencyRecord {
@@ -156,14 +179,15 @@ impl Key {
                 provider_time,
             }),
             // Something may have happened under the id: the repeat must go out under the same one.
-            Err(error @ (AppError::Provider(_) | AppError::Store(_) | AppError::Interrupted(_))) => {
+            Err(error @ (AppError::Provider(_) | AppError::Store(_) | AppError::Interrupted)) => {
                 self.release(app, merchant).await?;
                 Err(error)
             }
             // Refused by us: the key stands for nothing.
             Err(error) => {
-                let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
-                store::idempotency_records::forget(&mut conn, merchant, &self.hash).await?;
+                let mut tx = app.begin(merchant).await?;
+                store::idempotency_records::forget(&mut tx, merchant, &self.hash).await?;
+                commit(tx).await?;
                 Err(error)
             }
         }
@@ -171,7 +195,7 @@ impl Key {
 
     /// Whether the key was claimed before.
     pub(super) async fn is_used(&self, app: &App, merchant: MerchantId) -> Result<bool, AppError> {
-        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         Ok(store::idempotency_records::exists(&mut conn, merchant, &self.hash).await?)
     }
 
@@ -188,9 +212,10 @@ impl Key {
 
     /// Marks that the caller has left without a decision.
     pub(super) async fn release(&self, app: &App, merchant: MerchantId) -> Result<(), AppError> {
-        let mut conn = app.db.acquire().await.map_err(store::StoreError::from)?;
+        let mut tx = app.begin(merchant).await?;
         let past = OffsetDateTime::UNIX_EPOCH;
-        Ok(store::idempotency_records::serve_until(&mut conn, merchant, &self.hash, past).await?)
+        store::idempotency_records::serve_until(&mut tx, merchant, &self.hash, past).await?;
+        commit(tx).await
     }
 
     /// Holds the key until the transaction ends. `true` while its caller is still waiting for the answer.
@@ -227,6 +252,24 @@ impl Key {
         store::idempotency_records::finish(conn, &app.sealer, merchant, &self.hash, status, body).await?;
         Ok(())
     }
+}
+
+/// A principal's key within its merchant.
+fn hash_of(principal: Uuid, key: &IdempotencyKey) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(principal.as_bytes());
+    hasher.update(key.as_str().as_bytes());
+    hasher.finalize().into()
+}
+
+/// Whether a caller's key was claimed before, as far as can be seen now.
+pub(super) async fn is_known(app: &App, caller: &Caller, key: &IdempotencyKey) -> bool {
+    let Ok(mut conn) = app.db.read(caller.merchant_id).await else {
+        return false;
+    };
+    let hash = hash_of(caller.key_id.uuid(), key);
+    let found = store::idempotency_records::exists(&mut conn, caller.merchant_id, &hash).await;
+    found.unwrap_or(false)
 }
 
 /// A request to move money under a key, and how its answer will be written.

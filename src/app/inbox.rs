@@ -2,12 +2,10 @@
 //!
 //! Each delivery waits until its own event is committed; those that come while one commit is under way share the next.
 
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store;
-use crate::store::StoreError;
-use crate::store::webhook_events::SealedEvent;
+use crate::store::webhook_events::{SealedEvent, keep};
+use crate::store::{Db, StoreError};
 
 /// How many events one insert holds at most.
 const BATCH: usize = 128;
@@ -33,7 +31,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// An inbox, and the work that must be spawned for it to write. The work ends when the last inbox is dropped.
-    pub fn new(db: PgPool) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(db: Db) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (waiting, queue) = mpsc::channel(WAITING);
         (Self { waiting }, write(db, queue))
     }
@@ -51,17 +49,17 @@ impl Inbox {
     }
 }
 
-async fn write(db: PgPool, mut queue: mpsc::Receiver<Waiting>) {
+async fn write(db: Db, mut queue: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let (events, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|each| (each.event, each.kept)).unzip();
-        let together = insert(&db, &events).await;
+        let together = keep(&db, &events).await;
         let may_split =
             events.len() > 1 && matches!(&together, Err(StoreError::Database(sqlx::Error::Database(_))));
         for (index, kept) in waiting.into_iter().enumerate() {
             // One event that Postgres refuses must not turn its neighbours away.
             let result = if may_split {
-                insert(&db, &events[index..=index]).await.is_ok()
+                keep(&db, &events[index..=index]).await.is_ok()
             } else {
                 together.is_ok()
             };
@@ -75,9 +73,4 @@ async fn write(db: PgPool, mut queue: mpsc::Receiver<Waiting>) {
             );
         }
     }
-}
-
-async fn insert(db: &PgPool, events: &[SealedEvent]) -> Result<(), StoreError> {
-    let mut conn = db.acquire().await?;
-    store::webhook_events::insert(&mut conn, events).await
 }

@@ -1,5 +1,6 @@
 //! Payments that did not start here, linked afterwards to what they pay in Odoo.
 
+use serde_json::json;
 use sqlx::PgConnection;
 
 use super::auth::Operator;
@@ -7,6 +8,8 @@ use super::error::no;
 use super::exceptions::{ExceptionDetail, detail};
 use super::payments::choose_instance;
 use super::{App, AppError, commit, reconciliation};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::{Exception, ExceptionKind, ExceptionState};
 use crate::domain::ids::{ExceptionId, OdooInstanceId, ProviderAccountId};
 use crate::domain::ledger::SuspenseRuleBroken;
@@ -42,7 +45,7 @@ pub async fn link(
     id: ExceptionId,
     new: &NewLink,
 ) -> Result<ExceptionDetail, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(operator.merchant_id).await?;
     let mut held = lists::lock(&mut tx, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("exception"))?;
@@ -81,6 +84,15 @@ pub async fn link(
         store::exceptions::update(&mut tx, &held, &change).await?;
     }
     let shown = detail(&mut tx, operator, id).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::ExceptionLink, &id),
+        &json!({}),
+    )
+    .await?;
     commit(tx).await?;
     tracing::info!(exception_id = %id, balance_transaction = link.balance_transaction, by = link.by, "a line was linked by hand");
     Ok(shown)

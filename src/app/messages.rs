@@ -1,5 +1,6 @@
 //! Messages for Odoo in an operator's hands: looked through, sent again, and let go.
 
+use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -7,12 +8,13 @@ use super::auth::Operator;
 use super::error::no;
 use super::page::one_more;
 use super::{App, AppError, Page, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::exception::ExceptionKind;
 use crate::domain::ids::OutboxMessageId;
 use crate::domain::outbox::OutboxState;
 use crate::domain::reason::Reason;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::exceptions::Closing;
 use crate::store::outbox::lists;
 
@@ -26,7 +28,7 @@ pub async fn list(
     after: Option<OutboxMessageId>,
     limit: u16,
 ) -> Result<Page<MessageEntry>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     let (merchant, live) = (operator.merchant_id, operator.live);
     let found = lists::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -34,7 +36,7 @@ pub async fn list(
 
 /// One message. Test keys see messages of test payments, live keys of live ones.
 pub async fn get(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<MessageEntry, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(operator.merchant_id).await?;
     lists::get(&mut conn, operator.merchant_id, operator.live, id)
         .await
         .map_err(no("message"))
@@ -47,7 +49,7 @@ pub async fn get(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<
 /// [`AppError::MessageNotDead`] where Odoo has it, or it was skipped.
 pub async fn replay(app: &App, operator: &Operator, id: OutboxMessageId) -> Result<MessageEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let held = lists::lock(&mut tx, merchant, live, id)
         .await
         .map_err(no("message"))?;
@@ -57,6 +59,15 @@ pub async fn replay(app: &App, operator: &Operator, id: OutboxMessageId) -> Resu
     }
     send_again(app, &mut tx, operator, &[id]).await?;
     let message = lists::get(&mut tx, merchant, live, id).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::MessageReplay, &id),
+        &json!({}),
+    )
+    .await?;
     commit(tx).await?;
     app.bell.notify_waiters();
     Ok(message)
@@ -85,10 +96,22 @@ pub async fn replay_all(
             });
         }
     }
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let held = lists::lock_all(&mut tx, merchant, live, filter, after, i64::from(limit)).await?;
     let ids: Vec<OutboxMessageId> = held.iter().map(|message| message.id).collect();
     send_again(app, &mut tx, operator, &ids).await?;
+    if !ids.is_empty() {
+        let acted = json!({ "count": ids.len() });
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &operator.actor(),
+            (Action::MessageReplay, &"several"),
+            &acted,
+        )
+        .await?;
+    }
     commit(tx).await?;
     app.bell.notify_waiters();
     let full = ids.len() == usize::from(limit);
@@ -121,7 +144,7 @@ pub async fn skip(
 ) -> Result<MessageEntry, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let held = lists::lock(&mut tx, merchant, live, id)
         .await
         .map_err(no("message"))?;
@@ -134,6 +157,15 @@ pub async fn skip(
     lists::skip(&mut tx, merchant, id, reason, &operator.name, now).await?;
     close_exceptions(&mut tx, operator, &[id], &format!("skipped: {reason}"), now).await?;
     let message = lists::get(&mut tx, merchant, live, id).await?;
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &operator.actor(),
+        (Action::MessageSkip, &id),
+        &json!({}),
+    )
+    .await?;
     commit(tx).await?;
     tracing::warn!(message_id = %id, payment_id = message.payment_id.map(tracing::field::display), by = operator.name, "a message was skipped");
     app.bell.notify_waiters();

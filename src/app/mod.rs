@@ -4,6 +4,7 @@ mod account_events;
 mod accounts;
 mod apply;
 pub mod audit;
+pub mod audit_log;
 pub mod auth;
 mod carry_out;
 pub mod checkout;
@@ -19,6 +20,8 @@ pub mod health;
 pub mod history;
 mod idempotency;
 mod inbox;
+pub mod keys;
+pub mod limits;
 pub mod links;
 pub mod nightly;
 pub mod messages;
@@ -26,12 +29,14 @@ mod news;
 pub mod odoo_setup;
 pub mod outbox;
 mod page;
+pub mod personal;
 pub mod payment_methods;
 pub mod payments;
 pub mod queue;
 mod payouts;
 pub mod postings;
 pub mod reconciliation;
+pub mod rights;
 pub mod setup;
 pub mod setups;
 pub mod sweep;
@@ -42,13 +47,15 @@ pub mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::crypto::Sealer;
+use crate::domain::ids::MerchantId;
+use crate::domain::network::Networks;
 use crate::provider::{Provider, Registry};
 use crate::sink::Sink;
+use crate::store::{Db, Tx};
 
 pub use accounts::Accounts;
 pub use clock::Clock;
@@ -101,7 +108,11 @@ impl Timing {
 /// Everything that use cases need, put together at start-up.
 pub struct App {
     /// Postgres.
-    pub db: PgPool,
+    pub db: Db,
+    /// Postgres, for taking webhooks in: what the rest asks of it keeps none of them waiting.
+    pub intake: Db,
+    /// How many requests keys and merchants may send.
+    pub limits: limits::Limits,
     /// The time.
     pub clock: Clock,
     /// Seals and opens secrets.
@@ -114,10 +125,16 @@ pub struct App {
     pub outgoing: Outgoing,
     /// How long things may take.
     pub timing: Timing,
+    /// How long what is personal is kept.
+    pub kept: personal::Kept,
     /// Writes events, many at once.
     pub inbox: Inbox,
     /// What is worked on one by one, for events.
     pub in_hand: queue::InHand,
+    /// The keys that were read lately.
+    pub keys: auth::Keys,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: Networks,
     /// The provider accounts that were read lately.
     pub accounts: Accounts,
     /// Where work goes on without its caller: not on the thread of a request, which may end before it.
@@ -129,16 +146,14 @@ pub struct App {
 }
 
 impl App {
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, AppError> {
-        Ok(self.db.begin().await.map_err(crate::store::StoreError::from)?)
+    /// Begins to work for a merchant.
+    async fn begin(&self, merchant: MerchantId) -> Result<Tx, AppError> {
+        Ok(self.db.begin(merchant).await?)
     }
 
     /// Begins to read what must have stood together at one moment.
-    async fn begin_to_read(&self) -> Result<Transaction<'static, Postgres>, AppError> {
-        let begun = self
-            .db
-            .begin_with("begin isolation level repeatable read, read only");
-        Ok(begun.await.map_err(crate::store::StoreError::from)?)
+    async fn begin_to_read(&self, merchant: MerchantId) -> Result<Tx, AppError> {
+        Ok(self.db.read_at_once(merchant).await?)
     }
 
     fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, AppError> {
@@ -157,6 +172,6 @@ impl App {
 }
 
 /// Commits, and turns a failure into ours.
-async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), AppError> {
+async fn commit(tx: Tx) -> Result<(), AppError> {
     Ok(tx.commit().await.map_err(crate::store::StoreError::from)?)
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::accounts::KnownAccount;
 use super::payments::refresh;
-use super::{App, AppError, disputes};
+use super::{App, AppError, commit, disputes, rights};
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
@@ -40,9 +40,18 @@ const DISPUTES_AT_MOST: time::Duration = time::Duration::days(120);
 /// Reads a batch of each account whose sweep is due. How many accounts there were.
 pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let sweeps = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::account_sweeps::enroll(&mut conn, EVERY).await?;
-        store::account_sweeps::lease(&mut conn, app.timing.event_lease, AT_ONCE).await?
+        let mut tx = app.db.dispatch().await?;
+        let missing = store::account_sweeps::list_missing(&mut tx).await?;
+        if !missing.is_empty() {
+            drop(tx);
+            let mut enrolling = app.db.begin_for(missing).await?;
+            store::account_sweeps::enroll(&mut enrolling, EVERY).await?;
+            commit(enrolling).await?;
+            tx = app.db.dispatch().await?;
+        }
+        let leased = store::account_sweeps::lease(&mut tx, app.timing.event_lease, AT_ONCE).await?;
+        commit(tx).await?;
+        leased
     };
     let found = sweeps.len();
     stream::iter(sweeps)
@@ -65,10 +74,10 @@ struct Stand {
 #[tracing::instrument(name = "app.nightly.sweep", skip_all, fields(provider_account_id = %sweep.provider_account_id))]
 async fn take_up(app: &App, sweep: &AccountSweep) -> Result<(), AppError> {
     let until = Instant::now() + app.timing.event_lease / 2;
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(sweep.merchant_id).await?;
     let known = app
         .accounts
-        .get(app, &mut conn, sweep.provider_account_id)
+        .get(app, &mut conn, sweep.merchant_id, sweep.provider_account_id)
         .await?;
     let mut after = sweep.after_id;
     if sweep.step == Step::Payments {
@@ -88,14 +97,16 @@ async fn take_up(app: &App, sweep: &AccountSweep) -> Result<(), AppError> {
             let after = sweep.after_id;
             return note(app, sweep, Step::Payments, Stand { after, rest }).await;
         }
-        conn = app.db.acquire().await.map_err(StoreError::from)?;
+        conn = app.db.read(sweep.merchant_id).await?;
     }
     let open = store::account_sweeps::list_disputes(&mut conn, sweep, after, BATCH).await?;
-    if open.is_empty() {
-        store::account_sweeps::finish(&mut conn, sweep, EVERY).await?;
-        return Ok(());
-    }
     drop(conn);
+    if open.is_empty() {
+        rights::look_at(app, &known.account).await;
+        let mut tx = app.begin(sweep.merchant_id).await?;
+        store::account_sweeps::finish(&mut tx, sweep, EVERY).await?;
+        return commit(tx).await;
+    }
     let reads = open.into_iter().map(async |(id, reference)| {
         let read = disputes::refresh(app, &known.account, &reference, None).await;
         (id, read)
@@ -146,7 +157,7 @@ fn turned_away(app: &App, error: &AppError) -> Option<Duration> {
     let rest = app.timing.scaled(TURNED_AWAY).unsigned_abs();
     match error {
         ProviderError::RateLimited { after } => Some(rest.max(after.unwrap_or_default())),
-        ProviderError::Auth | ProviderError::Unavailable { .. } => Some(rest),
+        ProviderError::Auth | ProviderError::Lacks { .. } | ProviderError::Unavailable { .. } => Some(rest),
         ProviderError::Invalid { .. } | ProviderError::Ambiguous { .. } => None,
     }
 }
@@ -158,7 +169,7 @@ async fn hear_of_disputes(app: &App, known: &KnownAccount, sweep: &AccountSweep)
 }
 
 async fn note(app: &App, sweep: &AccountSweep, step: Step, stand: Stand) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::account_sweeps::advance(&mut conn, sweep, step, stand.after, stand.rest).await?;
-    Ok(())
+    let mut tx = app.begin(sweep.merchant_id).await?;
+    store::account_sweeps::advance(&mut tx, sweep, step, stand.after, stand.rest).await?;
+    commit(tx).await
 }

@@ -1,5 +1,6 @@
 //! The journals and accounts of a stock Odoo: found or made, mapped, and looked at again.
 
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use url::Url;
 
 use super::error::no;
 use super::{App, AppError, commit, postings};
+use crate::app::audit_log;
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::exception::{ExceptionKind, ITSELF, NewException};
 use crate::domain::ids::{MerchantId, OdooInstanceId, ProviderAccountId};
 use crate::domain::money::Currency;
@@ -101,7 +104,7 @@ async fn open(
     merchant: MerchantId,
     instance: OdooInstanceId,
 ) -> Result<(Url, RpcAccess), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let OdooInstance { url, access, .. } =
         store::odoo_instances::get(&mut conn, &app.sealer, merchant, instance)
             .await
@@ -120,8 +123,8 @@ async fn held(
     ask: bool,
 ) -> Result<(String, Vec<Currency>), AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let found = app.accounts.find(app, &mut conn, account).await?;
+        let mut conn = app.db.read(merchant).await?;
+        let found = app.accounts.find(app, &mut conn, merchant, account).await?;
         found
             .filter(|known| known.account.merchant_id == merchant)
             .ok_or(AppError::NotFound("provider account"))?
@@ -148,7 +151,7 @@ async fn check_instance(
     account: ProviderAccountId,
     currency: Currency,
 ) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let keepers = store::odoo_journals::list_instances(&mut conn, merchant, account).await?;
     match keepers.get(currency.code()) {
         Some(other) if *other != instance => Err(AppError::Invalid {
@@ -170,7 +173,7 @@ async fn map(
     for (currency, _) in &report.books {
         check_instance(app, merchant, instance, account, *currency).await?;
     }
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     for (currency, books) in &report.books {
         store::odoo_journals::upsert(&mut tx, merchant, (account, *currency), instance, books)
             .await
@@ -185,6 +188,19 @@ async fn map(
                 error.into()
             })?;
     }
+    // Journals are mapped at the command line alone.
+    let currencies: Vec<&str> = report.books.iter().map(|(currency, _)| currency.code()).collect();
+    let detail = json!({ "provider_account": account, "currencies": currencies });
+    let actor = Actor::at_the_command_line();
+    audit_log::record(
+        app,
+        &mut tx,
+        merchant,
+        &actor,
+        (Action::InstanceSetup, &instance),
+        &detail,
+    )
+    .await?;
     commit(tx).await
 }
 
@@ -251,7 +267,7 @@ async fn note(
     const KIND: ExceptionKind = ExceptionKind::PostingDiffers;
     let subject = format!("{instance} journal {}", seen.journal_id);
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if seen.findings.is_empty() {
         let closing = Closing {
             reason: "a later look found it right",
@@ -283,7 +299,7 @@ pub async fn look(app: Arc<App>, stop: CancellationToken) {
 #[tracing::instrument(name = "app.odoo.look", skip_all)]
 async fn look_at_all(app: &App) {
     let instances = async {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.dispatch().await?;
         Ok(store::odoo_instances::list_enabled_rpc(&mut conn).await?)
     };
     let instances: Vec<_> = match instances.await {

@@ -1,5 +1,6 @@
 //! Saved payment methods: what customers left, which one is taken first, and taking one back.
 
+use serde_json::json;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -11,12 +12,13 @@ use super::customers::get_of_mode;
 use super::error::no;
 use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::{Answer, App, AppError, Key, Served, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::customer::Customer;
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, ProviderAccountId};
 use crate::domain::payment_method::{Mandate, MethodState, PaymentMethod};
 use crate::domain::snapshot::PaymentMethodSnapshot;
 use crate::store;
-use crate::store::StoreError;
 
 /// How many methods of one customer are shown at most: as many as are read.
 const MOST: i64 = 1_000;
@@ -46,12 +48,12 @@ pub async fn list(
     id: CustomerId,
     fresh: bool,
 ) -> Result<Vec<MethodDetail>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let mut customer = get_of_mode(app, &mut conn, caller, id).await?;
     if fresh {
         drop(conn);
         patient(app, refresh(app, &customer)).await?;
-        conn = app.db.acquire().await.map_err(StoreError::from)?;
+        conn = app.db.read(caller.merchant_id).await?;
         customer = store::customers::get(&mut conn, caller.merchant_id, id).await?;
     }
     let methods = store::payment_methods::list_attached(&mut conn, caller.merchant_id, id, MOST).await?;
@@ -63,7 +65,7 @@ pub async fn list(
 
 /// One method.
 pub async fn get(app: &App, caller: &Caller, id: PaymentMethodId) -> Result<MethodDetail, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let method = get_method_of_mode(app, &mut conn, caller, id).await?;
     let customer = store::customers::get(&mut conn, caller.merchant_id, method.customer_id).await?;
     Ok(MethodDetail::of(method, &customer))
@@ -79,7 +81,7 @@ pub async fn mandate(
     id: PaymentMethodId,
     fresh: bool,
 ) -> Result<Mandate, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let mut method = get_method_of_mode(app, &mut conn, caller, id).await?;
     let Some(held) = method.mandate.clone() else {
         return Err(AppError::NotFound("mandate"));
@@ -87,11 +89,11 @@ pub async fn mandate(
     if !fresh {
         return Ok(held);
     }
-    let at = WalletAccount::get(app, &mut conn, method.provider_account_id).await?;
+    let at = WalletAccount::get(app, &mut conn, method.merchant_id, method.provider_account_id).await?;
     drop(conn);
     let read = at.wallet()?.fetch_mandate(at.account(), &held.provider_reference);
     let said = patient(app, async { read.await.map_err(AppError::Provider) }).await?;
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(caller.merchant_id).await?;
     method = store::payment_methods::lock(&mut tx, caller.merchant_id, id).await?;
     method.take_mandate(&said);
     method.updated_at = app.clock.now();
@@ -115,7 +117,7 @@ pub async fn set_default(
 ) -> Result<Served, AppError> {
     let merchant = caller.merchant_id;
     key.once(app, merchant, async |_| {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let seen = get_method_of_mode(app, &mut tx, caller, id).await?;
         let mut customer = store::customers::lock(&mut tx, merchant, seen.customer_id).await?;
         let method = store::payment_methods::lock(&mut tx, merchant, id).await?;
@@ -127,6 +129,15 @@ pub async fn set_default(
         store::customers::update(&mut tx, &customer).await?;
         let answer = render(&MethodDetail::of(method, &customer));
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::MethodDefault, &id),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, Duration::ZERO))
     })
@@ -146,9 +157,9 @@ pub async fn detach(
     let merchant = caller.merchant_id;
     key.once(app, merchant, async |call| {
         let mut spent = Duration::ZERO;
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let method = get_method_of_mode(app, &mut conn, caller, id).await?;
-        let at = WalletAccount::get(app, &mut conn, method.provider_account_id).await?;
+        let at = WalletAccount::get(app, &mut conn, method.merchant_id, method.provider_account_id).await?;
         drop(conn);
         if method.state == MethodState::Attached {
             at.check_authorized()?;
@@ -157,11 +168,20 @@ pub async fn detach(
                 .detach_method(at.account(), call, &method.provider_reference);
             timed(&mut spent, detach).await.map_err(AppError::Provider)?;
         }
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let customer = store::customers::lock(&mut tx, merchant, method.customer_id).await?;
         let (method, customer) = let_go(app, &mut tx, customer, id).await?;
         let answer = render(&MethodDetail::of(method, &customer));
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::MethodDetach, &id),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, spent))
     })
@@ -253,13 +273,13 @@ async fn refresh(app: &App, customer: &Customer) -> Result<(), AppError> {
     };
     let (merchant, account) = (customer.merchant_id, customer.provider_account_id);
     let began_at = app.clock.now();
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let at = WalletAccount::get(app, &mut conn, account).await?;
+    let mut conn = app.db.read(merchant).await?;
+    let at = WalletAccount::get(app, &mut conn, merchant, account).await?;
     drop(conn);
     let said = at.wallet()?.list_methods(at.account(), reference).await;
     let said = said.map_err(AppError::Provider)?;
 
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     for method in &said {
         learn_as_of(app, &mut tx, (merchant, account), reference, method, began_at).await?;
     }

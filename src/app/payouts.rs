@@ -14,7 +14,6 @@ use crate::domain::payout::{Payout, PayoutSnapshot, PayoutState, decide};
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderAccount;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 /// Takes in what an event says of a payout, and ends the event in the same transaction.
@@ -26,19 +25,19 @@ pub(super) async fn hear(
 ) -> Result<(), AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
     if let Some(said) = said {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         if apply(app, &mut tx, (merchant, account), said, Heard::Once).await? == Applied::Done {
             return end_with(app, tx, event, Ended::Applied).await;
         }
     }
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let since = event.received_at;
         if store::payouts::read_since(&mut conn, merchant, account, reference, since).await? {
             drop(conn);
             return end(app, event, Ended::Applied).await;
         }
-        app.accounts.get(app, &mut conn, account).await?
+        app.accounts.get(app, &mut conn, merchant, account).await?
     };
     refresh(app, &known.account, reference, event).await
 }
@@ -57,7 +56,7 @@ async fn refresh(
     let affairs = affairs(app.provider(&account.provider)?)?;
     for _ in 0..READS {
         let (began_at, held) = {
-            let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+            let mut conn = app.db.read(event.merchant_id).await?;
             let began_at = store::payments::read_begins(&mut conn).await?;
             let held = store::payouts::find(&mut conn, place.0, place.1, reference).await?;
             (began_at, held)
@@ -66,7 +65,7 @@ async fn refresh(
             .fetch_payout(account, reference)
             .await
             .map_err(AppError::Provider)?;
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(event.merchant_id).await?;
         let as_of = Heard::AsOf(held.map(|held| held.version));
         if apply(app, &mut tx, place, &said, as_of).await? == Applied::Ask {
             continue;

@@ -158,7 +158,7 @@ pub async fn catch_up(
 ) -> Result<usize, AppError> {
     let (mut queued, mut after) = (0, None);
     loop {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let found = store::ledger::list_unqueued(&mut tx, merchant, account, after, BATCH).await?;
         let Some(last) = found.last() else {
             return Ok(queued);

@@ -13,14 +13,13 @@ use time::Duration;
 
 use super::apply::{Applied, apply};
 use super::webhooks::{apply_event, end, end_with, recall};
-use super::{App, AppError, commit, events};
+use super::{App, AppError, commit, events, keys};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::outbox::{MAX_ATTEMPTS, delay_after_refusal};
 use crate::domain::payment::{Authority, Payment};
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{Interpretation, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 /// How many events are taken up at once, how many share a transaction, and how many transactions run side by side.
@@ -109,17 +108,24 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 }
 
 async fn lease(app: &App) -> Result<Vec<WebhookEvent>, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.db.dispatch().await?;
     let lease = app.timing.event_lease;
-    let events = store::webhook_events::lease(&mut tx, lease, BATCH).await?;
+    let leased = store::webhook_events::lease(&mut tx, lease, BATCH).await?;
     commit(tx).await?;
-    Ok(events)
+    if leased.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut conn = app
+        .db
+        .read_for(leased.iter().map(|event| event.merchant_id))
+        .await?;
+    Ok(store::webhook_events::read(&mut conn, leased).await?)
 }
 
 async fn interpret(app: &App, event: &WebhookEvent) -> Result<Interpretation, AppError> {
     let known = recall(app, event.provider_account_id).await?;
     let known = known.ok_or(AppError::NotFound("provider account"))?;
-    let payload = event.open(&app.sealer)?;
+    let payload = keys::open_event(app, event).await?;
     Ok(app.provider(&known.account.provider)?.interpret(&payload))
 }
 
@@ -195,7 +201,7 @@ async fn try_together(
     (merchant, account): (MerchantId, ProviderAccountId),
     taken: &[Taken],
 ) -> Result<Vec<bool>, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let references: Vec<&str> = taken
         .iter()
         .filter_map(|taken| telling(taken).map(|(reference, _)| reference))
@@ -274,7 +280,7 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         Err(AppError::Provider(ref error @ ProviderError::Invalid { ref code, .. }))
             if code == "resource_missing" =>
         {
-            end_missing(app, event, &error.to_string()).await
+            end_missing(app, event, &error.told()).await
         }
         applied => applied,
     };
@@ -288,7 +294,7 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         let after = after.and_then(|after| Duration::try_from(after).ok());
         let by = app.timing.scaled(after.unwrap_or(AFTER_LIMIT));
         postpone(app, std::slice::from_ref(event), by).await;
-    } else if let Err(error) = put_back(app, event, &error.to_string()).await {
+    } else if let Err(error) = put_back(app, event, &error.told()).await {
         // The lease runs out by itself, and then it is tried again.
         tracing::error!(
             error = &error as &dyn std::error::Error,
@@ -300,8 +306,15 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
 /// Puts events back for a while. No attempt is spent: nothing is wrong with them.
 async fn postpone(app: &App, events: &[WebhookEvent], by: Duration) {
     let postponed = async {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::webhook_events::postpone(&mut conn, events, by).await
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut tx = app
+            .db
+            .begin_for(events.iter().map(|event| event.merchant_id))
+            .await?;
+        store::webhook_events::postpone(&mut tx, events, by).await?;
+        commit(tx).await
     };
     if let Err(error) = postponed.await {
         // The leases run out by themselves.
@@ -315,12 +328,13 @@ async fn postpone(app: &App, events: &[WebhookEvent], by: Duration) {
 /// Ends an event about what the provider does not have: it can be told of for ever and never be read. Where it is a payment of
 /// ours, a person must look.
 async fn end_missing(app: &App, event: &WebhookEvent, error: &str) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(event.merchant_id).await?;
     let ended = match events::find_payment(app, &mut tx, event).await? {
         Some(_) => Ended::Dead { error },
         None => Ended::Ignored,
     };
-    tracing::warn!(?ended, "the provider does not have what its event is about");
+    let is_ours = matches!(ended, Ended::Dead { .. });
+    tracing::warn!(is_ours, "the provider does not have what its event is about");
     end_with(app, tx, event, ended).await
 }
 

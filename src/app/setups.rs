@@ -1,5 +1,6 @@
 //! Setups: a customer leaves a payment method for later, without a charge.
 
+use serde_json::json;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -12,6 +13,8 @@ use super::payment_methods::{get_method_of_mode, learn_as_of};
 use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::webhooks::end_with;
 use super::{Answer, App, AppError, Key, Served, commit};
+use crate::app::audit_log;
+use crate::domain::audit_log::Action;
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, SetupId};
 use crate::domain::payment::Decline;
 use crate::domain::payment_method::MethodState;
@@ -19,7 +22,6 @@ use crate::domain::setup::{Setup, SetupState, SetupTerms, Usage};
 use crate::domain::snapshot::{Said, SetupSnapshot};
 use crate::provider::{Ambiguity, NewSetup, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 /// What a caller asks a customer for.
@@ -46,7 +48,10 @@ pub struct SetupDetail {
 
 impl SetupDetail {
     async fn load(app: &App, conn: &mut PgConnection, setup: Setup) -> Result<Self, AppError> {
-        let known = app.accounts.get(app, conn, setup.provider_account_id).await?;
+        let known = app
+            .accounts
+            .get(app, conn, setup.merchant_id, setup.provider_account_id)
+            .await?;
         Ok(Self {
             publishable_key: known.account.publishable_key.clone(),
             setup,
@@ -77,7 +82,7 @@ pub async fn create(
             &mut spent,
         )
         .await?;
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let mut setup = store::setups::lock(&mut tx, &app.sealer, merchant, setup.id).await?;
         match said {
             Some(said) => take_in(app, &mut tx, &mut setup, &said).await?,
@@ -85,6 +90,15 @@ pub async fn create(
         }
         let answer = render(&SetupDetail::load(app, &mut tx, setup).await?);
         key.finish(app, &mut tx, merchant, &answer).await?;
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (Action::SetupCreate, &SetupId::from(call.uuid())),
+            &json!({}),
+        )
+        .await?;
         commit(tx).await?;
         Ok((answer, spent))
     })
@@ -93,14 +107,14 @@ pub async fn create(
 
 /// One setup as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: SetupId, fresh: bool) -> Result<SetupDetail, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let found = store::setups::get(&mut conn, &app.sealer, caller.merchant_id, id).await;
     let mut setup = found.map_err(no("setup"))?;
     check_mode(app, &mut conn, caller, setup.provider_account_id, "setup").await?;
     if let Some(reference) = setup.provider_reference.clone().filter(|_| fresh) {
         drop(conn);
         patient(app, refresh(app, caller.merchant_id, id, &reference, None)).await?;
-        conn = app.db.acquire().await.map_err(StoreError::from)?;
+        conn = app.db.read(caller.merchant_id).await?;
         setup = store::setups::get(&mut conn, &app.sealer, caller.merchant_id, id).await?;
     }
     SetupDetail::load(app, &mut conn, setup).await
@@ -118,14 +132,14 @@ pub(super) async fn refresh(
     event: Option<&WebhookEvent>,
 ) -> Result<(), AppError> {
     for _ in 0..READS {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let held = store::setups::get(&mut conn, &app.sealer, merchant, id).await?;
-        let at = WalletAccount::get(app, &mut conn, held.provider_account_id).await?;
+        let at = WalletAccount::get(app, &mut conn, held.merchant_id, held.provider_account_id).await?;
         drop(conn);
         let said = at.wallet()?.fetch_setup(at.account(), reference).await;
         let said = said.map_err(AppError::Provider)?;
 
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let mut setup = store::setups::lock(&mut tx, &app.sealer, merchant, id).await?;
         if setup.version != held.version {
             continue;
@@ -141,7 +155,7 @@ pub(super) async fn refresh(
 
 /// The customer and the method that are named must be the caller's, and the method the customer's.
 async fn resolve_method(app: &App, caller: &Caller, wish: &mut SetupWish) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let customer = get_of_mode(app, &mut conn, caller, wish.customer).await?;
     let Some(id) = wish.payment_method else {
         return Ok(());
@@ -161,7 +175,7 @@ async fn resolve_method(app: &App, caller: &Caller, wish: &mut SetupWish) -> Res
 /// is unknown here.
 async fn begin(app: &App, merchant: MerchantId, id: SetupId, wish: &SetupWish) -> Result<Setup, AppError> {
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let customer = store::customers::get(&mut tx, merchant, wish.customer).await?;
     let setup = Setup {
         merchant_id: merchant,
@@ -194,10 +208,10 @@ async fn start(
     terms: &SetupTerms,
     spent: &mut Duration,
 ) -> Result<Option<SetupSnapshot>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let at = WalletAccount::get(app, &mut conn, setup.provider_account_id).await?;
+    let mut conn = app.db.read(setup.merchant_id).await?;
+    let at = WalletAccount::get(app, &mut conn, setup.merchant_id, setup.provider_account_id).await?;
     drop(conn);
-    at.check_authorized()?;
+    at.check_open()?;
     let (wallet, account) = (at.wallet()?, at.account());
     let new = NewSetup {
         setup,

@@ -6,10 +6,9 @@ use futures::stream::{self, StreamExt};
 use time::Duration;
 
 use super::carry_out::carry_out;
-use super::{App, AppError, payments};
+use super::{App, AppError, commit, payments};
 use crate::domain::ids::{MerchantId, OperationId};
 use crate::store;
-use crate::store::StoreError;
 
 /// How many operations a sweep looks at, and how many it works on at once.
 const BATCH: i64 = 32;
@@ -18,9 +17,6 @@ const AT_ONCE: usize = 4;
 /// How long idempotency keys are kept.
 const KEYS_KEPT: Duration = Duration::days(30);
 
-/// How long events are kept once they are applied or ignored: longer than providers list theirs, so that none comes anew.
-const EVENTS_KEPT: Duration = Duration::days(90);
-
 /// How many events are forgotten in one statement, and in how many of them for one merchant before it is another's turn.
 const EVENTS_AT_ONCE: u64 = 2_000;
 const TURNS: u32 = 100;
@@ -28,7 +24,7 @@ const TURNS: u32 = 100;
 /// Takes up operations whose lease ran out or whose next attempt is due. How many were due.
 pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     let due = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.dispatch().await?;
         store::operations::list_due(&mut conn, app.clock.now(), BATCH).await?
     };
     let found = due.len();
@@ -45,14 +41,14 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 
 async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Result<(), AppError> {
     let now = app.clock.now();
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut tx = app.begin(merchant).await?;
     let until = now + app.timing.operation_lease;
-    let Some(operation) = store::operations::lease(&mut conn, merchant, id, now, until).await? else {
+    let Some(operation) = store::operations::lease(&mut tx, merchant, id, now, until).await? else {
         // Another worker was quicker.
         return Ok(());
     };
-    let payment = store::payments::get(&mut conn, &app.sealer, merchant, operation.payment_id).await?;
-    drop(conn);
+    let payment = store::payments::get(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
+    commit(tx).await?;
     carry_out(Arc::clone(app), payment, operation, None).await?;
     Ok(())
 }
@@ -60,7 +56,7 @@ async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Resul
 /// Calls off payments whose time to be paid is over. What cannot be called off now is tried again at the next look.
 pub async fn end_expired(app: &Arc<App>) -> Result<(), AppError> {
     let expired = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.dispatch().await?;
         store::payments::list_expired(&mut conn, app.clock.now(), BATCH).await?
     };
     stream::iter(expired)
@@ -75,18 +71,31 @@ pub async fn end_expired(app: &Arc<App>) -> Result<(), AppError> {
 
 /// Forgets idempotency keys whose time is over, a batch at a time. How many.
 pub async fn forget_old_keys(app: &App) -> Result<u64, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::idempotency_records::purge(&mut conn, app.clock.now() - KEYS_KEPT, 1_000).await?)
+    let before = app.clock.now() - KEYS_KEPT;
+    let mut conn = app.db.dispatch().await?;
+    let merchants = store::idempotency_records::list_merchants(&mut conn, before, 1_000).await?;
+    drop(conn);
+    if merchants.is_empty() {
+        return Ok(0);
+    }
+    let mut tx = app.db.begin_for(merchants).await?;
+    let purged = store::idempotency_records::purge(&mut tx, before, 1_000).await?;
+    commit(tx).await?;
+    Ok(purged)
 }
 
 /// Forgets events whose time is over, in batches that hold nobody up. How many.
 pub async fn forget_old_events(app: &App) -> Result<u64, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let before = app.clock.now() - EVENTS_KEPT;
+    let mut conn = app.db.dispatch().await?;
+    let merchants = store::merchants::list(&mut conn).await?;
+    drop(conn);
+    let before = app.events_kept_since();
     let mut forgotten = 0;
-    for merchant in store::merchants::list(&mut conn).await? {
+    for merchant in merchants {
         for _ in 0..TURNS {
-            let gone = store::webhook_events::purge(&mut conn, merchant, before, EVENTS_AT_ONCE).await?;
+            let mut tx = app.begin(merchant).await?;
+            let gone = store::webhook_events::purge(&mut tx, merchant, before, EVENTS_AT_ONCE).await?;
+            commit(tx).await?;
             forgotten += gone;
             if gone < EVENTS_AT_ONCE {
                 break;

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::accounts::KnownAccount;
 use super::auth::Caller;
 use super::{App, AppError};
-use crate::domain::ids::ProviderAccountId;
+use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::{Provider, ProviderAccount, ProviderError, Wallet};
 
 /// An account whose provider keeps customers and their methods.
@@ -22,9 +22,10 @@ impl WalletAccount {
     pub(super) async fn get(
         app: &App,
         conn: &mut PgConnection,
+        merchant: MerchantId,
         id: ProviderAccountId,
     ) -> Result<Self, AppError> {
-        let known = app.accounts.get(app, conn, id).await?;
+        let known = app.accounts.get(app, conn, merchant, id).await?;
         let provider = Arc::clone(app.provider(&known.account.provider)?);
         Ok(Self { known, provider })
     }
@@ -32,6 +33,11 @@ impl WalletAccount {
     /// Checks that calls for the account are taken.
     pub(super) fn check_authorized(&self) -> Result<(), AppError> {
         self.known.check_authorized()
+    }
+
+    /// Checks that something may begin there.
+    pub(super) fn check_open(&self) -> Result<(), AppError> {
+        self.known.check_open()
     }
 
     /// The account itself.
@@ -79,7 +85,14 @@ pub(super) async fn check_mode(
     account: ProviderAccountId,
     what: &'static str,
 ) -> Result<(), AppError> {
-    if app.accounts.get(app, conn, account).await?.account.live == caller.live {
+    if app
+        .accounts
+        .get(app, conn, caller.merchant_id, account)
+        .await?
+        .account
+        .live
+        == caller.live
+    {
         Ok(())
     } else {
         Err(AppError::NotFound(what))

@@ -21,7 +21,7 @@ pub(super) async fn apply_setup(
     named: Option<SetupId>,
 ) -> Result<(), AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let found = store::setups::find_by_provider_reference(&mut conn, merchant, account, reference).await?;
     let setup = match found.or(named) {
         Some(id) => match store::setups::get(&mut conn, &app.sealer, merchant, id).await {
@@ -53,7 +53,7 @@ pub(super) async fn apply_method(
     customer: Option<&str>,
 ) -> Result<(), AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let held =
         store::payment_methods::find_by_provider_reference(&mut conn, merchant, account, reference).await?;
     let whose = match (&held, customer) {
@@ -71,13 +71,13 @@ pub(super) async fn apply_method(
         drop(conn);
         return end(app, event, Ended::Applied).await;
     }
-    let at = WalletAccount::get(app, &mut conn, account).await?;
+    let at = WalletAccount::get(app, &mut conn, merchant, account).await?;
     drop(conn);
     let began_at = app.clock.now();
     let said = at.wallet()?.fetch_method(at.account(), reference).await;
     let said = said.map_err(AppError::Provider)?;
 
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let customer = store::customers::lock(&mut tx, merchant, whose).await?;
     let held =
         store::payment_methods::find_by_provider_reference(&mut tx, merchant, account, reference).await?;
@@ -104,13 +104,13 @@ pub(super) async fn apply_mandate(
     let Some(method) = find_method(app, event, reference, method).await? else {
         return end(app, event, Ended::Ignored).await;
     };
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    let at = WalletAccount::get(app, &mut conn, method.provider_account_id).await?;
+    let mut conn = app.db.read(event.merchant_id).await?;
+    let at = WalletAccount::get(app, &mut conn, method.merchant_id, method.provider_account_id).await?;
     drop(conn);
     let said = at.wallet()?.fetch_mandate(at.account(), reference).await;
     let said = said.map_err(AppError::Provider)?;
 
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(event.merchant_id).await?;
     let mut held = store::payment_methods::lock(&mut tx, event.merchant_id, method.id).await?;
     held.take_mandate(&said);
     held.updated_at = app.clock.now();
@@ -126,7 +126,7 @@ async fn find_method(
     method: Option<&str>,
 ) -> Result<Option<PaymentMethod>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let found = store::payment_methods::find_by_mandate(&mut conn, merchant, account, mandate).await?;
     let (None, Some(method)) = (&found, method) else {
         return Ok(found);

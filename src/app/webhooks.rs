@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::{Postgres, Transaction};
-
 use super::accounts::KnownAccount;
 use super::apply::{Applied, apply};
 use super::news::tell;
@@ -14,8 +12,8 @@ use crate::domain::payment::Authority;
 use crate::domain::snapshot::Snapshot;
 use crate::provider::{Delivery, Interpretation, PartRef, VerifyError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, SealedEvent, WebhookEvent};
+use crate::store::{Db, StoreError, Tx};
 
 /// What became of a delivery. All but `Unknown`, `Refused` and `NotKept` are answered with a 2xx.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub async fn receive<'a>(
     header: impl FnOnce(&str) -> Option<&'a str>,
     body: &'a [u8],
 ) -> Result<Received, AppError> {
-    let found = match recall(app, id).await {
+    let found = match recall_over(app, &app.intake, id).await {
         Ok(found) => found.filter(|known| known.account.provider == provider_name),
         Err(AppError::Store(StoreError::Database(_))) => return Ok(Received::NotKept),
         Err(error) => return Err(error),
@@ -65,7 +63,7 @@ pub async fn receive<'a>(
         tracing::info!(provider_account_id = %id, live = envelope.live, "an event that is not this account's was left out");
         return Ok(Received::NotOurs);
     }
-    let event = SealedEvent::seal(&app.sealer, account.merchant_id, id, &webhook)?;
+    let event = SealedEvent::seal(&known.data_key, account.merchant_id, id, &webhook)?;
     if app.inbox.keep(event).await.is_err() {
         return Ok(Received::NotKept);
     }
@@ -75,11 +73,21 @@ pub async fn receive<'a>(
 
 /// The account, and no connection for one that was read lately.
 pub(super) async fn recall(app: &App, id: ProviderAccountId) -> Result<Option<Arc<KnownAccount>>, AppError> {
+    recall_over(app, &app.db, id).await
+}
+
+async fn recall_over(
+    app: &App,
+    db: &Db,
+    id: ProviderAccountId,
+) -> Result<Option<Arc<KnownAccount>>, AppError> {
     if let Some(known) = app.accounts.recall(id) {
         return Ok(Some(known));
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    app.accounts.find(app, &mut conn, id).await
+    let Some((merchant, mut conn)) = db.read_for_account(id).await? else {
+        return Ok(None);
+    };
+    app.accounts.find(app, &mut conn, merchant, id).await
 }
 
 /// Whose a part of a payment is. The provider is asked, unless it is a payment that we know.
@@ -168,7 +176,7 @@ async fn take_in(
     snapshot: Option<Box<Snapshot>>,
 ) -> Result<(), AppError> {
     if let Some(said) = snapshot {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(event.merchant_id).await?;
         let mut payment = store::payments::lock(&mut tx, &app.sealer, event.merchant_id, id).await?;
         let applied = apply(app, &mut tx, &mut payment, &said, Authority::Hint).await?;
         if applied == Applied::Done {
@@ -177,7 +185,7 @@ async fn take_in(
         // What it told is kept; what it could not tell is read.
         commit(tx).await?;
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(event.merchant_id).await?;
     if store::payments::read_since(&mut conn, event.merchant_id, id, event.received_at).await? {
         drop(conn);
         return end(app, event, Ended::Applied).await;
@@ -195,7 +203,7 @@ async fn find_payment(
     named: Option<PaymentId>,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     if let Some(id) =
         store::payments::find_by_provider_reference(&mut conn, merchant, account, reference).await?
     {
@@ -225,7 +233,7 @@ async fn find_charged(
     named: Option<PaymentId>,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     if let Some(id) = store::payments::find_by_charge(&mut conn, merchant, account, charge).await? {
         return Ok(Some(id));
     }
@@ -250,7 +258,7 @@ async fn find_paid_on_page(
     named: Option<PaymentId>,
 ) -> Result<Option<PaymentId>, AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     if let Some(id) = store::checkout_sessions::find_payment(&mut conn, merchant, account, reference).await? {
         return Ok(Some(id));
     }
@@ -269,7 +277,7 @@ async fn find_paid_on_page(
 
 /// Notes the provider's id of a payment that was told of by an event before the answer to our call was written down.
 async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
     if payment.provider_reference.is_none() {
         payment.provider_reference = Some(reference.to_owned());
@@ -283,7 +291,7 @@ async fn adopt(app: &App, merchant: MerchantId, id: PaymentId, reference: &str) 
 
 /// Ends an event that changes nothing.
 pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Result<(), AppError> {
-    end_with(app, app.begin().await?, event, ended).await
+    end_with(app, app.begin(event.merchant_id).await?, event, ended).await
 }
 
 /// Ends an event together with what its transaction changed; one that is dead is an exception until a replay ends it.
@@ -291,7 +299,7 @@ pub(super) async fn end(app: &App, event: &WebhookEvent, ended: Ended<'_>) -> Re
 /// Where the lease was lost, whoever holds it now applies the event: nothing of this transaction counts.
 pub(super) async fn end_with(
     app: &App,
-    mut tx: Transaction<'static, Postgres>,
+    mut tx: Tx,
     event: &WebhookEvent,
     ended: Ended<'_>,
 ) -> Result<(), AppError> {

@@ -1,13 +1,17 @@
 //! `quittance odoo-instance …`
 
-use clap::Subcommand;
-use quittance::app::{App, setup};
+use clap::{Args, Subcommand};
+use quittance::app::App;
+use quittance::app::auth::Administered;
+use quittance::app::setup::odoo_instances::{self, InstanceWish, ShownInstance};
 use quittance::config;
 use quittance::domain::ids::{MerchantId, OdooInstanceId};
+use quittance::http::{NewOdooInstanceView, OdooInstanceList, OdooInstanceView};
 use quittance::sink::BooksRequest;
-use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, to_value};
 use url::Url;
+
+use super::whose::Page;
 
 #[derive(Subcommand)]
 pub(crate) enum OdooInstanceCommand {
@@ -42,6 +46,26 @@ pub(crate) enum OdooInstanceCommand {
         #[arg(long)]
         url: Url,
     },
+    /// A merchant's instances, newest first.
+    List {
+        /// Whose Odoo they are (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// One instance; no secret is shown.
+    Show(Which),
+    /// Take another API key of a stock Odoo, from `ODOO_API_KEY`. It is tried first.
+    RotateKey {
+        #[command(flatten)]
+        which: Which,
+        /// The login of the user whose API key it is; it stays where it is left out.
+        #[arg(long)]
+        login: Option<String>,
+    },
+    /// Send nothing to an instance until it is enabled. Its messages wait.
+    Disable(Which),
     /// Make a new secret to sign messages with, and print it once. For a while the old one signs beside it.
     RotateSigningSecret {
         /// Whose Odoo it is (`mer_…`).
@@ -66,6 +90,26 @@ pub(crate) enum OdooInstanceCommand {
     },
 }
 
+#[derive(Args)]
+pub(crate) struct Which {
+    /// Whose Odoo it is (`mer_…`).
+    #[arg(long)]
+    merchant: MerchantId,
+    /// The instance (`odo_…`).
+    #[arg(long)]
+    odoo_instance: OdooInstanceId,
+}
+
+impl Which {
+    fn by(&self) -> Administered {
+        Administered::at_the_command_line(self.merchant)
+    }
+}
+
+fn shown(instance: &ShownInstance) -> serde_json::Result<Value> {
+    to_value(OdooInstanceView::from(instance))
+}
+
 pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Result<serde_json::Value> {
     Ok(match command {
         OdooInstanceCommand::Add {
@@ -83,14 +127,37 @@ pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Resu
                     journal_code,
                     fee_account_code,
                 });
-            let added =
-                setup::add_odoo_instance(app, merchant, url, database, login, api_key, request.as_ref())
-                    .await?;
-            json!({ "id": added })
+            let wish = InstanceWish::Rpc {
+                url,
+                database,
+                login,
+                api_key,
+                books: request,
+            };
+            let by = Administered::at_the_command_line(merchant);
+            to_value(NewOdooInstanceView::from(
+                &odoo_instances::create(app, &by, &wish).await?,
+            ))?
         }
         OdooInstanceCommand::AddAddon { merchant, url } => {
-            let (id, secret) = setup::add_addon_instance(app, merchant, url).await?;
-            json!({ "id": id, "signing_secret": secret.text().expose_secret() })
+            let by = Administered::at_the_command_line(merchant);
+            let made = odoo_instances::create(app, &by, &InstanceWish::Addon { url }).await?;
+            to_value(NewOdooInstanceView::from(&made))?
+        }
+        OdooInstanceCommand::List { merchant, page } => {
+            let by = Administered::at_the_command_line(merchant);
+            let found = odoo_instances::list(app, &by, page.after()?, page.limit).await?;
+            to_value(OdooInstanceList::from(&found))?
+        }
+        OdooInstanceCommand::Show(which) => {
+            shown(&odoo_instances::get(app, &which.by(), which.odoo_instance).await?)?
+        }
+        OdooInstanceCommand::RotateKey { which, login } => {
+            let (id, key) = (which.odoo_instance, config::secret("ODOO_API_KEY")?);
+            shown(&odoo_instances::rotate_key(app, &which.by(), id, key, login).await?)?
+        }
+        OdooInstanceCommand::Disable(which) => {
+            shown(&odoo_instances::disable(app, &which.by(), which.odoo_instance).await?)?
         }
         OdooInstanceCommand::RotateSigningSecret {
             merchant,
@@ -98,15 +165,16 @@ pub(super) async fn run(app: &App, command: OdooInstanceCommand) -> anyhow::Resu
             overlap_hours,
         } => {
             let overlap = time::Duration::hours(overlap_hours.into());
-            let secret = setup::rotate_signing_secret(app, merchant, odoo_instance, overlap).await?;
-            json!({ "signing_secret": secret.text().expose_secret() })
+            let by = Administered::at_the_command_line(merchant);
+            let made = odoo_instances::rotate_signing_secret(app, &by, odoo_instance, overlap).await?;
+            to_value(NewOdooInstanceView::from(&made))?
         }
         OdooInstanceCommand::Enable {
             merchant,
             odoo_instance,
         } => {
-            setup::enable_odoo_instance(app, merchant, odoo_instance).await?;
-            json!({ "id": odoo_instance })
+            let by = Administered::at_the_command_line(merchant);
+            shown(&odoo_instances::enable(app, &by, odoo_instance).await?)?
         }
     })
 }

@@ -1,15 +1,21 @@
 //! `quittance provider-account …`
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use quittance::app::auth::Administered;
 use quittance::app::endpoints::{self, Connected};
-use quittance::app::{App, setup};
+use quittance::app::rights::{self, KeyRights};
+use quittance::app::setup::provider_accounts::{self, AccountDetail, AccountWish};
+use quittance::app::{App, AppError, setup};
 use quittance::config;
-use quittance::domain::ids::{MerchantId, ProviderAccountId};
-use quittance::provider::ProviderAccount;
-use serde_json::{Value, json};
+use quittance::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
+use quittance::http::{ProviderAccountDetail, ProviderAccountList};
+use quittance::provider::ProviderError;
+use serde_json::{Value, json, to_value};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
 use url::Url;
+
+use super::whose::Page;
 
 #[derive(Subcommand)]
 pub(crate) enum ProviderAccountCommand {
@@ -27,10 +33,12 @@ pub(crate) enum ProviderAccountCommand {
         /// The connected account that calls are made for (`acct_…`), where the secret key is a platform's.
         #[arg(long)]
         external_account: Option<String>,
-        /// Where Stripe answers.
-        #[arg(long, default_value = "https://api.stripe.com")]
-        api_base: Url,
+        /// Where Stripe answers, where that is not as usual.
+        #[arg(long)]
+        api_base: Option<Url>,
     },
+    #[command(flatten)]
+    Kept(KeptCommand),
     /// Add a webhook secret, from `STRIPE_WEBHOOK_SECRET`, beside those the account has.
     AddWebhookSecret {
         /// Whose account it is (`mer_…`).
@@ -67,7 +75,8 @@ pub(crate) enum ProviderAccountCommand {
         #[arg(long, conflicts_with = "overlap_hours")]
         now: bool,
     },
-    /// Say what the provider's endpoint lacks against what is followed. Exit code 1 where it lacks anything.
+    /// Say what the provider's endpoint lacks against what is followed, and the key against what is called. Exit code 1 where
+    /// anything is lacking.
     Check {
         /// Whose account it is (`mer_…`).
         #[arg(long)]
@@ -78,8 +87,64 @@ pub(crate) enum ProviderAccountCommand {
     },
 }
 
+/// What is done with an account that is there.
+#[derive(Subcommand)]
+pub(crate) enum KeptCommand {
+    /// A merchant's accounts, newest first.
+    List {
+        /// Whose accounts they are (`mer_…`).
+        #[arg(long)]
+        merchant: MerchantId,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// One account, with what its webhooks are signed with; no secret is shown.
+    Show(Which),
+    /// Take other keys: the secret one from `STRIPE_SECRET_KEY`. Let the old one go on at Stripe for a minute.
+    RotateKeys {
+        #[command(flatten)]
+        which: Which,
+        /// The key that browsers use (`pk_…`); it stays where it is left out.
+        #[arg(long)]
+        publishable_key: Option<String>,
+    },
+    /// Let nothing begin there. What began goes on: captures, refunds, webhooks, the books.
+    Disable(Which),
+    /// Let things begin there again.
+    Enable(Which),
+    /// Let a webhook secret prove nothing any more.
+    EndWebhookSecret {
+        #[command(flatten)]
+        which: Which,
+        /// Which secret (`whs_…`).
+        #[arg(long)]
+        secret: WebhookSecretId,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Which {
+    /// Whose account it is (`mer_…`).
+    #[arg(long)]
+    merchant: MerchantId,
+    /// The account (`acc_…`).
+    #[arg(long)]
+    provider_account: ProviderAccountId,
+}
+
+impl Which {
+    fn by(&self) -> Administered {
+        Administered::at_the_command_line(self.merchant)
+    }
+}
+
+fn detail(detail: &AccountDetail) -> anyhow::Result<Value> {
+    Ok(to_value(ProviderAccountDetail::from(detail))?)
+}
+
 pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::Result<serde_json::Value> {
     match command {
+        ProviderAccountCommand::Kept(command) => keep(app, command).await,
         ProviderAccountCommand::Add {
             merchant,
             publishable_key,
@@ -89,18 +154,20 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
         } => {
             let secret_key = config::secret("STRIPE_SECRET_KEY")?;
             let webhook_secret = config::find_secret("STRIPE_WEBHOOK_SECRET");
-            let account = ProviderAccount {
-                merchant_id: merchant,
-                id: ProviderAccountId::generate(),
+            let wish = AccountWish {
                 provider: "stripe".to_owned(),
                 live,
                 external_account,
                 api_base,
                 secret_key,
                 publishable_key,
+                webhook_secret,
             };
-            setup::add_provider_account(app, &account, webhook_secret.as_ref()).await?;
-            Ok(json!({ "id": account.id, "webhook_path": format!("/webhooks/stripe/{}", account.id) }))
+            let by = Administered::at_the_command_line(merchant);
+            let made = provider_accounts::create(app, &by, &wish).await?;
+            let mut shown = detail(&made)?;
+            shown["key"] = key_of(rights::check(app, merchant, made.account.id).await);
+            Ok(shown)
         }
         ProviderAccountCommand::AddWebhookSecret {
             merchant,
@@ -145,18 +212,67 @@ fn shown(connected: &Connected) -> anyhow::Result<Value> {
     }))
 }
 
+/// What a key may do, in one object. That the provider does not say is no reason to fail.
+fn key_of(rights: Result<KeyRights, AppError>) -> Value {
+    match rights {
+        Ok(KeyRights { restricted, missing }) => {
+            json!({ "restricted": restricted, "missing_permissions": missing })
+        }
+        Err(error) => json!({ "not_looked_at": format!("{:#}", anyhow::Error::from(error)) }),
+    }
+}
+
 async fn check(app: &App, merchant: MerchantId, account: ProviderAccountId) -> anyhow::Result<Value> {
-    let check = endpoints::check(app, merchant, account).await?;
+    let rights = rights::check(app, merchant, account).await?;
+    let is_allowed = rights.missing.is_empty();
+    let check = match endpoints::check(app, merchant, account).await {
+        // Without the right to read its endpoints, what the key lacks is all that can be said.
+        Err(AppError::Provider(ProviderError::Lacks { .. })) if !is_allowed => {
+            return Ok(json!({ "ok": false, "key": key_of(Ok(rights)) }));
+        }
+        check => check?,
+    };
     let findings = check.findings.iter().map(|finding| {
         let mut shown = serde_json::to_value(finding)?;
         shown["remedy"] = finding.remedy().into();
         Ok(shown)
     });
     Ok(json!({
-        "ok": check.findings.is_empty(),
+        "ok": check.findings.is_empty() && is_allowed,
+        "key": key_of(Ok(rights)),
         "findings": findings.collect::<serde_json::Result<Vec<_>>>()?,
         "endpoints": check.endpoints,
         "secrets": check.secrets,
         "extra_types": check.extra_types,
     }))
+}
+
+async fn keep(app: &App, command: KeptCommand) -> anyhow::Result<Value> {
+    match command {
+        KeptCommand::List { merchant, page } => {
+            let by = Administered::at_the_command_line(merchant);
+            let found = provider_accounts::list(app, &by, page.after()?, page.limit).await?;
+            Ok(to_value(ProviderAccountList::from(&found))?)
+        }
+        KeptCommand::Show(which) => {
+            detail(&provider_accounts::get(app, &which.by(), which.provider_account).await?)
+        }
+        KeptCommand::RotateKeys {
+            which,
+            publishable_key,
+        } => {
+            let (id, secret) = (which.provider_account, config::secret("STRIPE_SECRET_KEY")?);
+            detail(&provider_accounts::rotate_keys(app, &which.by(), id, secret, publishable_key).await?)
+        }
+        KeptCommand::Disable(which) => {
+            detail(&provider_accounts::set_disabled(app, &which.by(), which.provider_account, true).await?)
+        }
+        KeptCommand::Enable(which) => {
+            detail(&provider_accounts::set_disabled(app, &which.by(), which.provider_account, false).await?)
+        }
+        KeptCommand::EndWebhookSecret { which, secret } => {
+            let id = which.provider_account;
+            detail(&provider_accounts::end_webhook_secret(app, &which.by(), id, secret).await?)
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Settings: from defaults, a TOML file and the environment, the later winning. Alone reads the environment.
 
+mod sealing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,15 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::app::Timing;
+use crate::app::limits::Rates;
+use crate::app::personal::Kept;
 use crate::crypto::Sealer;
+use crate::domain::network::{Networks, NoNetworks};
+use crate::http::Bounds;
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
 use crate::telemetry::LogFormat;
+use sealing::SealingProvider;
 use table::{FILE, PREFIX, about, defaults, keys};
 
 pub use table::table;
@@ -36,6 +42,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Threads that serve requests.
     pub http_workers: usize,
+    /// The proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Networks,
+    /// How many requests keys and merchants may send.
+    pub rates: Rates,
+    /// How much is served at once.
+    pub bounds: Bounds,
     /// Log filter.
     pub log: String,
     /// How a log line looks.
@@ -50,6 +62,8 @@ pub struct Settings {
     pub stripe_limits: Limits,
     /// Longest time for one request to Odoo.
     pub odoo_timeout: Duration,
+    /// How long what is personal is kept.
+    pub kept: Kept,
     /// Most messages on their way to one Odoo instance at once.
     pub odoo_concurrency: u32,
     /// The networks beside the public Internet in which Odoo may be.
@@ -70,11 +84,26 @@ pub struct ConfigError(String);
 struct Raw {
     database_url: Option<SecretString>,
     sealing_key: Option<SecretString>,
+    sealing_provider: SealingProvider,
+    sealing_keys_previous: SecretString,
+    sealing_key_file: String,
+    vault_address: String,
+    vault_transit_key: String,
+    vault_token_file: String,
     listen: SocketAddr,
     log: String,
     log_format: LogFormat,
     database_connections: u32,
     http_workers: usize,
+    trusted_proxies: String,
+    rate_reads_per_s: NonZeroU32,
+    rate_writes_per_s: NonZeroU32,
+    rate_reads_per_s_merchant: NonZeroU32,
+    rate_writes_per_s_merchant: NonZeroU32,
+    requests_at_once: NonZeroU32,
+    requests_at_once_merchant: NonZeroU32,
+    webhooks_at_once: NonZeroU32,
+    connections: NonZeroU32,
     answer_within_ms: u64,
     provider_timeout_ms: u64,
     provider_attempt_timeout_ms: u64,
@@ -87,6 +116,9 @@ struct Raw {
     poll_ms: u64,
     shutdown_grace_s: u64,
     retry_divisor: u32,
+    keep_events_days: u32,
+    keep_payments_days: u32,
+    keep_addresses_days: u32,
 }
 
 /// Reads settings from the file that `QUITTANCE_CONFIG` names, where it is set, and from the environment.
@@ -165,6 +197,11 @@ fn bounded(key: &str, value: u64, from: u64, to: u64) -> Result<Duration, Config
     }
 }
 
+fn days(key: &str, value: u32, from: u64) -> Result<time::Duration, ConfigError> {
+    bounded(key, value.into(), from, 36_500)?;
+    Ok(time::Duration::days(value.into()))
+}
+
 fn check(raw: Raw) -> Result<Settings, ConfigError> {
     let missing = |key: &str| {
         ConfigError(format!(
@@ -173,17 +210,19 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             about(key)
         ))
     };
+    let (rates, bounds) = check_limits(&raw)?;
+    let kept = check_kept(&raw)?;
+    let sealer = sealing::sealer(&raw);
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
     check_database_url(&database_url)?;
-    let sealer = Sealer::parse(&raw.sealing_key.ok_or_else(|| missing("sealing_key"))?)
-        .map_err(|error| ConfigError(format!("{PREFIX}SEALING_KEY {error}")))?;
-    bounded("database_connections", raw.database_connections.into(), 2, 1_000)?;
-    bounded(
-        "http_workers",
-        raw.http_workers.try_into().unwrap_or(u64::MAX),
-        1,
-        256,
-    )?;
+    let sealer = sealer?;
+    bounded("database_connections", raw.database_connections.into(), 4, 1_000)?;
+    let http_workers = raw.http_workers.try_into().unwrap_or(u64::MAX);
+    bounded("http_workers", http_workers, 1, 256)?;
+    let trusted_proxies = raw
+        .trusted_proxies
+        .parse()
+        .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))?;
     bounded("odoo_concurrency", raw.odoo_concurrency.into(), 1, 32)?;
     let odoo_allowed_networks = raw
         .odoo_allowed_networks
@@ -198,6 +237,9 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         sealer,
         listen: raw.listen,
         http_workers: raw.http_workers,
+        trusted_proxies,
+        rates,
+        bounds,
         log: raw.log,
         log_format: raw.log_format,
         timing: Timing {
@@ -222,12 +264,59 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
             endpoint: raw.stripe_requests_per_s_endpoint,
         },
         odoo_timeout,
+        kept,
         odoo_concurrency: raw.odoo_concurrency,
         odoo_allowed_networks,
         poll: bounded("poll_ms", raw.poll_ms, 1, 60_000)?,
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
             .map(|time| time * 1_000)?,
     })
+}
+
+fn check_kept(raw: &Raw) -> Result<Kept, ConfigError> {
+    Ok(Kept {
+        // Longer than Stripe lists its own, so that none comes anew.
+        events: days("keep_events_days", raw.keep_events_days, 35)?,
+        payments: days("keep_payments_days", raw.keep_payments_days, 1)?,
+        origins: days("keep_addresses_days", raw.keep_addresses_days, 1)?,
+    })
+}
+
+/// Holds what limits requests within bounds that counting can keep.
+fn check_limits(raw: &Raw) -> Result<(Rates, Bounds), ConfigError> {
+    for (key, value, most) in [
+        ("rate_reads_per_s", raw.rate_reads_per_s, 1_000_000),
+        ("rate_writes_per_s", raw.rate_writes_per_s, 1_000_000),
+        (
+            "rate_reads_per_s_merchant",
+            raw.rate_reads_per_s_merchant,
+            1_000_000,
+        ),
+        (
+            "rate_writes_per_s_merchant",
+            raw.rate_writes_per_s_merchant,
+            1_000_000,
+        ),
+        ("requests_at_once", raw.requests_at_once, 65_536),
+        ("requests_at_once_merchant", raw.requests_at_once_merchant, 65_536),
+        ("webhooks_at_once", raw.webhooks_at_once, 65_536),
+        ("connections", raw.connections, 1_000_000),
+    ] {
+        bounded(key, value.get().into(), 1, most)?;
+    }
+    let rates = Rates {
+        reads: raw.rate_reads_per_s,
+        writes: raw.rate_writes_per_s,
+        merchant_reads: raw.rate_reads_per_s_merchant,
+        merchant_writes: raw.rate_writes_per_s_merchant,
+        at_once: raw.requests_at_once_merchant,
+    };
+    let bounds = Bounds {
+        requests: raw.requests_at_once,
+        webhooks: raw.webhooks_at_once,
+        connections: raw.connections,
+    };
+    Ok((rates, bounds))
 }
 
 fn check_database_url(url: &SecretString) -> Result<(), ConfigError> {

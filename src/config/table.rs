@@ -27,7 +27,37 @@ const SETTINGS: &[Setting] = &[
     Setting {
         key: "sealing_key",
         default: None,
-        about: "32 bytes in base64 that seal secrets; make one with `openssl rand -base64 32`",
+        about: "32 bytes in base64 that wrap the keys that secrets are sealed with; make one with `openssl rand -base64 32`; not needed where `QUITTANCE_SEALING_PROVIDER` is another than `environment`",
+    },
+    Setting {
+        key: "sealing_provider",
+        default: Some("environment"),
+        about: "where the key is that wraps: `environment`, `file` or `vault`; those that are named besides may still unwrap",
+    },
+    Setting {
+        key: "sealing_keys_previous",
+        default: Some("none"),
+        about: "keys that may still unwrap, with commas between them",
+    },
+    Setting {
+        key: "sealing_key_file",
+        default: Some("none"),
+        about: "a file with such keys, one on each line, the first of which wraps; as a Kubernetes secret is mounted",
+    },
+    Setting {
+        key: "vault_address",
+        default: Some("none"),
+        about: "Vault, such as `https://vault:8200`; only in a build with the feature `vault`, as the next two",
+    },
+    Setting {
+        key: "vault_transit_key",
+        default: Some("transit/quittance"),
+        about: "mount and name of the key in its transit engine",
+    },
+    Setting {
+        key: "vault_token_file",
+        default: Some("none"),
+        about: "a file with the token, read for each request",
     },
     Setting {
         key: "listen",
@@ -47,12 +77,57 @@ const SETTINGS: &[Setting] = &[
     Setting {
         key: "database_connections",
         default: Some("16"),
-        about: "most connections to Postgres",
+        about: "most connections to Postgres, two of them for taking webhooks in",
     },
     Setting {
         key: "http_workers",
         default: Some("2"),
         about: "threads that serve requests",
+    },
+    Setting {
+        key: "trusted_proxies",
+        default: Some("none"),
+        about: "networks of the proxies in front, such as `10.0.0.0/8`, whose `Forwarded` or `X-Forwarded-For` says where a request comes from",
+    },
+    Setting {
+        key: "rate_reads_per_s",
+        default: Some("1000"),
+        about: "most requests of one API key that read, in a second, over all replicas; ten times as many at once",
+    },
+    Setting {
+        key: "rate_writes_per_s",
+        default: Some("500"),
+        about: "the same for requests that change something",
+    },
+    Setting {
+        key: "rate_reads_per_s_merchant",
+        default: Some("2000"),
+        about: "most requests of one merchant that read, in a second, over all its keys and all replicas",
+    },
+    Setting {
+        key: "rate_writes_per_s_merchant",
+        default: Some("1000"),
+        about: "the same for requests that change something",
+    },
+    Setting {
+        key: "requests_at_once",
+        default: Some("256"),
+        about: "most requests of the API served at once by one process; eight times as many wait for a moment, more get a 503",
+    },
+    Setting {
+        key: "requests_at_once_merchant",
+        default: Some("128"),
+        about: "most of them of one merchant; more get a 429",
+    },
+    Setting {
+        key: "webhooks_at_once",
+        default: Some("512"),
+        about: "most webhooks served at once by one process, beside them; eight times as many wait for a moment, more get a 503",
+    },
+    Setting {
+        key: "connections",
+        default: Some("8192"),
+        about: "most open connections to one process; more wait until one is closed",
     },
     Setting {
         key: "answer_within_ms",
@@ -108,6 +183,21 @@ const SETTINGS: &[Setting] = &[
         key: "shutdown_grace_s",
         default: Some("25"),
         about: "longest time to finish requests and work on SIGTERM",
+    },
+    Setting {
+        key: "keep_events_days",
+        default: Some("90"),
+        about: "how long events are kept once they are applied: at least 35, as Stripe lists them for 30",
+    },
+    Setting {
+        key: "keep_payments_days",
+        default: Some("730"),
+        about: "how long payments that ended keep descriptions, notes, receipt addresses and shipping; the books stay",
+    },
+    Setting {
+        key: "keep_addresses_days",
+        default: Some("180"),
+        about: "how long the audit log keeps from which addresses people acted",
     },
     Setting {
         key: "retry_divisor",

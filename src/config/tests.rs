@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use figment::providers::Serialized;
 
 use super::*;
+use crate::crypto::LocalKek;
 
 fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let figment = pairs.iter().fold(defaults(), |figment, (key, value)| {
@@ -26,6 +29,36 @@ fn the_defaults_and_the_two_required_settings_are_enough() {
 }
 
 #[test]
+fn the_providers_key_wraps_and_every_other_one_that_is_named_may_unwrap() {
+    let one = BASE64_STANDARD.encode([1; 32]);
+    let two = BASE64_STANDARD.encode([2; 32]);
+    let previous = format!("{one}, {two}");
+    let file = std::env::temp_dir().join(format!("quittance-keys-{}", std::process::id()));
+    std::fs::write(&file, format!("# newest first\n{two}\n\n{one}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let id = |key: &str| crate::crypto::Kek::id(&LocalKek::parse(&key.to_owned().into()).unwrap());
+    let ids = |pairs: &[(&str, &str)]| with(&[&GOOD[..], pairs].concat()).unwrap().sealer.ring().ids();
+    assert_eq!(ids(&[]), [id(GOOD[1].1)]);
+    assert_eq!(
+        ids(&[("sealing_keys_previous", &previous)]),
+        [id(GOOD[1].1), id(&one), id(&two)]
+    );
+    assert_eq!(
+        ids(&[("sealing_key_file", path), ("sealing_keys_previous", &one)]),
+        [id(GOOD[1].1), id(&one), id(&two)],
+        "one that is named twice counts once"
+    );
+    assert_eq!(
+        ids(&[("sealing_key_file", path), ("sealing_provider", "file")]),
+        [id(&two), id(GOOD[1].1), id(&one)]
+    );
+    let without_environment = [GOOD[0], ("sealing_key_file", path), ("sealing_provider", "file")];
+    let ring = with(&without_environment).unwrap().sealer.ring().ids();
+    assert_eq!(ring, [id(&two), id(&one)]);
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn a_missing_or_wrong_value_is_named_in_one_line_that_says_what_to_set() {
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[], "QUITTANCE_DATABASE_URL is not set"),
@@ -37,6 +70,26 @@ fn a_missing_or_wrong_value_is_named_in_one_line_that_says_what_to_set() {
         (
             &[GOOD[0], ("sealing_key", "hunter2")],
             "QUITTANCE_SEALING_KEY must be 32 bytes",
+        ),
+        (
+            &[GOOD[0], ("sealing_provider", "file")],
+            "QUITTANCE_SEALING_KEY_FILE is not set",
+        ),
+        (
+            &[GOOD[0], GOOD[1], ("sealing_provider", "magic")],
+            "QUITTANCE_SEALING_PROVIDER cannot be read",
+        ),
+        (
+            &[GOOD[0], GOOD[1], ("sealing_keys_previous", "hunter2")],
+            "QUITTANCE_SEALING_KEYS_PREVIOUS must be 32 bytes",
+        ),
+        (
+            &[GOOD[0], GOOD[1], ("sealing_key_file", "/nowhere")],
+            "QUITTANCE_SEALING_KEY_FILE names /nowhere, which cannot be read",
+        ),
+        (
+            &[GOOD[0], GOOD[1], ("vault_address", "hunter2")],
+            "QUITTANCE_VAULT_ADDRESS ",
         ),
         (
             &[GOOD[0], GOOD[1], ("listen", "nowhere")],

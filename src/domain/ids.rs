@@ -121,6 +121,8 @@ ids! {
     SigningSecretId = "sgs";
     /// A key that a merchant's programs call us with.
     ApiKeyId = "key";
+    /// A key that an operator sets merchants up with.
+    OperatorKeyId = "opk";
     /// Money owed for one Odoo transaction reference.
     PaymentId = "pay";
     /// One money-moving call to a provider; its text is the provider's idempotency key.

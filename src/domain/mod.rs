@@ -1,6 +1,7 @@
 //! The rules of money, and nothing else: no clock, no database, no network.
 
 pub mod api_key;
+pub mod audit_log;
 pub mod balance_transaction;
 pub mod card_number;
 pub mod checkout;
@@ -15,6 +16,8 @@ pub mod ids;
 pub mod ledger;
 pub mod line_link;
 pub mod money;
+pub mod name;
+pub mod network;
 pub mod news;
 pub mod odoo_reference;
 pub mod opening;
@@ -25,6 +28,7 @@ pub mod payment_method;
 pub mod payout;
 pub mod posting;
 pub mod reason;
+pub mod redact;
 pub mod refund;
 pub mod scope;
 pub mod setup;

@@ -13,12 +13,14 @@ use super::payments::payment_id;
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use super::view::{PaymentView, render};
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::payments::Change;
 use crate::app::{App, Key, Keyed, payments};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Ask, OperationKind, Reason};
 use crate::domain::payment::{MandateAcceptance, Reference};
+use crate::domain::scope::Scope;
 
 /// Which payment method to try.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -177,7 +179,7 @@ fn parse_reference(text: Option<String>) -> Result<Option<String>, Problem> {
 }
 
 macro_rules! operation {
-    ($(#[$doc:meta])* $name:ident, $body:ty, $route:literal, $done:literal) => {
+    ($(#[$doc:meta])* $name:ident, $body:ty, $route:literal, $done:literal, $scope:literal, $wants:literal) => {
         $(#[$doc])*
         #[utoipa::path(
             tag = "payments",
@@ -191,9 +193,9 @@ macro_rules! operation {
                 InTheWay,
                 Oversized
             ),
-            security(("api_key" = []))
+            security(("api_key" = [$scope]))
         )]
-        #[post($route)]
+        #[post($route, wrap = $wants)]
         pub(super) async fn $name(
             app: web::Data<Arc<App>>,
             caller: Caller,
@@ -212,17 +214,21 @@ macro_rules! operation {
 
 operation!(
     /// Tries a payment method on a payment that waits for one.
-    confirm, ConfirmBody, "/v1/payments/{id}/confirm", 200
+    confirm, ConfirmBody, "/v1/payments/{id}/confirm", 200,
+    "payments:write", "Wants(Scope::PaymentsWrite)"
 );
 operation!(
     /// Takes what is held on a payment, or a part of it.
-    capture, CaptureBody, "/v1/payments/{id}/capture", 200
+    capture, CaptureBody, "/v1/payments/{id}/capture", 200,
+    "payments:capture", "Wants(Scope::PaymentsCapture)"
 );
 operation!(
     /// Calls a payment off: before it is paid, or letting go of what is held.
-    cancel, CancelBody, "/v1/payments/{id}/cancel", 200
+    cancel, CancelBody, "/v1/payments/{id}/cancel", 200,
+    "payments:write", "Wants(Scope::PaymentsWrite)"
 );
 operation!(
     /// Gives back what was captured, or a part of it.
-    refund, RefundBody, "/v1/payments/{id}/refunds", 201
+    refund, RefundBody, "/v1/payments/{id}/refunds", 201,
+    "refunds:write", "Wants(Scope::RefundsWrite)"
 );

@@ -35,6 +35,42 @@ pub(super) fn parse_time(field: &'static str, text: Option<&str>) -> Result<Opti
     .transpose()
 }
 
+/// Checks that a query is text once it is decoded: UTF-8 without NUL, which no column takes.
+pub(super) fn check_query(query: &str) -> Result<(), Problem> {
+    // A cursor is read as ours or not at all.
+    let is_odd = |pair: &&str| !is_text(pair) && !pair.starts_with("cursor=");
+    let Some(odd) = query.split('&').find(is_odd) else {
+        return Ok(());
+    };
+    let name = odd.split('=').next().unwrap_or_default();
+    let name = if is_text(name) { name } else { "query" };
+    Err(Problem::invalid(
+        name,
+        "invalid_text",
+        "must be UTF-8 without NUL characters",
+    ))
+}
+
+fn is_text(query: &str) -> bool {
+    let hex = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
+    let bytes = query.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = match (byte, bytes.get(at + 1), bytes.get(at + 2)) {
+            (b'%', Some(&high), Some(&low)) => hex(high).zip(hex(low)).map(|(high, low)| high * 16 + low),
+            _ => None,
+        };
+        at += if escaped.is_some() { 3 } else { 1 };
+        decoded.push(escaped.unwrap_or(byte));
+    }
+    !decoded.contains(&0) && std::str::from_utf8(&decoded).is_ok()
+}
+
 /// Free text: bounded, printable, and no place for a card number.
 pub(super) fn check_text(field: &str, text: &str, limit: usize) -> Result<(), Problem> {
     if text.chars().count() > limit {

@@ -12,9 +12,11 @@ use super::payments::GetQuery;
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use super::view::{CheckoutView, PaymentView, render_checkout};
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::{App, Key, Keyed, checkout, payments};
 use crate::domain::ids::CheckoutSessionId;
+use crate::domain::scope::Scope;
 
 /// Opens a page on which a customer is asked for money.
 #[utoipa::path(
@@ -28,9 +30,9 @@ use crate::domain::ids::CheckoutSessionId;
         InTheWay,
         Oversized
     ),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:write"]))
 )]
-#[post("/v1/checkout_sessions")]
+#[post("/v1/checkout_sessions", wrap = "Wants(Scope::PaymentsWrite)")]
 pub(super) async fn create(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -48,9 +50,9 @@ pub(super) async fn create(
     tag = "checkout sessions",
     params(("id" = String, Path, description = "`chk_…`"), GetQuery),
     responses((status = 200, body = CheckoutView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/checkout_sessions/{id}")]
+#[get("/v1/checkout_sessions/{id}", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -77,9 +79,9 @@ pub(super) async fn get(
         InTheWay,
         Oversized
     ),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:write"]))
 )]
-#[post("/v1/checkout_sessions/{id}/expire")]
+#[post("/v1/checkout_sessions/{id}/expire", wrap = "Wants(Scope::PaymentsWrite)")]
 pub(super) async fn expire(
     app: web::Data<Arc<App>>,
     caller: Caller,

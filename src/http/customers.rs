@@ -16,11 +16,13 @@ use super::new_payment::check_metadata;
 use super::page::{self, Bounds};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::customers::NewCustomer;
 use crate::app::{Answer, App, Key, Page, customers};
 use crate::domain::customer::{Customer, Partner, Person};
 use crate::domain::ids::CustomerId;
+use crate::domain::scope::Scope;
 
 /// How many customers a page shows.
 const SHOWN: Bounds = Bounds { usual: 50, most: 100 };
@@ -174,9 +176,9 @@ fn render(customer: &Customer) -> Answer {
         InTheWay,
         Oversized
     ),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:write"]))
 )]
-#[post("/v1/customers")]
+#[post("/v1/customers", wrap = "Wants(Scope::PaymentsWrite)")]
 pub(super) async fn put(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -194,9 +196,9 @@ pub(super) async fn put(
     tag = "customers",
     params(("id" = String, Path, description = "`cus_…`")),
     responses((status = 200, body = CustomerView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/customers/{id}")]
+#[get("/v1/customers/{id}", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -211,9 +213,9 @@ pub(super) async fn get(
     tag = "customers",
     params(CustomerQuery),
     responses((status = 200, body = CustomerList), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/customers")]
+#[get("/v1/customers", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,

@@ -14,11 +14,13 @@ use super::extract::{EmptyBody, Json, Queried, RequiredKey};
 use super::page::{self, LISTED};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::disputes::{self, DisputeFilter};
 use crate::app::{Answer, App, Key};
 use crate::domain::dispute::{Dispute, DisputeState, Evidence, EvidenceKind};
 use crate::domain::ids::DisputeId;
+use crate::domain::scope::Scope;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -198,9 +200,9 @@ fn dispute_id(text: &str) -> Result<DisputeId, Problem> {
     tag = "disputes",
     params(DisputesQuery),
     responses((status = 200, body = DisputeList), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/disputes")]
+#[get("/v1/disputes", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -219,9 +221,9 @@ pub(super) async fn list(
     tag = "disputes",
     params(("id" = String, Path, description = "`dsp_…`"), DisputeQuery),
     responses((status = 200, body = DisputeView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/disputes/{id}")]
+#[get("/v1/disputes/{id}", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -240,9 +242,9 @@ pub(super) async fn get(
            ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same key is the same request")),
     request_body = EvidenceBody,
     responses((status = 200, body = DisputeView, description = "taken"), Unserved, InTheWay, Oversized),
-    security(("api_key" = []))
+    security(("api_key" = ["refunds:write"]))
 )]
-#[post("/v1/disputes/{id}/evidence")]
+#[post("/v1/disputes/{id}/evidence", wrap = "Wants(Scope::RefundsWrite)")]
 pub(super) async fn evidence(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -265,9 +267,9 @@ pub(super) async fn evidence(
            ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same key is the same request")),
     request_body = EmptyBody,
     responses((status = 200, body = DisputeView, description = "given up"), Unserved, InTheWay, Oversized),
-    security(("api_key" = []))
+    security(("api_key" = ["refunds:write"]))
 )]
-#[post("/v1/disputes/{id}/accept")]
+#[post("/v1/disputes/{id}/accept", wrap = "Wants(Scope::RefundsWrite)")]
 pub(super) async fn accept(
     app: web::Data<Arc<App>>,
     caller: Caller,

@@ -14,7 +14,8 @@ use super::Problem;
 use super::check::{check_text, parse_id, parse_time};
 use super::extract::{Json, Queried};
 use super::page::{self, LISTED, next_cursor};
-use super::refusals::{Oversized, Unfound, Unscoped, Unserved, Untouchable};
+use super::refusals::{Oversized, Unfound, Unserved, Untouchable};
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::exceptions::{self, ChangeEntry, ExceptionDetail, ExceptionFilter};
 use crate::app::{App, Page};
@@ -251,16 +252,16 @@ pub(super) fn exception_id(text: &str) -> Result<ExceptionId, Problem> {
 #[utoipa::path(
     tag = "exceptions",
     params(ExceptionsQuery),
-    responses((status = 200, body = ExceptionList), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = ExceptionList), Unserved, Unfound),
+    security(("api_key" = ["exceptions:read"]))
 )]
-#[get("/v1/exceptions")]
+#[get("/v1/exceptions", wrap = "Wants(Scope::ExceptionsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
     query: Queried<ExceptionsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::ExceptionsRead)?;
+    let operator = caller.operator();
     let (filter, after, limit) = query.read()?.parse()?;
     let page = exceptions::list(&app, &operator, &filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(ExceptionList::from(&page)))
@@ -270,16 +271,16 @@ pub(super) async fn list(
 #[utoipa::path(
     tag = "exceptions",
     params(("id" = String, Path, description = "`exc_…`")),
-    responses((status = 200, body = ExceptionWithHistory), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = ExceptionWithHistory), Unserved, Unfound),
+    security(("api_key" = ["exceptions:read"]))
 )]
-#[get("/v1/exceptions/{id}")]
+#[get("/v1/exceptions/{id}", wrap = "Wants(Scope::ExceptionsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::ExceptionsRead)?;
+    let operator = caller.operator();
     let detail = exceptions::get(&app, &operator, exception_id(&path)?).await?;
     Ok(HttpResponse::Ok().json(ExceptionWithHistory::from(&detail)))
 }
@@ -291,17 +292,17 @@ pub(super) async fn get(
     params(("id" = String, Path, description = "`exc_…`")),
     request_body = ResolveBody,
     responses((status = 200, body = ExceptionWithHistory, description = "resolved"),
-              Unserved, Unscoped, Unfound, Untouchable, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Untouchable, Oversized),
+    security(("api_key" = ["exceptions:write"]))
 )]
-#[post("/v1/exceptions/{id}/resolve")]
+#[post("/v1/exceptions/{id}/resolve", wrap = "Wants(Scope::ExceptionsWrite)")]
 pub(super) async fn resolve(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
     json: Json<ResolveBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::ExceptionsWrite)?;
+    let operator = caller.operator();
     let id = exception_id(&path)?;
     let reason = parse_reason(&json.body.reason)?;
     let detail = exceptions::resolve(&app, &operator, id, &reason, json.body.account).await?;
@@ -314,17 +315,17 @@ pub(super) async fn resolve(
     params(("id" = String, Path, description = "`exc_…`")),
     request_body = ReasonBody,
     responses((status = 200, body = ExceptionWithHistory, description = "open again"),
-              Unserved, Unscoped, Unfound, Untouchable, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Untouchable, Oversized),
+    security(("api_key" = ["exceptions:write"]))
 )]
-#[post("/v1/exceptions/{id}/reopen")]
+#[post("/v1/exceptions/{id}/reopen", wrap = "Wants(Scope::ExceptionsWrite)")]
 pub(super) async fn reopen(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
     json: Json<ReasonBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::ExceptionsWrite)?;
+    let operator = caller.operator();
     let id = exception_id(&path)?;
     let reason = parse_reason(&json.body.reason)?;
     let detail = exceptions::reopen(&app, &operator, id, &reason).await?;

@@ -3,50 +3,47 @@
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
-use secrecy::SecretString;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::Problem;
-use crate::app::App;
-use crate::app::auth::{self, Caller};
+use super::gate::Gates;
+use super::{Problem, body, check, strict_json};
+use crate::app::auth::{Administrator, Caller, Principal};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
+use crate::domain::redact::mask;
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
+/// Who was let in by what the route [`Wants`](super::wants::Wants).
+fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let found = request.extensions().get::<Principal>().cloned();
+    found.ok_or_else(Problem::unauthenticated)
+}
+
 impl FromRequest for Caller {
     type Error = Problem;
-    type Future = LocalFuture<Self>;
+    type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let app = request.app_data::<web::Data<Arc<App>>>().cloned();
-        let key = bearer(request);
-        Box::pin(async move {
-            let (Some(app), Some(key)) = (app, key) else {
-                return Err(Problem::unauthenticated());
-            };
-            let caller = auth::authenticate(&app, &key)
-                .await?
-                .ok_or_else(Problem::unauthenticated)?;
-            tracing::Span::current().record("merchant_id", tracing::field::display(caller.merchant_id));
-            Ok(caller)
+        ready(match principal(request) {
+            Ok(Principal::Caller(caller)) => Ok(caller),
+            Ok(Principal::Administrator(_)) | Err(_) => Err(Problem::unauthenticated()),
         })
     }
 }
 
-fn bearer(request: &HttpRequest) -> Option<SecretString> {
-    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = header.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| SecretString::from(key.trim().to_owned()))
+impl FromRequest for Administrator {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(principal(request).and_then(|principal| Ok(principal.administrator()?)))
+    }
 }
 
 /// The `Idempotency-Key` header, which every request that moves money must have.
@@ -58,30 +55,21 @@ impl FromRequest for RequiredKey {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        const FIELD: &str = "Idempotency-Key";
-        let required = || {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "idempotency_key_required",
-                "send an Idempotency-Key header",
-            )
-            .at(FIELD)
-        };
-        let key = request
-            .headers()
-            .get(FIELD)
-            .ok_or_else(required)
-            .and_then(|value| {
-                value
-                    .to_str()
-                    .map_err(|_| Problem::invalid(FIELD, "idempotency_key_invalid", "must be visible ASCII"))
-                    .and_then(|text| {
-                        IdempotencyKey::parse(text)
-                            .map_err(|error| Problem::invalid(FIELD, "idempotency_key_invalid", error))
-                    })
-            });
-        ready(key.map(RequiredKey))
+        ready(idempotency_key(request).map(RequiredKey))
     }
+}
+
+/// The key that a request has in its header.
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, Problem> {
+    const FIELD: &str = "Idempotency-Key";
+    let invalid =
+        |message: &dyn std::fmt::Display| Problem::invalid(FIELD, "idempotency_key_invalid", message);
+    let value = request.headers().get(FIELD).ok_or_else(|| {
+        let detail = "send an Idempotency-Key header";
+        Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_required", detail).at(FIELD)
+    })?;
+    let text = value.to_str().map_err(|_| invalid(&"must be visible ASCII"))?;
+    IdempotencyKey::parse(text).map_err(|error| invalid(&error))
 }
 
 /// The query, which is read once it is known that the caller may ask.
@@ -100,9 +88,15 @@ impl<T: DeserializeOwned> FromRequest for Queried<T> {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let read = web::Query::from_query(request.query_string())
-            .map(web::Query::into_inner)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string()));
+        let query = request.query_string();
+        let read = check::check_query(query).and_then(|()| {
+            web::Query::from_query(query)
+                .map(web::Query::into_inner)
+                .map_err(|error| {
+                    let reason = format!("the query cannot be read: {}", without_value(&error.to_string()));
+                    Problem::new(StatusCode::BAD_REQUEST, "invalid_query", reason)
+                })
+        });
         ready(Ok(Self(read)))
     }
 }
@@ -124,18 +118,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = LocalFuture<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = web::Bytes::from_request(request, payload);
+        let body = body::take_in(request, payload, Gates::api_bodies);
+        let typed = body::declared_json(request);
         let (method, route) = (request.method().to_string(), request.path().to_owned());
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| body_problem(&error))?;
-            let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-            let value: serde_json::Value = serde_json::from_slice(text).map_err(|error| {
-                Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "malformed_json",
-                    format!("the body is not JSON: {error}"),
-                )
-            })?;
+            let body = body.await?;
+            let text: &[u8] = if body.is_empty() {
+                b"{}"
+            } else {
+                typed?;
+                &body
+            };
+            let value = strict_json::read(text)?;
+            if !value.is_object() {
+                return Err(Problem::invalid("body", "invalid_field", "must be a JSON object"));
+            }
             let mut json = serde_json::Deserializer::from_slice(text);
             let body = serde_path_to_error::deserialize(&mut json).map_err(|error| field_problem(&error))?;
             Ok(Self {
@@ -144,21 +141,6 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             })
         })
     }
-}
-
-pub(super) fn body_problem(error: &actix_web::Error) -> Problem {
-    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("the body may have {} bytes at most", super::BODY_LIMIT),
-        );
-    }
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "body_unreadable",
-        "the body did not arrive whole",
-    )
 }
 
 /// Names the field that a typed reading stumbled over.
@@ -170,12 +152,23 @@ fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
             .and_then(|rest| rest.split('`').next())
     };
     if let Some(field) = quoted("unknown field `") {
-        return Problem::invalid(field, "unknown_field", "is not known here");
+        return Problem::invalid(mask(field), "unknown_field", "is not known here");
     }
     if let Some(field) = quoted("missing field `") {
         return Problem::invalid(field, "missing_field", "is required");
     }
     let path = error.path().to_string();
-    let reason = message.split(" at line ").next().unwrap_or_default();
-    Problem::invalid(path, "invalid_field", format!("cannot be read: {reason}"))
+    let reason = without_value(
+        message
+            .rsplit_once(" at line ")
+            .map_or(&*message, |(reason, _)| reason),
+    );
+    Problem::invalid(mask(&path), "invalid_field", format!("cannot be read: {reason}"))
+}
+
+/// What a reader expected, without what it found: that may be anything, and whoever gets the problem may log it.
+fn without_value(message: &str) -> &str {
+    message
+        .rfind(", expected ")
+        .map_or(message, |at| &message[at + 2..])
 }

@@ -12,12 +12,14 @@ use super::check::parse_time;
 use super::extract::Queried;
 use super::page::{self, LISTED};
 use super::refusals::{InTheWay, Unserved};
+use super::wants::Wants;
 use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::foreign::{self, ForeignFilter};
 use crate::domain::foreign_payment::ForeignPayment;
 use crate::domain::ids::ForeignPaymentId;
 use crate::domain::payment::PaymentState;
+use crate::domain::scope::Scope;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -123,9 +125,9 @@ impl From<&ForeignPayment> for ForeignPaymentView {
     tag = "foreign payments",
     params(ForeignPaymentsQuery),
     responses((status = 200, body = ForeignPaymentList), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/foreign_payments")]
+#[get("/v1/foreign_payments", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,

@@ -11,7 +11,8 @@ use super::check::{check_text, parse_id};
 use super::exceptions::{ExceptionWithHistory, exception_id, parse_reason};
 use super::extract::Json;
 use super::new_payment::{SettlesBody, parse_settles};
-use super::refusals::{Oversized, Unfound, Unscoped, Unserved, Untouchable};
+use super::refusals::{Oversized, Unfound, Unserved, Untouchable};
+use super::wants::Wants;
 use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::links::{self, NewLink};
@@ -50,23 +51,23 @@ impl LinkBody {
 }
 
 /// Links a charge or refund that did not start here to what it pays in Odoo, and resolves its `foreign_line` with that: its money
-/// leaves suspense. Scope `exceptions:write`. No key is needed: the same again changes nothing, and another reference is refused.
+/// leaves suspense. Scope `reconciliation:write`. No key is needed: the same again changes nothing, and another reference is refused.
 #[utoipa::path(
     tag = "exceptions",
     params(("id" = String, Path, description = "`exc_…`")),
     request_body = LinkBody,
     responses((status = 200, body = ExceptionWithHistory, description = "linked"),
-              Unserved, Unscoped, Unfound, Untouchable, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Untouchable, Oversized),
+    security(("api_key" = ["reconciliation:write"]))
 )]
-#[post("/v1/exceptions/{id}/link")]
+#[post("/v1/exceptions/{id}/link", wrap = "Wants(Scope::ReconciliationWrite)")]
 pub(super) async fn link(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
     json: Json<LinkBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::ExceptionsWrite)?;
+    let operator = caller.operator();
     let id = exception_id(&path)?;
     let detail = links::link(&app, &operator, id, &json.body.parse()?).await?;
     Ok(HttpResponse::Ok().json(ExceptionWithHistory::from(&detail)))

@@ -1,6 +1,8 @@
 //! REST: routes, what they take in, what they answer. A handler is extractors, one call, one view.
 
+mod admin;
 mod audit;
+mod body;
 mod changes;
 mod check;
 mod checkout;
@@ -9,11 +11,15 @@ mod disputes;
 mod events;
 mod exceptions;
 mod extract;
+mod gate;
+mod guard;
 mod foreign_payments;
 mod health;
+mod limits;
 mod links;
 mod new_payment;
 mod openapi;
+mod origin;
 mod outbox;
 mod page;
 mod payment_methods;
@@ -24,7 +30,9 @@ mod refusals;
 mod request_id;
 mod respond;
 mod setups;
+mod strict_json;
 mod view;
+mod wants;
 mod webhooks;
 
 use std::sync::Arc;
@@ -37,9 +45,15 @@ use actix_web::{App as Actix, Error, HttpRequest, HttpResponse, ResponseError, w
 
 use crate::app::App;
 
+pub use admin::api_keys::{ApiKeyList, ApiKeyView, NewApiKeyView};
+pub use admin::merchants::{MerchantList, MerchantView};
+pub use admin::odoo_instances::{NewOdooInstanceView, OdooInstanceList, OdooInstanceView};
+pub use admin::provider_accounts::{ProviderAccountDetail, ProviderAccountList, ProviderAccountView};
 pub use audit::{AuditReport, OpeningReport};
+pub use body::BODY_LIMIT;
 pub use events::{EventCountsView, EventList, EventView};
 pub use exceptions::{ExceptionList, ExceptionWithHistory};
+pub use gate::{Bounds, Gates};
 pub use new_payment::parse_document;
 pub use openapi::document as openapi_document;
 pub use outbox::{MessageList, MessageView};
@@ -47,16 +61,14 @@ pub use page::{Replayed, after as parse_cursor};
 pub use payouts::{PayoutReconciliation, ReportText, SHOWN, csv_header, csv_rows};
 pub use problem::Problem;
 
-/// The largest body taken, in bytes.
-pub const BODY_LIMIT: usize = 256 * 1024;
-
 /// How long the provider took, for `Server-Timing`.
 #[derive(Clone, Copy, Debug)]
 struct ProviderTime(Duration);
 
-/// The service's routes over its use cases.
+/// The service's routes over its use cases, behind gates that all threads share.
 pub fn service(
     app: Arc<App>,
+    gates: Arc<Gates>,
 ) -> Actix<
     impl ServiceFactory<
         ServiceRequest,
@@ -68,13 +80,49 @@ pub fn service(
 > {
     Actix::new()
         .app_data(web::Data::new(app))
-        .app_data(web::PayloadConfig::new(BODY_LIMIT))
+        .app_data(web::Data::from(gates))
+        .app_data(web::PathConfig::default().error_handler(|_, _| unknown_path().into()))
         .configure(routes)
         .default_service(web::to(not_found))
+        .wrap(actix_web::middleware::from_fn(guard::middleware))
         .wrap(actix_web::middleware::from_fn(request_id::middleware))
 }
 
 fn routes(config: &mut web::ServiceConfig) {
+    config.configure(usual).configure(administration);
+}
+
+fn administration(config: &mut web::ServiceConfig) {
+    config
+        .service(admin::merchants::create)
+        .service(admin::merchants::list)
+        .service(admin::merchants::get)
+        .service(admin::merchants::rename)
+        .service(admin::merchants::disable)
+        .service(admin::merchants::enable)
+        .service(admin::provider_accounts::create)
+        .service(admin::provider_accounts::list)
+        .service(admin::provider_accounts::get)
+        .service(admin::provider_accounts::rotate_keys)
+        .service(admin::provider_accounts::disable)
+        .service(admin::provider_accounts::enable)
+        .service(admin::provider_accounts::add_webhook_secret)
+        .service(admin::provider_accounts::end_webhook_secret)
+        .service(admin::odoo_instances::create)
+        .service(admin::odoo_instances::list)
+        .service(admin::odoo_instances::get)
+        .service(admin::odoo_instances::rotate_key)
+        .service(admin::odoo_instances::rotate_signing_secret)
+        .service(admin::odoo_instances::enable)
+        .service(admin::odoo_instances::disable)
+        .service(admin::api_keys::create)
+        .service(admin::api_keys::list)
+        .service(admin::api_keys::get)
+        .service(admin::api_keys::revoke)
+        .service(admin::api_keys::roll);
+}
+
+fn usual(config: &mut web::ServiceConfig) {
     config
         // Routes are tried in this order: what comes most is first.
         .service(webhooks::receive)
@@ -129,6 +177,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(foreign_payments::list);
 }
 
+fn unknown_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs")
+}
+
 /// What no route takes: a path that is none, or a method that its path does not have.
 async fn not_found(request: HttpRequest) -> HttpResponse {
     let pattern = request.resource_map().match_pattern(request.path());
@@ -136,8 +188,7 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
         .map(|pattern| openapi::methods(&pattern))
         .unwrap_or_default();
     if methods.is_empty() {
-        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "no such route; see /docs");
-        return problem.error_response();
+        return unknown_path().error_response();
     }
     let allowed = methods.join(", ");
     let detail = format!("this route takes {allowed}");

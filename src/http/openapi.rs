@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -56,6 +57,32 @@ use utoipa_swagger_ui::SwaggerUi;
         super::exceptions::reopen,
         super::links::link,
         super::foreign_payments::list,
+        super::admin::merchants::create,
+        super::admin::merchants::list,
+        super::admin::merchants::get,
+        super::admin::merchants::rename,
+        super::admin::merchants::disable,
+        super::admin::merchants::enable,
+        super::admin::provider_accounts::create,
+        super::admin::provider_accounts::list,
+        super::admin::provider_accounts::get,
+        super::admin::provider_accounts::rotate_keys,
+        super::admin::provider_accounts::disable,
+        super::admin::provider_accounts::enable,
+        super::admin::provider_accounts::add_webhook_secret,
+        super::admin::provider_accounts::end_webhook_secret,
+        super::admin::odoo_instances::create,
+        super::admin::odoo_instances::list,
+        super::admin::odoo_instances::get,
+        super::admin::odoo_instances::rotate_key,
+        super::admin::odoo_instances::rotate_signing_secret,
+        super::admin::odoo_instances::enable,
+        super::admin::odoo_instances::disable,
+        super::admin::api_keys::create,
+        super::admin::api_keys::list,
+        super::admin::api_keys::get,
+        super::admin::api_keys::revoke,
+        super::admin::api_keys::roll,
         super::webhooks::receive,
         super::health::healthz,
         super::health::readyz,
@@ -73,6 +100,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "reconciliation", description = "Payouts line by line, and what the provider holds against the ledger"),
         (name = "exceptions", description = "Differences that a person must see"),
         (name = "foreign payments", description = "Payments at the provider that did not start here"),
+        (name = "administration", description = "Merchants, what they reach, and what reaches them"),
         (name = "webhooks", description = "Where providers tell us what happened"),
         (name = "operations", description = "For whoever runs the service"),
     )
@@ -85,7 +113,10 @@ impl Modify for ApiKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("qk_test_… or qk_live_…")
+            .bearer_format("qk_test_… or qk_live_…; qk_admin_… for an operator")
+            .description(Some(
+                "What stands beside it at a route is the one scope that the key must have.",
+            ))
             .build();
         if let Some(components) = document.components.as_mut() {
             components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
@@ -115,10 +146,14 @@ pub(super) fn methods(pattern: &str) -> Vec<&'static str> {
     taken.map(|(method, _)| method).collect()
 }
 
-/// The contract as JSON.
+/// The contract as JSON, written once.
 #[get("/openapi.json")]
 pub(super) async fn json() -> HttpResponse {
-    HttpResponse::Ok().json(document())
+    static JSON: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(JSON.clone())
 }
 
 /// Pages to read the contract at.

@@ -15,7 +15,8 @@ use super::Problem;
 use super::check::parse_id;
 use super::extract::{EmptyBody, Json, Queried};
 use super::page::{self, Bounds, LISTED, REPLAYED, Replayed};
-use super::refusals::{Oversized, Unfound, Unscoped, Unserved, Untouchable};
+use super::refusals::{Oversized, Unfound, Unserved, Untouchable};
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::messages::{self, MessageEntry, MessageFilter};
 use crate::app::{App, Page};
@@ -187,16 +188,16 @@ fn message_id(text: &str) -> Result<OutboxMessageId, Problem> {
 #[utoipa::path(
     tag = "outbox",
     params(OutboxQuery),
-    responses((status = 200, body = MessageList), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = MessageList), Unserved, Unfound),
+    security(("api_key" = ["outbox:read"]))
 )]
-#[get("/v1/outbox")]
+#[get("/v1/outbox", wrap = "Wants(Scope::OutboxRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
     query: Queried<OutboxQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::OutboxRead)?;
+    let operator = caller.operator();
     let (filter, after, limit) = query.read()?.parse(LISTED)?;
     let page = messages::list(&app, &operator, filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(MessageList::from(&page)))
@@ -206,16 +207,16 @@ pub(super) async fn list(
 #[utoipa::path(
     tag = "outbox",
     params(("id" = String, Path, description = "`msg_…`")),
-    responses((status = 200, body = MessageView), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = MessageView), Unserved, Unfound),
+    security(("api_key" = ["outbox:read"]))
 )]
-#[get("/v1/outbox/{id}")]
+#[get("/v1/outbox/{id}", wrap = "Wants(Scope::OutboxRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::OutboxRead)?;
+    let operator = caller.operator();
     let message = messages::get(&app, &operator, message_id(&path)?).await?;
     Ok(HttpResponse::Ok().json(MessageView::from(&message)))
 }
@@ -227,17 +228,17 @@ pub(super) async fn get(
     params(("id" = String, Path, description = "`msg_…`")),
     request_body = EmptyBody,
     responses((status = 200, body = MessageView, description = "a worker will take it up"),
-              Unserved, Unscoped, Unfound, Untouchable, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Untouchable, Oversized),
+    security(("api_key" = ["outbox:write"]))
 )]
-#[post("/v1/outbox/{id}/replay")]
+#[post("/v1/outbox/{id}/replay", wrap = "Wants(Scope::OutboxWrite)")]
 pub(super) async fn replay(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
     _: Json<EmptyBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::OutboxWrite)?;
+    let operator = caller.operator();
     let message = messages::replay(&app, &operator, message_id(&path)?).await?;
     Ok(HttpResponse::Ok().json(MessageView::from(&message)))
 }
@@ -248,16 +249,16 @@ pub(super) async fn replay(
     tag = "outbox",
     request_body = ReplayMessagesBody,
     responses((status = 200, body = Replayed, description = "workers will take them up"),
-              Unserved, Unscoped, Unfound, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Oversized),
+    security(("api_key" = ["outbox:write"]))
 )]
-#[post("/v1/outbox/replay")]
+#[post("/v1/outbox/replay", wrap = "Wants(Scope::OutboxWrite)")]
 pub(super) async fn replay_all(
     app: web::Data<Arc<App>>,
     caller: Caller,
     json: Json<ReplayMessagesBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::OutboxWrite)?;
+    let operator = caller.operator();
     let (filter, after, limit) = OutboxQuery::from(json.body).parse(REPLAYED)?;
     let (count, last) = messages::replay_all(&app, &operator, filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(Replayed::new(count, last.as_ref())))
@@ -270,17 +271,17 @@ pub(super) async fn replay_all(
     params(("id" = String, Path, description = "`msg_…`")),
     request_body = SkipBody,
     responses((status = 200, body = MessageView, description = "let go"),
-              Unserved, Unscoped, Unfound, Untouchable, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Untouchable, Oversized),
+    security(("api_key" = ["outbox:write"]))
 )]
-#[post("/v1/outbox/{id}/skip")]
+#[post("/v1/outbox/{id}/skip", wrap = "Wants(Scope::OutboxWrite)")]
 pub(super) async fn skip(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
     json: Json<SkipBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::OutboxWrite)?;
+    let operator = caller.operator();
     let id = message_id(&path)?;
     let reason = Reason::parse(&json.body.reason)
         .map_err(|error| Problem::invalid("reason", "invalid_reason", error))?;

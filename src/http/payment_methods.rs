@@ -13,11 +13,13 @@ use super::customers::customer_id;
 use super::extract::{EmptyBody, Json, Queried, RequiredKey};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::payment_methods::MethodDetail;
 use crate::app::{Answer, App, Key, payment_methods};
 use crate::domain::ids::PaymentMethodId;
 use crate::domain::payment_method::{Mandate, MethodState};
+use crate::domain::scope::Scope;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -126,9 +128,9 @@ fn render(detail: &MethodDetail) -> Answer {
     tag = "payment methods",
     params(("id" = String, Path, description = "`cus_…`"), RefreshQuery),
     responses((status = 200, body = PaymentMethodList), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/customers/{id}/payment_methods")]
+#[get("/v1/customers/{id}/payment_methods", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -147,9 +149,9 @@ pub(super) async fn list(
     tag = "payment methods",
     params(("id" = String, Path, description = "`pmt_…`")),
     responses((status = 200, body = PaymentMethodView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/payment_methods/{id}")]
+#[get("/v1/payment_methods/{id}", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -164,9 +166,9 @@ pub(super) async fn get(
     tag = "payment methods",
     params(("id" = String, Path, description = "`pmt_…`"), RefreshQuery),
     responses((status = 200, body = MandateView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/payment_methods/{id}/mandate")]
+#[get("/v1/payment_methods/{id}/mandate", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get_mandate(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -187,9 +189,9 @@ macro_rules! change {
                    ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same key is the same request")),
             request_body = EmptyBody,
             responses((status = 200, body = PaymentMethodView), Unserved, InTheWay, Oversized),
-            security(("api_key" = []))
+            security(("api_key" = ["payments:write"]))
         )]
-        #[post($route)]
+        #[post($route, wrap = "Wants(Scope::PaymentsWrite)")]
         pub(super) async fn $name(
             app: web::Data<Arc<App>>,
             caller: Caller,

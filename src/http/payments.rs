@@ -18,11 +18,13 @@ use super::page::{self, LISTED};
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
 use super::view::{PaymentList, PaymentView, render};
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::payments::{After, List, PaymentFilter};
 use crate::app::{App, Key, Keyed, payments};
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::PaymentState;
+use crate::domain::scope::Scope;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -126,9 +128,9 @@ impl fmt::Display for After {
         InTheWay,
         Oversized
     ),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:write"]))
 )]
-#[post("/v1/payments")]
+#[post("/v1/payments", wrap = "Wants(Scope::PaymentsWrite)")]
 pub(super) async fn create(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -146,9 +148,9 @@ pub(super) async fn create(
     tag = "payments",
     params(("id" = String, Path, description = "`pay_…`"), GetQuery),
     responses((status = 200, body = PaymentView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/payments/{id}")]
+#[get("/v1/payments/{id}", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -165,9 +167,9 @@ pub(super) async fn get(
     tag = "payments",
     params(ListQuery),
     responses((status = 200, body = PaymentList), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/payments")]
+#[get("/v1/payments", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,

@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 problem documents: a stable code, what is at fault, what to do. Never internals.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,6 +14,7 @@ use crate::domain::outbox::OutboxState;
 use crate::domain::payment::{Payment, RuleBroken};
 use crate::domain::scope::Scope;
 use crate::provider::ProviderError;
+use crate::sink::SinkError;
 use crate::store::StoreError;
 
 /// An error answer, `application/problem+json`.
@@ -153,6 +155,13 @@ impl Problem {
                 "provider_unauthorized",
                 "the provider does not accept the account's key; renew it and repeat under the same key",
             ),
+            ProviderError::Lacks { permission } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "provider_unauthorized",
+                format!(
+                    "the account's key lacks the permission {permission}; allow it at the provider and repeat under the same key"
+                ),
+            ),
             ProviderError::Unavailable { .. } | ProviderError::Ambiguous { .. } => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "provider_unavailable",
@@ -220,18 +229,25 @@ impl From<AppError> for Problem {
                 "a request with this key or reference is being served; repeat it".to_owned(),
             )
             .retry_after(retry_after.as_secs().max(1)),
+            AppError::Unauthenticated => Self::unauthenticated(),
+            AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
+            AppError::AddressNotAllowed(address) => address_not_allowed(address),
+            AppError::MerchantDisabled => merchant_disabled(),
+            AppError::OperatorOnly => forbidden("operator_only", "only an operator's key may do this"),
             AppError::ScopeMissing(scope) => scope_missing(scope),
+            AppError::AccountDisabled(_) => conflict("account_disabled", error.to_string()),
+            AppError::Refused { code, message } => conflict(code, message),
             AppError::EventLeased => event_leased(),
             AppError::MessageNotDead(state) => message_not_dead(state),
             AppError::Suspense(rule) => conflict(rule.code(), rule.to_string()),
             AppError::BoundToMessage(bound) => conflict("exception_of_message", bound.to_string()),
             AppError::Opening(refused) => conflict("opening_refused", refused.to_string()),
+            AppError::Unfinished(_) => conflict("customer_unfinished", error.to_string()),
             AppError::Provider(error) => Self::of_provider(&error),
             AppError::Store(StoreError::Database(_)) => Self::unavailable(),
-            AppError::Store(_)
-            | AppError::Interrupted(_)
-            | AppError::UnknownProvider(_)
-            | AppError::Sink(_) => Self::internal(),
+            AppError::Sink(error) => of_sink(&error),
+            AppError::Store(StoreError::Crypto(error)) if error.may_pass() => Self::unavailable(),
+            AppError::Store(_) | AppError::Interrupted | AppError::UnknownProvider(_) => Self::internal(),
         }
     }
 }
@@ -240,7 +256,7 @@ impl From<AppError> for Problem {
 fn log(error: &AppError) {
     let ours = matches!(
         error,
-        AppError::Store(_) | AppError::Interrupted(_) | AppError::UnknownProvider(_)
+        AppError::Store(_) | AppError::Interrupted | AppError::UnknownProvider(_)
     );
     let told = error as &dyn std::error::Error;
     if ours {
@@ -250,10 +266,55 @@ fn log(error: &AppError) {
     }
 }
 
+/// The key is good, and may not do it.
+fn forbidden(code: &'static str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+fn merchant_disabled() -> Problem {
+    forbidden(
+        "merchant_disabled",
+        "the merchant is disabled; an operator can enable it",
+    )
+}
+
 fn scope_missing(scope: Scope) -> Problem {
     let detail =
         format!("the API key lacks the scope {scope}; make one with `api-key create --scope {scope}`");
-    Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail)
+    forbidden("scope_missing", detail)
+}
+
+fn address_not_allowed(address: IpAddr) -> Problem {
+    let detail =
+        format!("the API key may not be used from {address}; behind a proxy, set QUITTANCE_TRUSTED_PROXIES");
+    forbidden("address_not_allowed", detail)
+}
+
+fn failed_too_often(retry_after: std::time::Duration) -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "authentication_failed_too_often",
+        "too many requests came from this address without a valid API key",
+    )
+    .retry_after(
+        retry_after
+            .as_millis()
+            .div_ceil(1_000)
+            .try_into()
+            .unwrap_or(u64::MAX),
+    )
+}
+
+/// What an Odoo said while it was being set up.
+fn of_sink(error: &SinkError) -> Problem {
+    let (status, code) = match error {
+        SinkError::Refused { .. } | SinkError::Differs { .. } | SinkError::NotAllowed { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "odoo_refused")
+        }
+        SinkError::Unauthorized { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "odoo_unauthorized"),
+        SinkError::Unreachable { .. } | SinkError::Gone => (StatusCode::BAD_GATEWAY, "odoo_unreachable"),
+    };
+    Problem::new(status, code, error.to_string())
 }
 
 fn event_leased() -> Problem {

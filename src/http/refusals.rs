@@ -15,20 +15,27 @@ pub(super) enum Unserved {
     /// No valid API key.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(Problem),
+    /// The API key lacks the scope that the route wants, may not be used from there, or its merchant is disabled.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// The URL is too long.
+    #[response(status = 414, content_type = "application/problem+json")]
+    UriTooLong(Problem),
+    /// Too many requests of this key or merchant, or without a valid key from this address, or the provider takes no more for now. Repeat after `Retry-After`, under the same
+    /// key: nothing was stored.
+    #[response(status = 429, content_type = "application/problem+json", headers(
+        ("Retry-After" = u64, description = "seconds")
+    ))]
+    TooMany(Problem),
+    /// The headers are too large.
+    #[response(status = 431, content_type = "application/problem+json")]
+    HeadersTooLarge(Problem),
     /// Something failed on our side; repeating the request under its key is safe.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// Come back later, under the same key.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
-}
-
-/// What a route that wants a scope may answer besides.
-#[derive(IntoResponses)]
-pub(super) enum Unscoped {
-    /// The API key lacks the scope that the detail names.
-    #[response(status = 403, content_type = "application/problem+json")]
-    ScopeMissing(Problem),
 }
 
 /// What a route that looks may answer besides.
@@ -62,9 +69,6 @@ pub(super) enum InTheWay {
     /// A field is wrong, or the provider refused.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// The provider takes no more for now.
-    #[response(status = 429, content_type = "application/problem+json")]
-    ProviderRateLimited(Problem),
     /// The provider does not accept the account's key.
     #[response(status = 502, content_type = "application/problem+json")]
     ProviderUnauthorized(Problem),
@@ -73,7 +77,13 @@ pub(super) enum InTheWay {
 /// What a route with a body may answer besides.
 #[derive(IntoResponses)]
 pub(super) enum Oversized {
+    /// The body came too slowly.
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(Problem),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
+    /// The body is not said to be JSON, or is compressed.
+    #[response(status = 415, content_type = "application/problem+json")]
+    Unsupported(Problem),
 }

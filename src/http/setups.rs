@@ -15,11 +15,13 @@ use super::extract::{Json, Queried, RequiredKey};
 use super::payment_methods::RefreshQuery;
 use super::refusals::{InTheWay, Oversized, Unserved};
 use super::respond::respond;
+use super::wants::Wants;
 use crate::app::auth::Caller;
 use crate::app::setups::{SetupDetail, SetupWish};
 use crate::app::{Answer, App, Key, setups};
 use crate::domain::ids::{PaymentMethodId, SetupId};
 use crate::domain::payment::Decline;
+use crate::domain::scope::Scope;
 use crate::domain::setup::{Acceptance, SetupState, SetupTerms, Usage};
 
 /// What to ask a customer for.
@@ -53,7 +55,7 @@ struct AcceptanceBody {
 }
 
 /// A customer leaving a payment method for later, without a charge.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SetupView {
     /// `set_…`
     id: String,
@@ -203,9 +205,9 @@ fn render(detail: &SetupDetail) -> Answer {
         InTheWay,
         Oversized
     ),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:write"]))
 )]
-#[post("/v1/setups")]
+#[post("/v1/setups", wrap = "Wants(Scope::PaymentsWrite)")]
 pub(super) async fn create(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -223,9 +225,9 @@ pub(super) async fn create(
     tag = "setups",
     params(("id" = String, Path, description = "`set_…`"), RefreshQuery),
     responses((status = 200, body = SetupView), Unserved, InTheWay),
-    security(("api_key" = []))
+    security(("api_key" = ["payments:read"]))
 )]
-#[get("/v1/setups/{id}")]
+#[get("/v1/setups/{id}", wrap = "Wants(Scope::PaymentsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,

@@ -21,7 +21,7 @@ use crate::domain::refund::RefundState;
 use crate::store::outbox::OutboxEntry;
 
 /// A payment: money owed for one Odoo transaction reference, and what became of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct PaymentView {
     /// `pay_…`
     id: String,
@@ -154,7 +154,7 @@ struct PaymentExceptionView {
 }
 
 /// A page of payments.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct PaymentList {
     data: Vec<PaymentView>,
     /// What to send as `cursor` for the next page; none on the last.
@@ -278,7 +278,7 @@ impl From<&OutboxEntry> for PostingView {
 }
 
 /// A page of the provider's on which a payment is paid.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct CheckoutView {
     /// `chk_…`
     id: String,

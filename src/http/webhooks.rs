@@ -6,6 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
 use super::Problem;
+use super::body::Delivered;
+use super::gate::Gates;
 use crate::app::App;
 use crate::app::webhooks::{Received, receive as take_in};
 
@@ -19,16 +21,22 @@ use crate::app::webhooks::{Received, receive as take_in};
         (status = 200, description = "kept"),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "not signed as it must be"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "no such account"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "the body came too slowly"),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "too large"),
+        (status = 414, body = Problem, content_type = "application/problem+json", description = "the URL is too long"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "the body is compressed"),
+        (status = 431, body = Problem, content_type = "application/problem+json", description = "the headers are too large"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "not kept; come back")))]
 #[post("/webhooks/{provider}/{provider_account_id}")]
 pub(super) async fn receive(
     app: web::Data<Arc<App>>,
+    gates: web::Data<Gates>,
     path: web::Path<(String, String)>,
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    body: Delivered,
 ) -> Result<HttpResponse, Problem> {
-    let body = body.map_err(|error| super::extract::body_problem(&error))?;
+    let body = body.0?;
+    let _place = gates.webhooks().enter().await?;
     let (provider, account) = path.into_inner();
     let unknown = || {
         Problem::new(

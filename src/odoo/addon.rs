@@ -109,7 +109,7 @@ fn signatures(
     let made: Vec<String> = live.map(|live| live.secret.sign(id, timestamp, body)).collect();
     if made.is_empty() {
         return Err(SinkError::Unauthorized {
-            message: "there is no secret to sign with".to_owned(),
+            message: "there is no secret to sign with".into(),
         });
     }
     Ok(made.join(" "))
@@ -143,9 +143,9 @@ fn read(id: &str, body: &[u8]) -> Result<Posted, SinkError> {
 /// no controller of ours answers, all messages wait.
 fn from_status(answer: &Answer) -> SinkError {
     let message = match answer.status {
-        404 | 405 => "nothing takes messages there: is the addon installed?".to_owned(),
-        300..=399 => "it redirects, which is not followed".to_owned(),
-        status => format!("status {status}"),
+        404 | 405 => "nothing takes messages there: is the addon installed?".into(),
+        300..=399 => "it redirects, which is not followed".into(),
+        status => format!("status {status}").into(),
     };
     match answer.status {
         401 | 403 => SinkError::Unauthorized { message },

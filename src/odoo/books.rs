@@ -109,7 +109,9 @@ async fn may_create(odoo: &Database<'_>, model: &str, group: &str) -> Result<(),
         return Ok(());
     }
     let message = format!("the key's user may not create {model}: add the user to the group {group}");
-    Err(SinkError::Unauthorized { message })
+    Err(SinkError::Unauthorized {
+        message: message.into(),
+    })
 }
 
 async fn journal(odoo: &Database<'_>, code: &str) -> Result<Journal, SinkError> {

@@ -65,7 +65,7 @@ impl Database<'_> {
             if failure.doubts_version {
                 self.memory.versions.forget(self.url);
             }
-            failure.error
+            failure.error.without(self.key)
         })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::sink::SinkError;
+use crate::sink::{SinkError, Words};
 
 use super::http::Answer;
 
@@ -99,13 +99,13 @@ fn is_no_database(message: &str, database: &str) -> bool {
 fn from_page(status: u16, retry_after: Option<Duration>) -> SinkError {
     match status {
         401 | 403 => SinkError::Unauthorized {
-            message: format!("status {status}"),
+            message: format!("status {status}").into(),
         },
         404 => refused(NO_DATABASE),
         300..=399 => refused("it redirects elsewhere: give the address of Odoo itself"),
         410 => SinkError::Gone,
         _ => SinkError::Unreachable {
-            message: format!("status {status} and no answer of the API"),
+            message: format!("status {status} and no answer of the API").into(),
             retry_after,
         },
     }
@@ -124,21 +124,21 @@ fn is_final(name: &str) -> bool {
 }
 
 /// Odoo said no, in our words.
-pub(super) fn refused(message: impl Into<String>) -> SinkError {
+pub(super) fn refused(message: impl Into<Words>) -> SinkError {
     SinkError::Refused {
         message: message.into(),
     }
 }
 
 /// What Odoo holds is not what was sent.
-pub(super) fn differs(message: impl Into<String>) -> SinkError {
+pub(super) fn differs(message: impl Into<Words>) -> SinkError {
     SinkError::Differs {
         message: message.into(),
     }
 }
 
 /// No answer that can be used.
-pub(super) fn unreachable(message: impl Into<String>) -> SinkError {
+pub(super) fn unreachable(message: impl Into<Words>) -> SinkError {
     SinkError::Unreachable {
         message: message.into(),
         retry_after: None,
@@ -151,14 +151,15 @@ pub(super) fn unreadable(model: &str, method: &str) -> SinkError {
 }
 
 /// The first line of a message of Odoo's, cut where it is long.
-pub(super) fn shorten(message: &str) -> String {
-    message
+pub(super) fn shorten(message: &str) -> Words {
+    let line: String = message
         .lines()
         .next()
         .unwrap_or_default()
         .chars()
         .take(MESSAGE_LEN)
-        .collect()
+        .collect();
+    Words::of_odoo(&line)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Http {
 
 fn not_allowed(refused: AddressNotAllowed) -> SinkError {
     SinkError::NotAllowed {
-        message: refused.to_string(),
+        message: refused.to_string().into(),
     }
 }
 

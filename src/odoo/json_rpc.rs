@@ -63,7 +63,7 @@ async fn user(odoo: &Database<'_>, login: &str) -> Result<i64, Failure> {
     let answer = request(odoo, "common", "authenticate", named).await?;
     // Anything else is `false`.
     let Ok(user) = answer.get().parse() else {
-        let message = "wrong login or API key".to_owned();
+        let message = "wrong login or API key".into();
         return Err(Failure {
             error: SinkError::Unauthorized { message },
             doubts_version: false,

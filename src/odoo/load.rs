@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sink::SinkError;
+use crate::sink::{SinkError, Words};
 
 use super::client::Database;
 use super::error::{refused, shorten, unreachable};
@@ -99,10 +99,10 @@ fn is_contention(messages: &[Message]) -> bool {
         .any(|found| CONTENTION.iter().any(|known| found.message.contains(known)))
 }
 
-fn first(messages: &[Message]) -> String {
+fn first(messages: &[Message]) -> Words {
     messages
         .first()
-        .map_or_else(|| "nothing was kept".to_owned(), |found| shorten(&found.message))
+        .map_or_else(|| "nothing was kept".into(), |found| shorten(&found.message))
 }
 
 #[cfg(test)]

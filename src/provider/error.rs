@@ -12,15 +12,15 @@ pub enum Ambiguity {
     Stored,
 }
 
-/// Why there is no outcome. `Display` holds no secret and no body.
+/// Why there is no outcome. `Display` holds no secret, no body and not the provider's own words: it is for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The request itself is wrong; the same one always will be.
-    #[error("the provider refused the request: {code}: {message}")]
+    #[error("the provider refused the request: {code}")]
     Invalid {
         /// The provider's code, such as `resource_missing`.
         code: String,
-        /// The provider's words.
+        /// The provider's words, which may repeat what it was sent: for the caller, never for a log.
         message: String,
         /// The parameter at fault, where it says.
         param: Option<String>,
@@ -28,6 +28,12 @@ pub enum ProviderError {
     /// Our key is wrong or lacks a right. Nothing happened.
     #[error("the provider does not accept the account's key")]
     Auth,
+    /// Our key is a restricted one that may not do this. Nothing happened.
+    #[error("the account's key lacks the permission {permission}")]
+    Lacks {
+        /// The provider's name of it.
+        permission: String,
+    },
     /// Too many requests. Nothing happened.
     #[error("the provider's rate limit is reached")]
     RateLimited {
@@ -51,6 +57,20 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
+    /// What happened, with the provider's own words: for the account's owner, never for a log.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Invalid { message, .. } if !message.is_empty() => format!("{self}: {message}"),
+            Self::Invalid { .. }
+            | Self::Auth
+            | Self::Lacks { .. }
+            | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::Ambiguous { .. } => self.to_string(),
+        }
+    }
+
     /// It was waited for as long as a caller can wait.
     #[must_use]
     pub fn too_slow() -> Self {

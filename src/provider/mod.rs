@@ -8,6 +8,7 @@ mod error;
 mod history;
 mod interpretation;
 mod registry;
+mod rights;
 mod settlement;
 mod wallet;
 mod webhook;
@@ -30,6 +31,7 @@ pub use error::{Ambiguity, ProviderError};
 pub use history::{History, HistoryPage};
 pub use interpretation::{Interpretation, PartRef};
 pub use registry::Registry;
+pub use rights::{Permission, Rights};
 pub use settlement::{DisputePage, LinePage, Lines, PayoutPage, Settlement};
 pub use wallet::{NewSetup, Wallet};
 pub use webhook::{Delivery, Envelope, Proof, Source, VerifiedWebhook, VerifyError, verify_hmac_sha256};
@@ -104,6 +106,9 @@ pub trait Provider: Send + Sync {
     ///
     /// The error says what is wrong, without the key.
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String>;
+
+    /// Where the company answers, where an account does not say otherwise: a URL without a path.
+    fn home(&self) -> &'static str;
 
     /// What it can do of what not every company can. What it cannot do is refused before it is asked; asked all the same,
     /// it refuses as [`ProviderError::Invalid`] and does nothing, not a part and not something similar.
@@ -180,6 +185,9 @@ pub trait Provider: Send + Sync {
 
     /// What else goes on at an account, where it tells.
     fn affairs(&self) -> Option<&dyn Affairs>;
+
+    /// What its keys may be kept from, where they can be.
+    fn rights(&self) -> Option<&dyn Rights>;
 
     /// Its own ledger, where it shows it.
     fn settlement(&self) -> Option<&dyn Settlement>;

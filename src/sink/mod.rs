@@ -1,9 +1,9 @@
 //! The port to Odoo: where messages go.
 
+mod error;
 mod set_up;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -17,6 +17,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::outbox::OutboxMessage;
 use crate::domain::signing_secret::SigningSecret;
 
+pub use error::{SinkError, Words};
 pub use set_up::{Role, SetUpReport, SetUpRequest, Step, StepState, TaxChoice};
 
 /// One Odoo database and company, opened for use.
@@ -93,7 +94,8 @@ impl Journals {
             .ok_or_else(|| SinkError::Refused {
                 message: format!(
                     "no journal holds {currency} of {account}: `quittance odoo setup` finds or makes one"
-                ),
+                )
+                .into(),
             })
     }
 
@@ -295,46 +297,6 @@ pub struct OdooRecord {
     pub model: String,
     /// Its id in that database.
     pub id: i64,
-}
-
-/// Why Odoo does not have it, sorted by what to do next. Never holds a key, a body or Odoo's traceback.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SinkError {
-    /// Odoo looked at it and said no: it will again until something there changes.
-    #[error("odoo refused: {message}")]
-    Refused {
-        /// Odoo's own short message.
-        message: String,
-    },
-    /// What was read back is not what was sent: a person must look.
-    #[error("odoo recorded something else: {message}")]
-    Differs {
-        /// What differs, in words.
-        message: String,
-    },
-    /// The key is wrong, expired or lacks a right: the instance waits, no attempt is spent.
-    #[error("odoo does not accept our key: {message}")]
-    Unauthorized {
-        /// Odoo's own short message.
-        message: String,
-    },
-    /// It did not answer or was busy, and may or may not have acted: sending again is safe and is what to do.
-    #[error("odoo is unreachable: {message}")]
-    Unreachable {
-        /// What the connection said.
-        message: String,
-        /// How long it asked to be left alone.
-        retry_after: Option<Duration>,
-    },
-    /// Its address is one that configuration does not allow: nothing was sent.
-    #[error("the address is not allowed: {message}")]
-    NotAllowed {
-        /// Which one, and what to set.
-        message: String,
-    },
-    /// It says that nobody is there any more: nothing is sent until a person says otherwise.
-    #[error("odoo says that the address is gone for good")]
-    Gone,
 }
 
 /// A place where messages are taken in.

@@ -37,7 +37,19 @@ pub struct AccountSweep {
     fence: i64,
 }
 
-/// Makes a row for every account that has none. Its first sweep comes after `wait`.
+/// Whose accounts have none yet: some of these merchants, at most.
+pub async fn list_missing(conn: &mut PgConnection) -> Result<Vec<MerchantId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select distinct merchant_id from provider_account account
+         where not exists (select from account_sweep held
+             where held.merchant_id = account.merchant_id and held.provider_account_id = account.id)
+         limit 500",
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Makes a row for every account of the transaction's merchants that has none. Its first sweep comes after `wait`.
 pub async fn enroll(conn: &mut PgConnection, wait: Duration) -> Result<(), StoreError> {
     sqlx::query(
         "insert into account_sweep (merchant_id, provider_account_id, swept_at, due_at)

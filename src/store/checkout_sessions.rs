@@ -1,10 +1,9 @@
 //! Pages of the provider's on which a payment is paid.
 
-use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
 use crate::domain::ids::{CheckoutSessionId, MerchantId, PaymentId, ProviderAccountId};
@@ -31,30 +30,28 @@ struct Row {
 }
 
 impl Row {
-    fn open(self, sealer: &Sealer, merchant: MerchantId) -> Result<CheckoutSession, StoreError> {
+    async fn open(
+        self,
+        conn: &mut PgConnection,
+        sealer: &Sealer,
+        merchant: MerchantId,
+    ) -> Result<CheckoutSession, StoreError> {
         let place = url_place(merchant, self.id);
+        let url = sealer.open_some(conn, place, self.url_sealed.as_deref()).await?;
         Ok(CheckoutSession {
             id: self.id,
             payment_id: self.payment_id,
             provider_account_id: self.provider_account_id,
             state: self.state,
             provider_reference: self.provider_reference,
-            url: self
-                .url_sealed
-                .map(|sealed| sealer.open_text(place, &sealed))
-                .transpose()?,
+            url,
             expires_at: self.expires_at,
         })
     }
 }
 
 fn url_place(merchant: MerchantId, id: CheckoutSessionId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: "checkout_session",
-        column: "url_sealed",
-        row: id.uuid(),
-    }
+    sealed::CHECKOUT_URL.place(merchant, id.uuid())
 }
 
 /// Adds a page that the provider is about to be asked for.
@@ -90,7 +87,7 @@ pub async fn update(
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let place = url_place(merchant, session.id);
-    let seal = |url: &secrecy::SecretString| sealer.seal(place, url.expose_secret().as_bytes());
+    let url = sealer.seal_text(conn, place, session.url.as_ref()).await?;
     sqlx::query(
         "update checkout_session set state = $3, provider_reference = $4, url_sealed = $5, expires_at = $6,
              updated_at = $7
@@ -100,7 +97,7 @@ pub async fn update(
     .bind(session.id)
     .bind(session.state)
     .bind(&session.provider_reference)
-    .bind(session.url.as_ref().map(seal).transpose()?)
+    .bind(url)
     .bind(session.expires_at)
     .bind(now)
     .execute(conn)
@@ -118,9 +115,9 @@ pub async fn get(
     let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2"))
         .bind(merchant)
         .bind(id)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    row.open(sealer, merchant)
+    row.open(conn, sealer, merchant).await
 }
 
 /// The page of a payment, where it is paid on one.
@@ -133,9 +130,12 @@ pub async fn find(
     let row: Option<Row> = sqlx::query_as(select!("where merchant_id = $1 and payment_id = $2"))
         .bind(merchant)
         .bind(payment)
-        .fetch_optional(conn)
+        .fetch_optional(&mut *conn)
         .await?;
-    row.map(|row| row.open(sealer, merchant)).transpose()
+    match row {
+        Some(row) => Ok(Some(row.open(conn, sealer, merchant).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The payment of the page that the provider knows by that id.

@@ -32,7 +32,19 @@ pub struct EventCursor {
     fence: i64,
 }
 
-/// Makes a cursor for every account that has none: it is read from when it was added on. Its first turn comes after `wait`.
+/// Whose accounts have none yet: some of these merchants, at most.
+pub async fn list_missing(conn: &mut PgConnection) -> Result<Vec<MerchantId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select distinct merchant_id from provider_account account
+         where not exists (select from event_cursor held
+             where held.merchant_id = account.merchant_id and held.provider_account_id = account.id)
+         limit 500",
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Makes a cursor for every account of the transaction's merchants that has none: it is read from when it was added on. Its first turn comes after `wait`.
 pub async fn enroll(conn: &mut PgConnection, wait: Duration) -> Result<(), StoreError> {
     sqlx::query(
         "insert into event_cursor (merchant_id, provider_account_id, read_until, caught_up_at, due_at)

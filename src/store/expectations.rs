@@ -156,16 +156,31 @@ impl TryFrom<Row> for Due {
     }
 }
 
-/// Holds up to `limit` expectations whose turn it is, with what their lines come to. None that another transaction holds.
+/// Which expectations of any merchant have their turn, those that wait longest first.
+pub async fn list_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<(MerchantId, Uuid)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, id from expectation where due_at <= clock_timestamp() order by due_at limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Holds those of a merchant's expectations whose turn it is, with what their lines come to. None that another transaction holds.
 ///
 /// What is booked for the payment itself counts, in the payment's currency; a line is the refund's that it names as its source,
 /// and else the charge's.
-pub async fn lock_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Due>, StoreError> {
+pub async fn lock_due(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    ids: &[Uuid],
+) -> Result<Vec<Due>, StoreError> {
     let held: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "select merchant_id, id from expectation where due_at <= clock_timestamp() order by due_at limit $1
-         for update skip locked",
+        "select merchant_id, id from expectation where merchant_id = $1 and id = any($2) and due_at <= clock_timestamp()
+         order by id for update skip locked",
     )
-    .bind(limit)
+    .bind(merchant)
+    .bind(ids)
     .fetch_all(&mut *conn)
     .await?;
     if held.is_empty() {
@@ -199,7 +214,7 @@ pub async fn lock_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Due>, S
                  join ledger_entry l on l.merchant_id = t.merchant_id and l.provider_account_id = t.provider_account_id
                      and l.transaction_id = t.id
                  where t.merchant_id = b.merchant_id and t.provider_account_id = b.provider_account_id
-                     and ledger_subject(t.source) = b.id
+                     and t.subject = b.id
              ) booked
              where b.merchant_id = e.merchant_id and b.payment_id = e.payment_id and booked.entries > 0
                  and case when e.kind = 'refund' then b.source = r.provider_reference

@@ -3,12 +3,12 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{Db, StoreError};
 use crate::crypto::Sealer;
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 
-/// SQLSTATE of a table that is not there.
-const UNDEFINED_TABLE: &str = "42P01";
+/// SQLSTATE of a table that is not there, and of one from before we were let in.
+const NO_TABLE: [&str; 2] = ["42P01", "42501"];
 
 /// The newest migration that is applied; none on an empty database.
 pub async fn latest_migration(conn: &mut PgConnection) -> Result<Option<i64>, StoreError> {
@@ -16,23 +16,27 @@ pub async fn latest_migration(conn: &mut PgConnection) -> Result<Option<i64>, St
         .fetch_one(conn)
         .await;
     match found {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NO_TABLE.contains(&&*code)) => {
+            Ok(None)
+        }
         other => Ok(other?),
     }
 }
 
 /// Whether a sealed value that is there opens; `true` where there is none.
-pub async fn key_opens(conn: &mut PgConnection, sealer: &Sealer) -> Result<bool, StoreError> {
+pub async fn key_opens(db: &Db, sealer: &Sealer) -> Result<bool, StoreError> {
+    let mut conn = db.dispatch().await?;
     let some: Option<(MerchantId, ProviderAccountId)> =
         sqlx::query_as("select merchant_id, id from provider_account limit 1")
             .fetch_optional(&mut *conn)
             .await?;
+    drop(conn);
     let Some((merchant, id)) = some else {
         return Ok(true);
     };
-    match super::provider_accounts::get(conn, sealer, merchant, id).await {
+    match super::provider_accounts::get(&mut *db.read(merchant).await?, sealer, merchant, id).await {
         Ok(_) => Ok(true),
-        Err(StoreError::Crypto(_)) => Ok(false),
+        Err(StoreError::Crypto(error)) if !error.may_pass() => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -4,13 +4,13 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::idempotency::Fingerprint;
 use crate::domain::ids::{MerchantId, OperationId};
 
 /// A claimed key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct IdempotencyRecord {
     /// The operation that the key stands for.
     pub operation_id: OperationId,
@@ -20,6 +20,12 @@ pub struct IdempotencyRecord {
     pub serving_until: OffsetDateTime,
     /// The answer, once there is one: status and body, byte for byte.
     pub answer: Option<(u16, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for IdempotencyRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IdempotencyRecord of {}", self.operation_id)
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -35,12 +41,7 @@ struct Row {
 fn body_place(merchant: MerchantId, key_hash: &[u8; 32]) -> Place {
     let mut row = [0; 16];
     row.copy_from_slice(&key_hash[..16]);
-    Place {
-        merchant: merchant.uuid(),
-        table: "idempotency_record",
-        column: "body_sealed",
-        row: Uuid::from_bytes(row),
-    }
+    sealed::ANSWER.place(merchant, Uuid::from_bytes(row))
 }
 
 /// Claims a key for an operation. `false` where it was claimed before; the row is then not touched.
@@ -98,11 +99,12 @@ pub async fn lock(
     )
     .bind(merchant)
     .bind(key_hash.as_slice())
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
     let answer = match (row.status, row.body_sealed) {
         (Some(status), Some(ciphertext)) => {
-            let body = sealer.open(body_place(merchant, key_hash), &ciphertext)?.to_vec();
+            let place = body_place(merchant, key_hash);
+            let body = sealer.open(conn, place, &ciphertext).await?.to_vec();
             let status =
                 u16::try_from(status).map_err(|error| StoreError::corrupt("idempotency_record", &error))?;
             Some((status, body))
@@ -142,7 +144,7 @@ pub async fn finish(
     status: u16,
     body: &[u8],
 ) -> Result<(), StoreError> {
-    let ciphertext = sealer.seal(body_place(merchant, key_hash), body)?;
+    let ciphertext = sealer.seal(conn, body_place(merchant, key_hash), body).await?;
     sqlx::query("update idempotency_record set status = $3, body_sealed = $4 where merchant_id = $1 and key_hash = $2")
         .bind(merchant)
         .bind(key_hash.as_slice())
@@ -167,7 +169,23 @@ pub async fn forget(
     Ok(())
 }
 
-/// Drops keys older than `before`, `limit` at most; how many.
+/// Whose keys are among the `limit` that are older than `before`.
+pub async fn list_merchants(
+    conn: &mut PgConnection,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<MerchantId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select distinct merchant_id from
+             (select merchant_id from idempotency_record where created_at < $1 order by created_at limit $2) old",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Drops keys of the transaction's merchants that are older than `before`, `limit` at most; how many.
 pub async fn purge(conn: &mut PgConnection, before: OffsetDateTime, limit: i64) -> Result<u64, StoreError> {
     let purged = sqlx::query(
         "delete from idempotency_record where (merchant_id, key_hash) in

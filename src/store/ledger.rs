@@ -322,7 +322,7 @@ pub async fn list_of_line(
          from ledger_transaction t
          join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
              and e.transaction_id = t.id
-         where t.merchant_id = $1 and t.provider_account_id = $2 and ledger_subject(t.source) = $3",
+         where t.merchant_id = $1 and t.provider_account_id = $2 and t.subject = $3",
     )
     .bind(merchant)
     .bind(account)
@@ -350,7 +350,7 @@ pub async fn sum_accepted(
         "select e.currency, sum(e.amount_minor)::bigint
          from exception x
          join ledger_transaction t on t.merchant_id = x.merchant_id and t.provider_account_id = x.provider_account_id
-             and ledger_subject(t.source) = x.subject
+             and t.subject = x.subject
          join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
              and e.transaction_id = t.id
          where x.merchant_id = $1 and x.provider_account_id = $2 and x.accepted and x.kind = any($3) and e.account = $4

@@ -83,7 +83,7 @@ pub async fn take(
     sqlx::query("set local lock_timeout = '1s'")
         .execute(&mut *conn)
         .await?;
-    let locked = sqlx::query("lock table ledger_transaction in share row exclusive mode")
+    let locked = sqlx::query("select hold_ledger_transactions()")
         .execute(&mut *conn)
         .await;
     match locked {

@@ -6,9 +6,12 @@
 pub mod account_sweeps;
 pub mod account_standings;
 pub mod api_keys;
+pub mod audit_log;
 pub mod balance_transactions;
 pub mod checkout_sessions;
 pub mod customers;
+pub mod data_keys;
+mod db;
 pub mod disputes;
 pub mod event_cursors;
 pub mod exceptions;
@@ -16,6 +19,8 @@ pub mod expectations;
 pub mod foreign_payments;
 pub mod health;
 pub mod idempotency_records;
+pub mod key_epoch;
+pub mod key_rounds;
 pub mod ledger;
 pub mod ledger_checkpoints;
 pub mod line_cursors;
@@ -25,14 +30,18 @@ pub mod odoo_instances;
 pub mod odoo_journals;
 pub mod openings;
 pub mod operations;
+pub mod operator_keys;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
 pub mod payout_lines;
 pub mod payout_readings;
 pub mod payouts;
+pub mod personal;
 pub mod provider_accounts;
 pub mod refunds;
+pub mod replicas;
+pub mod sealed;
 pub mod setups;
 pub mod signing_secrets;
 pub mod webhook_endpoints;
@@ -42,6 +51,8 @@ use sqlx::error::DatabaseError;
 
 use crate::crypto::CryptoError;
 use crate::domain::ids::PaymentId;
+
+pub use db::{Db, Tx, Unfit};
 
 /// The migrations of this version, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

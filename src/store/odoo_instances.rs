@@ -5,20 +5,16 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::{StoreError, odoo_journals, signing_secrets};
+use super::{StoreError, odoo_journals, sealed, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
+use crate::domain::redact::mask;
 use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
 
 const TABLE: &str = "odoo_instance";
 
 fn key_place(merchant: MerchantId, id: OdooInstanceId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: TABLE,
-        column: "api_key_sealed",
-        row: id.uuid(),
-    }
+    sealed::ODOO_KEY.place(merchant, id.uuid())
 }
 
 /// Adds an instance. The signing secrets of one with the addon are added apart.
@@ -33,7 +29,7 @@ pub async fn insert(
         Access::Addon { .. } => (Via::Addon, None),
     };
     let place = key_place(instance.merchant_id, instance.id);
-    let seal = |rpc: &RpcAccess| sealer.seal(place, rpc.api_key.expose_secret().as_bytes());
+    let api_key = sealer.seal_text(conn, place, rpc.map(|rpc| &rpc.api_key)).await?;
     sqlx::query(
         "insert into odoo_instance (merchant_id, id, url, sink, database, login, api_key_sealed, books, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -44,7 +40,7 @@ pub async fn insert(
     .bind(via)
     .bind(rpc.map(|rpc| &rpc.database))
     .bind(rpc.and_then(|rpc| rpc.login.as_ref()))
-    .bind(rpc.map(seal).transpose()?)
+    .bind(api_key)
     .bind(rpc.and_then(|rpc| rpc.journals.whole()).map(Json))
     .bind(now)
     .execute(conn)
@@ -84,7 +80,7 @@ pub async fn get(
             Access::Rpc(RpcAccess {
                 database: row.database.ok_or_else(missing)?,
                 login: row.login,
-                api_key: sealer.open_text(key_place(merchant, id), &key)?,
+                api_key: sealer.open_text(conn, key_place(merchant, id), &key).await?,
                 journals: Journals::new(
                     odoo_journals::list(conn, merchant, id).await?,
                     row.books.map(|books| books.0),
@@ -104,6 +100,85 @@ pub async fn get(
             .map_err(|error| StoreError::corrupt(TABLE, &error))?,
         access,
     })
+}
+
+/// An instance without what is secret about it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ShownInstance {
+    /// Its id.
+    pub id: OdooInstanceId,
+    /// Where it answers, or takes messages.
+    pub url: String,
+    /// Which way it is told.
+    pub sink: Via,
+    /// The database's name, of a stock Odoo.
+    pub database: Option<String>,
+    /// Whose key we have, where its version asks for that.
+    pub login: Option<String>,
+    /// Until when it rests.
+    pub paused_until: Option<OffsetDateTime>,
+    /// Why.
+    pub paused_reason: Option<String>,
+    /// Since when nothing is sent.
+    pub disabled_at: Option<OffsetDateTime>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+}
+
+/// One instance, without opening it.
+pub async fn show(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+) -> Result<ShownInstance, StoreError> {
+    Ok(sqlx::query_as(
+        "select id, url, sink, database, login, paused_until, paused_reason, disabled_at, created_at
+         from odoo_instance where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// A page of a merchant's instances, newest first, older than `before`.
+pub async fn list_page(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    before: Option<OdooInstanceId>,
+    limit: i64,
+) -> Result<Vec<ShownInstance>, StoreError> {
+    Ok(sqlx::query_as(
+        "select id, url, sink, database, login, paused_until, paused_reason, disabled_at, created_at
+         from odoo_instance where merchant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3",
+    )
+    .bind(merchant)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Keeps another key of a stock Odoo, and whose it is.
+pub async fn update_key(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+    access: &RpcAccess,
+) -> Result<(), StoreError> {
+    let plain = access.api_key.expose_secret().as_bytes();
+    let key = sealer.seal(conn, key_place(merchant, id), plain).await?;
+    sqlx::query(
+        "update odoo_instance set api_key_sealed = $3, login = $4 where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(key)
+    .bind(&access.login)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Which way an instance is told.
@@ -202,7 +277,7 @@ pub async fn pause(
     .bind(id)
     .bind(until)
     .bind(failures)
-    .bind(reason)
+    .bind(mask(reason))
     .execute(conn)
     .await?;
     Ok(())

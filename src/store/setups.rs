@@ -1,11 +1,10 @@
 //! Setups.
 
-use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, ProviderAccountId, SetupId};
 use crate::domain::payment::Decline;
@@ -24,12 +23,7 @@ macro_rules! select {
 }
 
 fn secret_place(merchant: MerchantId, id: SetupId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: "setup",
-        column: "client_secret_sealed",
-        row: id.uuid(),
-    }
+    sealed::SETUP_SECRET.place(merchant, id.uuid())
 }
 
 #[derive(sqlx::FromRow)]
@@ -52,12 +46,11 @@ struct Row {
 }
 
 impl Row {
-    fn open(self, sealer: &Sealer) -> Result<Setup, StoreError> {
+    async fn open(self, conn: &mut PgConnection, sealer: &Sealer) -> Result<Setup, StoreError> {
         let place = secret_place(self.merchant_id, self.id);
-        let secret = self
-            .client_secret_sealed
-            .map(|sealed| sealer.open_text(place, &sealed))
-            .transpose()?;
+        let secret = sealer
+            .open_some(conn, place, self.client_secret_sealed.as_deref())
+            .await?;
         Ok(Setup {
             merchant_id: self.merchant_id,
             id: self.id,
@@ -100,7 +93,9 @@ pub async fn insert(conn: &mut PgConnection, setup: &Setup) -> Result<(), StoreE
 /// Writes what changes in the life of a setup.
 pub async fn update(conn: &mut PgConnection, sealer: &Sealer, setup: &Setup) -> Result<(), StoreError> {
     let place = secret_place(setup.merchant_id, setup.id);
-    let seal = |secret: &SecretString| sealer.seal(place, secret.expose_secret().as_bytes());
+    let secret = sealer
+        .seal_text(conn, place, setup.client_secret.as_ref())
+        .await?;
     sqlx::query(
         "update setup set state = $3, provider_reference = $4, client_secret_sealed = $5, next_action = $6,
              decline = $7, payment_method_id = $8, version = $9, updated_at = $10
@@ -110,7 +105,7 @@ pub async fn update(conn: &mut PgConnection, sealer: &Sealer, setup: &Setup) -> 
     .bind(setup.id)
     .bind(setup.state)
     .bind(&setup.provider_reference)
-    .bind(setup.client_secret.as_ref().map(seal).transpose()?)
+    .bind(secret)
     .bind(&setup.next_action)
     .bind(setup.decline.as_ref().map(Json))
     .bind(setup.payment_method)
@@ -131,9 +126,9 @@ pub async fn get(
     let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2"))
         .bind(merchant)
         .bind(id)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    row.open(sealer)
+    row.open(conn, sealer).await
 }
 
 /// One setup, held until the transaction ends.
@@ -146,9 +141,9 @@ pub async fn lock(
     let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2 for update"))
         .bind(merchant)
         .bind(id)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    row.open(sealer)
+    row.open(conn, sealer).await
 }
 
 /// The setup that the provider knows by that id.

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId, SigningSecretId};
 use crate::domain::signing_secret::SigningSecret;
@@ -13,12 +13,7 @@ use crate::sink::LiveSecret;
 const TABLE: &str = "signing_secret";
 
 fn place(merchant: MerchantId, id: SigningSecretId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: TABLE,
-        column: "secret_sealed",
-        row: id.uuid(),
-    }
+    sealed::SIGNING_SECRET.place(merchant, id.uuid())
 }
 
 /// Adds a secret that signs from now on, beside those the instance has.
@@ -31,6 +26,9 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> Result<SigningSecretId, StoreError> {
     let id = SigningSecretId::generate();
+    let text = secret.text();
+    let plain = text.expose_secret().as_bytes();
+    let ciphertext = sealer.seal(conn, place(merchant, id), plain).await?;
     sqlx::query(
         "insert into signing_secret (merchant_id, odoo_instance_id, id, secret_sealed, created_at)
          values ($1, $2, $3, $4, $5)",
@@ -38,7 +36,7 @@ pub async fn insert(
     .bind(merchant)
     .bind(instance)
     .bind(id)
-    .bind(sealer.seal(place(merchant, id), secret.text().expose_secret().as_bytes())?)
+    .bind(ciphertext)
     .bind(now)
     .execute(conn)
     .await?;
@@ -77,13 +75,13 @@ pub(super) async fn list(
     )
     .bind(merchant)
     .bind(instance)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.into_iter()
-        .map(|(id, sealed, until)| {
-            let text = sealer.open_text(place(merchant, id), &sealed)?;
-            let secret = SigningSecret::parse(&text).map_err(|error| StoreError::corrupt(TABLE, &error))?;
-            Ok(LiveSecret { secret, until })
-        })
-        .collect()
+    let mut secrets = Vec::with_capacity(rows.len());
+    for (id, ciphertext, until) in rows {
+        let text = sealer.open_text(conn, place(merchant, id), &ciphertext).await?;
+        let secret = SigningSecret::parse(&text).map_err(|error| StoreError::corrupt(TABLE, &error))?;
+        secrets.push(LiveSecret { secret, until });
+    }
+    Ok(secrets)
 }

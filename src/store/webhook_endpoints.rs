@@ -114,7 +114,23 @@ pub async fn list(
     rows.into_iter().map(WebhookEndpoint::try_from).collect()
 }
 
-/// Which endpoints have overlapped for long enough, of all merchants.
+/// Whose endpoints are among the `limit` that have overlapped for long enough.
+pub async fn list_merchants(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<MerchantId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select distinct merchant_id from (select merchant_id from webhook_endpoint
+             where state = 'retiring' and retire_at <= $1 order by retire_at limit $2) due",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Which endpoints have overlapped for long enough, of the transaction's merchants.
 pub async fn list_due(
     conn: &mut PgConnection,
     now: OffsetDateTime,

@@ -34,8 +34,8 @@ pub(super) enum Trouble {
     Busy,
     /// Nothing happened.
     RateLimited,
-    /// Nothing happened.
-    Auth,
+    /// Nothing happened. Where the key is a restricted one: which permission it lacks.
+    Auth(Option<String>),
     /// It may have happened, or be happening.
     Lost(&'static str),
     /// It may have happened, and the key will never tell.
@@ -77,7 +77,10 @@ fn conclude<T: DeserializeOwned>(answer: &Answer) -> (Conclusion<T>, bool) {
             |_| (trouble(Trouble::Lost("the answer cannot be read")), true),
             |object| (Conclusion::Answered(object), false),
         ),
-        401 | 403 => (trouble(Trouble::Auth), false),
+        401 | 403 => {
+            let lacks = Refusal::parse(&answer.body).and_then(|refusal| refusal.permission());
+            (trouble(Trouble::Auth(lacks)), false)
+        }
         409 => match Refusal::parse(&answer.body) {
             // A request with this key, of before a crash, is still being carried out.
             Some(refusal) if refusal.of_the_key() => {
@@ -121,17 +124,18 @@ impl Trouble {
             Self::NotTaken(cause) if unclear => {
                 ambiguous(Ambiguity::NoAnswer, format!("no answer, then {cause}"))
             }
-            Self::Busy | Self::RateLimited | Self::Auth if unclear => {
+            Self::Busy | Self::RateLimited | Self::Auth(_) if unclear => {
                 ambiguous(Ambiguity::NoAnswer, "no answer, and then no access".to_owned())
             }
-            Self::NotTaken(_) | Self::Busy | Self::RateLimited | Self::Auth => self.of_a_read(after),
+            Self::NotTaken(_) | Self::Busy | Self::RateLimited | Self::Auth(_) => self.of_a_read(after),
         }
     }
 
     /// What it means for a request that changes nothing: nothing ever happened.
     pub(super) fn of_a_read(self, after: Option<Duration>) -> ProviderError {
         match self {
-            Self::Auth => ProviderError::Auth,
+            Self::Auth(None) => ProviderError::Auth,
+            Self::Auth(Some(permission)) => ProviderError::Lacks { permission },
             Self::RateLimited => ProviderError::RateLimited { after },
             Self::Busy => ProviderError::Unavailable {
                 message: "the object is in use".to_owned(),
@@ -351,7 +355,8 @@ mod tests {
             Trouble::NotTaken("refused".to_owned()),
             Trouble::Busy,
             Trouble::RateLimited,
-            Trouble::Auth,
+            Trouble::Auth(None),
+            Trouble::Auth(Some("charge_write".to_owned())),
             LOST,
         ];
         for trouble in kept_out {

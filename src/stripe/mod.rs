@@ -16,6 +16,7 @@ mod money;
 mod nul;
 mod objects;
 mod opening;
+mod permissions;
 mod recent;
 mod refusal;
 mod request;
@@ -37,7 +38,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::provider::{
     Affairs, Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History,
     HistoryPage, Interpretation, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount,
-    ProviderError, Settlement, VerifiedWebhook, VerifyError, Wallet,
+    ProviderError, Rights, Settlement, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -89,6 +90,10 @@ impl Provider for Stripe {
         let publishable = account.publishable_key.as_deref();
         check_mode(secret, &["sk_", "rk_"], account.live)?;
         publishable.map_or(Ok(()), |key| check_mode(key, &["pk_"], account.live))
+    }
+
+    fn home(&self) -> &'static str {
+        "https://api.stripe.com"
     }
 
     fn capabilities(&self) -> &'static [Capability] {
@@ -164,6 +169,10 @@ impl Provider for Stripe {
     }
 
     fn endpoints(&self) -> Option<&dyn Endpoints> {
+        Some(self)
+    }
+
+    fn rights(&self) -> Option<&dyn Rights> {
         Some(self)
     }
 }

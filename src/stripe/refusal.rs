@@ -4,11 +4,15 @@ use serde::Deserialize;
 
 use super::objects::{ErrorObject, PaymentIntent};
 use super::snapshots::Described;
+use crate::domain::redact::mask;
 use crate::domain::snapshot::SetupSnapshot;
 use crate::provider::{Outcome, ProviderError};
 
 /// How much of Stripe's words is passed on.
 const MESSAGE_LIMIT: usize = 500;
+
+/// The longest name of a permission.
+const PERMISSION_LIMIT: usize = 64;
 
 /// A 4xx in which Stripe itself says what is wrong with this very request.
 #[derive(Debug)]
@@ -82,6 +86,28 @@ impl Refusal {
         self.error.code.as_deref() == Some("resource_missing")
     }
 
+    /// The permission that a restricted key lacks, where that is what it says.
+    ///
+    /// In Stripe's two ways of saying so: `Enabling "Customers Write" ('customer_write') permissions on this key would allow this
+    /// request to continue`, and before that `Having the 'rak_customer_write' permission would …`.
+    pub(super) fn permission(&self) -> Option<String> {
+        let words = self.error.message.as_deref().unwrap_or_default();
+        let is_name = |text: &&str| {
+            let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit();
+            text.len() <= PERMISSION_LIMIT
+                && (text.ends_with("_read") || text.ends_with("_write"))
+                && text.bytes().all(is_word)
+        };
+        let named = words
+            .split('\'')
+            .map(|text| text.trim_start_matches("rak_"))
+            .find(is_name);
+        let is_meant = self.error.code.as_deref() == Some("more_permissions_required");
+        named
+            .or(is_meant.then_some("that it does not name"))
+            .map(str::to_owned)
+    }
+
     /// The same as an error.
     pub(super) fn into_error(self) -> ProviderError {
         let ErrorObject {
@@ -95,7 +121,10 @@ impl Refusal {
             code: code
                 .or(kind)
                 .unwrap_or_else(|| "invalid_request_error".to_owned()),
-            message: message.unwrap_or_default().chars().take(MESSAGE_LIMIT).collect(),
+            message: mask(&message.unwrap_or_default())
+                .chars()
+                .take(MESSAGE_LIMIT)
+                .collect(),
             param,
         }
     }

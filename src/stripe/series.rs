@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::budget::{Budget, Exhausted, Limits};
 use super::client::Prepared;
 use super::judgement::{Conclusion, Trouble, judge};
+use super::permissions;
 use super::refusal::Refusal;
 use super::request::Request;
 use crate::provider::{ProviderAccount, ProviderError};
@@ -73,6 +74,11 @@ impl StripeHttp {
         request: &Request,
         deadline: Instant,
     ) -> Result<T, Failure> {
+        debug_assert!(
+            permissions::is_known(&request.endpoint()),
+            "no permission is written down for {}",
+            request.endpoint()
+        );
         let prepared = Prepared::new(account, request).map_err(Failure::Failed)?;
         let mut pauses = pauses();
         // Once any attempt may have moved money, no later one proves that none did by never arriving.

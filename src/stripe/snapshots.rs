@@ -11,6 +11,7 @@ use crate::domain::balance_transaction::{BalanceTransaction as Line, FeePart};
 use crate::domain::checkout::CheckoutState;
 use crate::domain::money::Currency;
 use crate::domain::payment::{Decline, PaymentState};
+use crate::domain::redact::mask;
 use crate::domain::refund::RefundState;
 use crate::domain::snapshot::{
     ChargeSnapshot, CheckoutSnapshot, PaymentSnapshot, RefundSnapshot, Said, Snapshot,
@@ -210,7 +211,7 @@ impl From<ErrorObject> for Decline {
         let code = error.decline_code.or(error.code).or(error.kind);
         Self {
             code: code.unwrap_or_else(|| "declined".to_owned()),
-            message: error.message.unwrap_or_default(),
+            message: mask(&error.message.unwrap_or_default()).into_owned(),
         }
     }
 }

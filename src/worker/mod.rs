@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppError, endpoints, history, nightly, outbox, queue, reconciliation, sweep};
+use crate::app::{
+    App, AppError, endpoints, history, nightly, outbox, personal, queue, reconciliation, sweep,
+};
 
 /// How often old endpoints, idempotency keys and events are looked for.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
@@ -52,6 +54,9 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
         now_and_then(&app, "housekeeping", housekeeping, &stop, async |app| {
             let forgotten = sweep::forget_old_keys(app).await? + sweep::forget_old_events(app).await?;
             Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
+        }),
+        now_and_then(&app, "personal data", housekeeping, &stop, async |app| {
+            Ok(usize::try_from(personal::erase_due(app).await?).unwrap_or(usize::MAX))
         }),
     );
 }

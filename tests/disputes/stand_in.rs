@@ -91,6 +91,10 @@ impl Provider for StandIn {
         None
     }
 
+    fn home(&self) -> &'static str {
+        "https://nowhere.example"
+    }
+
     fn check_keys(&self, _: &ProviderAccount) -> Result<(), String> {
         Ok(())
     }
@@ -144,6 +148,10 @@ impl Provider for StandIn {
         None
     }
 
+    fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
     fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }
@@ -154,14 +162,19 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
     let service = test.application().app();
     let app = App {
         db: service.db.clone(),
+        intake: service.intake.clone(),
+        limits: quittance::app::limits::Limits::new(crate::support::AMPLE_RATES),
         clock: service.clock.clone(),
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", provider),
         sink: Arc::clone(&service.sink),
         outgoing: Outgoing::new(4),
         timing: service.timing,
+        kept: service.kept,
         inbox: service.inbox.clone(),
         in_hand: quittance::app::queue::InHand::default(),
+        keys: quittance::app::auth::Keys::following(service.db.clone()).0,
+        trusted_proxies: service.trusted_proxies.clone(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),
@@ -172,6 +185,8 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         key_id: ApiKeyId::generate(),
         live: false,
         scopes: Vec::new(),
+        request_id: None,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     (app, caller, dispute["id"].as_str().unwrap().parse().unwrap())
 }

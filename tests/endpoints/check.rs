@@ -131,7 +131,7 @@ async fn an_endpoint_whose_secret_nobody_gave_us_is_named() {
 }
 
 /// A command about the account, as an operator gives it.
-async fn command(test: &TestApp, command: &str, more: &[&str]) -> Output {
+pub(super) async fn command(test: &TestApp, command: &str, more: &[&str]) -> Output {
     let (merchant, account) = (test.merchant.to_string(), test.account.to_string());
     let database = test.db.connect_options().to_url_lossy().to_string();
     Command::new(Path::new(env!("CARGO_BIN_EXE_quittance")))
@@ -146,7 +146,7 @@ async fn command(test: &TestApp, command: &str, more: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> Value {
+pub(super) fn said(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }

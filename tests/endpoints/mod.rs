@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod connected;
+mod rights;
 mod rotate;
 mod thin;
 

@@ -185,5 +185,5 @@ async fn a_key_is_made_with_the_scopes_that_are_named_and_a_wrong_one_is_refused
         .expect(StatusCode::NOT_FOUND);
     operator.get("/v1/outbox").await.expect(StatusCode::FORBIDDEN);
     let said = create(&["--scope", "all"]).await.unwrap_err();
-    assert!(said.contains("no scope; there are events:read"), "{said}");
+    assert!(said.contains("no scope; there are payments:read"), "{said}");
 }

@@ -127,7 +127,7 @@ async fn keys_that_may_look_at_both_lists_may_look_at_this_one_and_the_others_ma
         .await
         .unwrap();
     }
-    migrate(&db, |version| version >= 20).await;
+    migrate(&db, |version| (20..26).contains(&version)).await;
     let scopes: Vec<Vec<String>> = sqlx::query_scalar("select scopes from api_key order by id")
         .fetch_all(&db)
         .await

@@ -5,7 +5,6 @@ mod changes;
 mod commands;
 mod earlier;
 mod lists;
-mod scopes;
 mod suspense;
 
 use quittance::domain::exception::{ExceptionKind, NewException};

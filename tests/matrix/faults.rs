@@ -62,6 +62,7 @@ const fn timeout(fault: Fault) -> Duration {
         | Fault::ErrorAfter
         | Fault::Unavailable
         | Fault::Garbage
+        | Fault::Says { .. }
         | Fault::StrangeStatus => HASTY,
     }
 }
@@ -88,6 +89,7 @@ fn may_tell(fault: Fault, kind: &Kind, first: &First) -> anyhow::Result<()> {
         | Fault::ErrorAfter
         | Fault::Unavailable
         | Fault::Garbage
+        | Fault::Says { .. }
         | Fault::StrangeStatus => StatusCode::ACCEPTED,
     };
     ensure!(first.status == wanted, "{wanted} would be right");

@@ -226,7 +226,7 @@ async fn an_odoo_that_is_down_keeps_no_start_waiting() {
     started.stop().await;
 
     let app = test.application().app();
-    assert!(app.db.acquire().await.is_ok());
+    assert!(app.db.read(test.merchant).await.is_ok());
 }
 
 #[tokio::test]

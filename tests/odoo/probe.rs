@@ -73,7 +73,7 @@ async fn an_older_odoo_without_a_login_is_refused_with_what_to_give() {
         panic!("{answer:?}");
     };
     assert_eq!(
-        message,
+        message.told(),
         "Odoo 18 takes a key with its user's login only: add the instance with --login"
     );
 }

@@ -12,14 +12,14 @@ use super::support::{DAY, Odoo, send, sink, with};
 
 fn is_refused(answer: &Result<Posted, SinkError>, words: &str) {
     assert!(
-        matches!(answer, Err(SinkError::Refused { message }) if message.contains(words)),
+        matches!(answer, Err(SinkError::Refused { message }) if message.told().contains(words)),
         "{answer:?}"
     );
 }
 
 fn differs(answer: &Result<Posted, SinkError>, words: &str) {
     assert!(
-        matches!(answer, Err(SinkError::Differs { message }) if message.contains(words)),
+        matches!(answer, Err(SinkError::Differs { message }) if message.told().contains(words)),
         "{answer:?}"
     );
 }

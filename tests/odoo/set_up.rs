@@ -51,7 +51,7 @@ async fn journal(odoo: &Odoo, account: impl Fn(&Value) -> Value) -> String {
 
 fn is_refused(answer: &Result<Books, SinkError>, words: &str) {
     assert!(
-        matches!(answer, Err(SinkError::Refused { message }) if message.contains(words)),
+        matches!(answer, Err(SinkError::Refused { message }) if message.told().contains(words)),
         "{answer:?}"
     );
 }

@@ -138,7 +138,7 @@ impl World<'_> {
             refund: RefundId::generate(),
             parts: [(); 2].map(|()| Uuid::now_v7()),
         };
-        let mut conn = app.db.acquire().await.unwrap();
+        let mut tx = app.db.begin(merchant).await.unwrap();
         for (place, (minor, currency, method)) in [
             (12_100, "EUR", "automatic"),
             (10_000, "USD", "manual"),
@@ -159,16 +159,17 @@ impl World<'_> {
             .bind(minor)
             .bind(currency)
             .bind(method)
-            .execute(&mut *conn)
+            .execute(&mut *tx)
             .await
             .unwrap();
         }
+        tx.commit().await.unwrap();
         world
     }
 
     async fn learn(&self, fact: Fact) {
         let lines = lines(&self.payments);
-        let mut tx = self.app.db.begin().await.unwrap();
+        let mut tx = self.app.db.begin(self.merchant).await.unwrap();
         match fact {
             Fact::Listed(place) => self.keep(&mut tx, None, &lines[place]).await,
             Fact::Captured => {
@@ -256,11 +257,13 @@ impl World<'_> {
     async fn end(&self) -> End {
         for _ in 0..3 {
             let sql = "update balance_transaction set match_at = now() where match_at is not null and merchant_id = $1";
+            let mut tx = self.app.db.begin(self.merchant).await.unwrap();
             sqlx::query(sql)
                 .bind(self.merchant)
-                .execute(&self.app.db)
+                .execute(&mut *tx)
                 .await
                 .unwrap();
+            tx.commit().await.unwrap();
             while self.work().await > 0 {}
         }
         End {
@@ -285,7 +288,7 @@ impl World<'_> {
     async fn list(&self, sql: &'static str) -> Vec<String> {
         sqlx::query_scalar(sql)
             .bind(self.merchant)
-            .fetch_all(&self.app.db)
+            .fetch_all(&mut *self.app.db.read(self.merchant).await.unwrap())
             .await
             .unwrap()
     }

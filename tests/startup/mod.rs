@@ -136,7 +136,7 @@ async fn readiness(settings: &Settings) -> (StatusCode, String) {
 }
 
 #[tokio::test]
-async fn readiness_names_missing_migrations_and_a_key_that_does_not_open() {
+async fn readiness_names_missing_migrations_and_a_key_that_does_not_open_stops_the_start() {
     let empty = postgres::shared()
         .await
         .unwrap()
@@ -162,12 +162,14 @@ async fn readiness_names_missing_migrations_and_a_key_that_does_not_open() {
     .await;
     assert_eq!(test.get("/readyz").await.status, StatusCode::OK);
     let other = Sealer::parse(&"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=".to_owned().into()).unwrap();
-    let (status, reason) = readiness(&Settings {
+    let wrong = Settings {
         sealer: other,
         ..settings(&url)
-    })
-    .await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let Err(refused) = Application::start(&wrong, Role::Serve).await else {
+        panic!("it started")
+    };
+    let reason = refused.to_string();
     assert!(reason.starts_with("QUITTANCE_SEALING_KEY"), "{reason}");
 }
 

@@ -8,10 +8,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use quittance::app::{Timing, setup};
+use quittance::app::limits::Rates;
+use quittance::app::personal::Kept;
+use quittance::app::{App, Timing, setup};
 use quittance::config::Settings;
 use quittance::crypto::Sealer;
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
+use quittance::domain::network::Networks;
+use quittance::http::Bounds;
 use quittance::provider::{ProviderAccount, Registry};
 use quittance::sink::BooksRequest;
 use quittance::startup::{self, Application, Role};
@@ -25,6 +29,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 pub(crate) use wait::{eventually, eventually_within, try_within};
 
@@ -33,6 +38,11 @@ pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_of_quittance";
 
 /// 32 bytes that seal the secrets of tests.
 pub(crate) const SEALING_KEY: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
+
+/// A few connections as the login of a database, beside the service's.
+pub(crate) fn as_the_login(url: &str) -> PgPool {
+    PgPoolOptions::new().max_connections(4).connect_lazy(url).unwrap()
+}
 
 /// A database of its own, migrated.
 pub(crate) async fn database() -> String {
@@ -60,6 +70,25 @@ pub(crate) const AMPLE: Limits = {
     }
 };
 
+/// So many requests of a key and merchant in a second that no test is turned away.
+pub(crate) const AMPLE_RATES: Rates = {
+    let rate = NonZeroU32::new(1_000_000).unwrap();
+    Rates {
+        reads: rate,
+        writes: rate,
+        merchant_reads: rate,
+        merchant_writes: rate,
+        at_once: NonZeroU32::new(1_024).unwrap(),
+    }
+};
+
+/// What one process serves at once where a test does not say.
+const BOUNDS: Bounds = Bounds {
+    requests: NonZeroU32::new(1_024).unwrap(),
+    webhooks: NonZeroU32::new(1_024).unwrap(),
+    connections: NonZeroU32::new(8_192).unwrap(),
+};
+
 /// Settings for a database, quick enough for tests.
 pub(crate) fn settings(database_url: &str) -> Settings {
     Settings {
@@ -68,6 +97,9 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         sealer: Sealer::parse(&SEALING_KEY.to_owned().into()).unwrap(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         http_workers: 1,
+        trusted_proxies: Networks::default(),
+        rates: AMPLE_RATES,
+        bounds: BOUNDS,
         log: "info".to_owned(),
         log_format: LogFormat::Text,
         timing: Timing {
@@ -79,10 +111,24 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         stripe_limits: AMPLE,
         odoo_timeout: Duration::from_secs(10),
         odoo_concurrency: 4,
+        kept: Kept::default(),
         odoo_allowed_networks: "127.0.0.0/8".parse().unwrap(),
         poll: Duration::from_millis(20),
         shutdown_grace: Duration::from_secs(10),
     }
+}
+
+async fn add_odoo(app: &App, merchant: MerchantId) -> PretendOdoo {
+    let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
+    let request = BooksRequest {
+        journal_code: "STRP".to_owned(),
+        fee_account_code: "621000".to_owned(),
+    };
+    let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().into());
+    setup::add_odoo_instance(app, merchant, url, odoo.database(), None, key, Some(&request))
+        .await
+        .unwrap();
+    odoo
 }
 
 /// The service and all that it talks to.
@@ -93,6 +139,7 @@ pub(crate) struct TestApp {
     pub(crate) account: ProviderAccountId,
     pub(crate) stripe: PretendStripe,
     pub(crate) odoo: Option<PretendOdoo>,
+    /// Every row of every merchant: the cluster's own login, which is bound by nothing.
     pub(crate) db: PgPool,
     application: Option<Application>,
     http: reqwest::Client,
@@ -109,8 +156,11 @@ pub(crate) struct Wishes {
     pub(crate) timing: Timing,
     pub(crate) provider_timeout: Duration,
     pub(crate) provider_attempt_timeout: Duration,
+    pub(crate) trusted_proxies: Networks,
     /// Payment companies beside those that this version knows.
     pub(crate) providers: Registry,
+    pub(crate) rates: Rates,
+    pub(crate) bounds: Bounds,
 }
 
 impl Default for Wishes {
@@ -125,7 +175,10 @@ impl Default for Wishes {
             timing: settings.timing,
             provider_timeout: settings.provider_timeout,
             provider_attempt_timeout: settings.provider_attempt_timeout,
+            trusted_proxies: settings.trusted_proxies,
             providers: Registry::default(),
+            rates: settings.rates,
+            bounds: settings.bounds,
         }
     }
 }
@@ -155,6 +208,9 @@ impl TestApp {
             timing: wishes.timing,
             provider_timeout: wishes.provider_timeout,
             provider_attempt_timeout: wishes.provider_attempt_timeout,
+            trusted_proxies: wishes.trusted_proxies,
+            rates: wishes.rates,
+            bounds: wishes.bounds,
             ..settings(&url)
         };
         let stripe = PretendStripe::start(wishes.stripe).await.unwrap();
@@ -180,16 +236,7 @@ impl TestApp {
             .unwrap();
         let (_, key) = setup::create_api_key(app, merchant, "test", false).await.unwrap();
         let odoo = if wishes.odoo {
-            let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
-            let request = BooksRequest {
-                journal_code: "STRP".to_owned(),
-                fee_account_code: "621000".to_owned(),
-            };
-            let (url, key) = (odoo.url().parse().unwrap(), odoo.api_key().into());
-            setup::add_odoo_instance(app, merchant, url, odoo.database(), None, key, Some(&request))
-                .await
-                .unwrap();
-            Some(odoo)
+            Some(add_odoo(app, merchant).await)
         } else {
             None
         };
@@ -204,7 +251,7 @@ impl TestApp {
             account: account.id,
             stripe,
             odoo,
-            db: app.db.clone(),
+            db: as_the_login(&url),
             application: Some(application),
             http: reqwest::Client::new_for_tests(),
         };

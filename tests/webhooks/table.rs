@@ -294,7 +294,7 @@ async fn every_body_gets_its_answer() {
             (
                 "said to be packed",
                 of("packed").headers(vec![("Content-Encoding", "gzip")]),
-                (400, "body_unreadable", 0),
+                (415, "content_encoding_unsupported", 0),
             ),
             ("of no type", of("plain").headers(vec![]), KEPT),
             (

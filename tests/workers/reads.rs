@@ -30,6 +30,10 @@ struct Overtaken {
 
 #[async_trait]
 impl Provider for Overtaken {
+    fn home(&self) -> &'static str {
+        "https://nowhere.example"
+    }
+
     fn check_keys(&self, _: &ProviderAccount) -> Result<(), String> {
         Ok(())
     }
@@ -125,6 +129,10 @@ impl Provider for Overtaken {
         None
     }
 
+    fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
     fn settlement(&self) -> Option<&dyn Settlement> {
         None
     }
@@ -148,14 +156,19 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
     });
     let app = App {
         db: service.db.clone(),
+        intake: service.intake.clone(),
+        limits: quittance::app::limits::Limits::new(crate::support::AMPLE_RATES),
         clock: service.clock.clone(),
         sealer: service.sealer.clone(),
         providers: Registry::default().with("stripe", Arc::clone(&provider) as Arc<dyn Provider>),
         sink: Arc::clone(&service.sink),
         outgoing: Outgoing::new(4),
         timing: service.timing,
+        kept: service.kept,
         inbox: service.inbox.clone(),
         in_hand: InHand::default(),
+        keys: quittance::app::auth::Keys::following(service.db.clone()).0,
+        trusted_proxies: service.trusted_proxies.clone(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),

@@ -25,6 +25,7 @@ mod mandates;
 mod method_types;
 mod movements;
 mod pages;
+mod permissions;
 mod payment_intents;
 mod payment_methods;
 mod payouts;
@@ -42,7 +43,7 @@ mod volume;
 mod webhook_endpoints;
 mod webhooks;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -81,6 +82,8 @@ pub struct Options {
     pub port: u16,
     /// What a merchant's server sends.
     pub secret_key: String,
+    /// What the secret key is restricted to, such as `charge_write`; not at all where absent.
+    pub permissions: Option<Vec<String>>,
     /// What a customer's browser sends.
     pub publishable_key: String,
     /// The account.
@@ -112,6 +115,7 @@ impl Default for Options {
         Self {
             port: 0,
             secret_key: "sk_test_sandbox".to_owned(),
+            permissions: None,
             publishable_key: "pk_test_sandbox".to_owned(),
             account_id: "acct_1Sandbox".to_owned(),
             connected: false,
@@ -143,6 +147,7 @@ impl PretendStripe {
             account_id: options.account_id,
             connected: options.connected,
             secret_key: options.secret_key,
+            permissions: Mutex::new(options.permissions),
             publishable_key: options.publishable_key,
             api_version: options.api_version,
             latency: options.latency,
@@ -208,6 +213,11 @@ impl PretendStripe {
     #[must_use]
     pub fn publishable_key(&self) -> &str {
         &self.service.settings.publishable_key
+    }
+
+    /// Restricts the secret key to some permissions, or to none.
+    pub fn restrict(&self, permissions: Option<Vec<String>>) {
+        *self.service.settings.permissions() = permissions;
     }
 
     /// The account's id.

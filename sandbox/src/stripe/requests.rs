@@ -11,7 +11,7 @@ use super::errors::ApiError;
 use super::fields::Checked;
 use super::form::{self, Param, Params};
 use super::state::{Settings, new_id};
-use super::webhook_endpoints;
+use super::{permissions, webhook_endpoints};
 
 /// Stripe's own limit.
 const MAX_KEY_LEN: usize = 255;
@@ -67,6 +67,9 @@ pub(crate) fn read(
     params.extend(form::parse(body).map_err(ApiError::invalid)?);
     let asker = authenticate(settings, &parts.headers, &mut params)?;
     check_account(settings, seen)?;
+    if asker == Asker::Merchant {
+        permissions::check(settings, seen)?;
+    }
     if seen
         .idempotency_key
         .as_ref()

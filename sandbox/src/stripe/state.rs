@@ -1,7 +1,7 @@
 //! Everything the pretend Stripe remembers, behind one lock.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     /// Whether the account is a connected one, and the keys are its platform's.
     pub(crate) connected: bool,
     pub(crate) secret_key: String,
+    /// What that key is restricted to.
+    pub(crate) permissions: Mutex<Option<Vec<String>>>,
     pub(crate) publishable_key: String,
     pub(crate) api_version: String,
     pub(crate) latency: Duration,
@@ -46,6 +48,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What the secret key is restricted to, where it is.
+    pub(crate) fn permissions(&self) -> MutexGuard<'_, Option<Vec<String>>> {
+        self.permissions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The service's own address, for pages that it sends customers to.
     pub(crate) fn base_url(&self) -> &str {
         self.base_url.get().map_or("", String::as_str)

@@ -132,13 +132,13 @@ impl Balance {
 pub async fn audit(app: &App, operator: &Operator, depth: Depth) -> Result<Audit, AppError> {
     let (merchant, live) = (operator.merchant_id, operator.live);
     let ids = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         store::provider_accounts::list_ids(&mut conn, merchant, live).await?
     };
     let (mut balances, mut payouts) = (Vec::new(), Payouts::default());
     for id in ids {
         balances.extend(audit_account(app, operator, id, depth).await?);
-        let mut tx = app.begin_to_read().await?;
+        let mut tx = app.begin_to_read(merchant).await?;
         let counted = store::payouts::count_explained(&mut tx, merchant, id).await?;
         payouts.explained += counted.0;
         payouts.unexplained += counted.1;
@@ -152,7 +152,7 @@ pub async fn audit(app: &App, operator: &Operator, depth: Depth) -> Result<Audit
         state: Some(ExceptionState::Open),
         ..ExceptionFilter::default()
     };
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     let open = lists::list(&mut conn, merchant, live, &filter, None, NAMED).await?;
     Ok(Audit {
         balances,
@@ -163,7 +163,7 @@ pub async fn audit(app: &App, operator: &Operator, depth: Depth) -> Result<Audit
 
 /// Leaves a checkpoint where the next audit would have much to sum.
 async fn take_checkpoint(app: &App, merchant: MerchantId, id: ProviderAccountId) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let taken = store::ledger_checkpoints::is_due(&mut tx, merchant, id, SUMMED).await?
         && store::ledger_checkpoints::take(&mut tx, merchant, id).await?;
     if taken {
@@ -180,8 +180,8 @@ async fn audit_account(
     depth: Depth,
 ) -> Result<Vec<Balance>, AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        app.accounts.get(app, &mut conn, id).await?
+        let mut conn = app.db.read(operator.merchant_id).await?;
+        app.accounts.get(app, &mut conn, operator.merchant_id, id).await?
     };
     let Some(settlement) = app.provider(&known.account.provider)?.settlement() else {
         return Ok(Vec::new());
@@ -195,7 +195,7 @@ async fn audit_account(
     let before = read().await?;
     let sums = {
         // At one moment: a line is either booked or waits.
-        let mut tx = app.begin_to_read().await?;
+        let mut tx = app.begin_to_read(operator.merchant_id).await?;
         sum(&mut tx, operator.merchant_id, id, depth).await?
     };
     let after = read().await?;

@@ -44,7 +44,7 @@ pub(super) async fn read(
     account: ProviderAccountId,
 ) -> Result<HashMap<String, InOdoo>, AppError> {
     let mapped = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         store::odoo_journals::list_instances(&mut conn, merchant, account).await?
     };
     let mut found = HashMap::with_capacity(mapped.len());
@@ -65,7 +65,7 @@ async fn read_journal(
     (currency, id): (Currency, OdooInstanceId),
 ) -> Result<InOdoo, AppError> {
     let instance = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         store::odoo_instances::get(&mut conn, &app.sealer, merchant, id).await?
     };
     let mut before = posted(app, merchant, account, currency).await?;
@@ -79,7 +79,7 @@ async fn read_journal(
             let is_nearer = |held: &i64| (held - before.0).abs() < (held - after.0).abs();
             let held = held
                 .map(|money| money.minor)
-                .map_err(|error: SinkError| error.to_string());
+                .map_err(|error: SinkError| error.told());
             let (posted_minor, unposted_minor) = match &held {
                 Ok(minor) if is_nearer(minor) => before,
                 Ok(_) | Err(_) => after,
@@ -102,7 +102,7 @@ async fn posted(
     account: ProviderAccountId,
     currency: Currency,
 ) -> Result<(i64, i64), AppError> {
-    let mut tx = app.begin_to_read().await?;
+    let mut tx = app.begin_to_read(merchant).await?;
     let sums = sum(&mut tx, merchant, account, Depth::SinceCheckpoint).await?;
     let ledger_minor: i64 = sums
         .kinds

@@ -1,12 +1,15 @@
 //! Answers disputes: with evidence, or by giving in. No money of ours moves by either call.
 
+use serde_json::json;
 use std::time::Instant;
 
 use super::hear::{apply, refresh};
 use super::{facet, get_of_mode};
 use crate::app::apply::{Applied, Heard};
+use crate::app::audit_log;
 use crate::app::auth::Caller;
 use crate::app::{Answer, App, AppError, Key, Served, commit};
+use crate::domain::audit_log::Action;
 use crate::domain::dispute::{Dispute, DisputeRuleBroken, DisputeSnapshot, Evidence};
 use crate::domain::ids::{DisputeId, OperationId};
 use crate::provider::{Disputes, ProviderAccount, ProviderError};
@@ -19,6 +22,7 @@ struct Asked<'a> {
     key: Key,
     id: DisputeId,
     render: fn(&Dispute) -> Answer,
+    action: Action,
 }
 
 /// What a merchant answers a dispute with.
@@ -45,6 +49,7 @@ pub async fn submit_evidence(
         key,
         id,
         render,
+        action: Action::DisputeEvidence,
     };
     respond(app, asked, Response::Evidence { evidence, submit }).await
 }
@@ -65,6 +70,7 @@ pub async fn accept(
         key,
         id,
         render,
+        action: Action::DisputeAccept,
     };
     respond(app, asked, Response::Acceptance).await
 }
@@ -157,14 +163,14 @@ async fn take_in(
     let merchant = account.merchant_id;
     let place = (merchant, account.id);
     // Locks are taken in one order everywhere: key, payment, dispute.
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(answer) = asked.key.lock_answer(app, &mut tx, merchant).await? {
         return Ok(answer);
     }
     if apply(app, &mut tx, place, said, heard).await? == Applied::Ask {
         drop(tx);
         refresh(app, account, &said.provider_reference, None).await?;
-        tx = app.begin().await?;
+        tx = app.begin(merchant).await?;
         if let Some(answer) = asked.key.lock_answer(app, &mut tx, merchant).await? {
             return Ok(answer);
         }
@@ -172,6 +178,8 @@ async fn take_in(
     let dispute = store::disputes::get(&mut tx, merchant, asked.id).await?;
     let answer = (asked.render)(&dispute);
     asked.key.finish(app, &mut tx, merchant, &answer).await?;
+    let act = (asked.action, &asked.id as &(dyn std::fmt::Display + Sync));
+    audit_log::record(app, &mut tx, merchant, &asked.caller.actor(), act, &json!({})).await?;
     commit(tx).await?;
     tracing::info!(state = dispute.told.state.word(), "a dispute was answered");
     Ok(answer)

@@ -22,7 +22,7 @@ pub(in crate::app) async fn catch_up(
         .await
         .map_err(AppError::Provider)?;
     for said in &listed {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(account.merchant_id).await?;
         let place = (account.merchant_id, account.id);
         if apply(app, &mut tx, place, said, Heard::Once).await? == Applied::Done {
             commit(tx).await?;

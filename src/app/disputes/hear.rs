@@ -17,7 +17,6 @@ use crate::domain::payment::{Decision, Payment};
 use crate::domain::snapshot::Said;
 use crate::provider::ProviderAccount;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 /// Takes in what an event says of a dispute, and ends the event in the same transaction.
@@ -29,19 +28,19 @@ pub(in crate::app) async fn hear(
 ) -> Result<(), AppError> {
     let (merchant, account) = (event.merchant_id, event.provider_account_id);
     if let Some(said) = said {
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         if apply(app, &mut tx, (merchant, account), said, Heard::Once).await? == Applied::Done {
             return end_with(app, tx, event, Ended::Applied).await;
         }
     }
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let since = event.received_at;
         if store::disputes::read_since(&mut conn, merchant, account, reference, since).await? {
             drop(conn);
             return end(app, event, Ended::Applied).await;
         }
-        app.accounts.get(app, &mut conn, account).await?
+        app.accounts.get(app, &mut conn, merchant, account).await?
     };
     refresh(app, &known.account, reference, Some(event)).await
 }
@@ -60,7 +59,7 @@ pub(in crate::app) async fn refresh(
     let disputes = facet(app.provider(&account.provider)?)?;
     for _ in 0..READS {
         let (began_at, held) = {
-            let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+            let mut conn = app.db.read(place.0).await?;
             let began_at = store::payments::read_begins(&mut conn).await?;
             (
                 began_at,
@@ -72,7 +71,7 @@ pub(in crate::app) async fn refresh(
             .await
             .map_err(AppError::Provider)?;
 
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(place.0).await?;
         let as_of = Heard::AsOf(held.map(|held| held.version));
         if apply(app, &mut tx, place, &said, as_of).await? == Applied::Ask {
             continue;

@@ -17,7 +17,6 @@ use crate::domain::dispute::Dispute;
 use crate::domain::ids::DisputeId;
 use crate::provider::{Disputes, Provider, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 
 pub use crate::store::disputes::DisputeFilter;
 pub use answer::{accept, submit_evidence};
@@ -35,7 +34,7 @@ pub async fn get(app: &App, caller: &Caller, id: DisputeId, fresh: bool) -> Resu
     tokio::time::timeout(app.timing.answer_within, read)
         .await
         .map_err(|_elapsed| AppError::Provider(ProviderError::too_slow()))??;
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     Ok(store::disputes::get(&mut conn, caller.merchant_id, id).await?)
 }
 
@@ -47,7 +46,7 @@ pub async fn list(
     after: Option<DisputeId>,
     limit: u16,
 ) -> Result<Page<Dispute>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let (merchant, live) = (caller.merchant_id, caller.live);
     let found = store::disputes::list(&mut conn, merchant, live, filter, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -59,11 +58,11 @@ async fn get_of_mode(
     caller: &Caller,
     id: DisputeId,
 ) -> Result<(Dispute, Arc<KnownAccount>), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let dispute = find(&mut conn, caller, id).await?;
     let known = app
         .accounts
-        .get(app, &mut conn, dispute.provider_account_id)
+        .get(app, &mut conn, dispute.merchant_id, dispute.provider_account_id)
         .await?;
     if known.account.live == caller.live {
         Ok((dispute, known))

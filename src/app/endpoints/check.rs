@@ -6,7 +6,6 @@ use super::{App, AppError, account, endpoints, list, path_of};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::{Endpoint, Endpoints};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_endpoints::{EndpointState, WebhookEndpoint};
 
 /// Something that an account's endpoints lack.
@@ -107,7 +106,7 @@ pub async fn check(app: &App, merchant: MerchantId, id: ProviderAccountId) -> Re
         .map_err(AppError::Provider)?;
     let held = list(app, &account).await?;
     let secrets = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         store::provider_accounts::list_webhook_secrets(&mut conn, &app.sealer, merchant, id)
             .await?
             .len()

@@ -1,16 +1,18 @@
 //! Making an endpoint, once, although its secret is told once.
 
+use serde_json::json;
 use time::OffsetDateTime;
 use url::Url;
 
 use super::super::commit;
 use super::{App, AppError, Connected, active, list};
+use crate::app::audit_log;
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::ids::{OperationId, WebhookEndpointId};
 use crate::provider::{
     Ambiguity, CreatedEndpoint, Endpoint, Endpoints, NewEndpoint, ProviderAccount, ProviderError,
 };
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_endpoints::{EndpointState, WebhookEndpoint};
 
 /// Makes an endpoint that takes the place of `old`, which goes at `old_until`. Where somebody else's took it meanwhile, that one
@@ -84,8 +86,9 @@ async fn standing(app: &App, account: &ProviderAccount) -> Result<Connected, App
 }
 
 async fn abandon(app: &App, begun: &WebhookEndpoint) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::webhook_endpoints::abandon(&mut conn, begun).await?)
+    let mut tx = app.begin(begun.merchant_id).await?;
+    store::webhook_endpoints::abandon(&mut tx, begun).await?;
+    commit(tx).await
 }
 
 /// Writes down what the provider is about to be asked for; or finds what was, where that can still be asked again. None where
@@ -100,7 +103,7 @@ async fn claim(
     let now = app.clock.now();
     let repeatable_for = app.provider(&account.provider)?.repeatable_for();
     let (merchant, id) = (account.merchant_id, account.id);
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(begun) = begun {
         let repeatable = begun.created_at + repeatable_for > now && begun.url == url.as_str();
         if !repeatable {
@@ -128,7 +131,7 @@ async fn store_made(
     old_until: OffsetDateTime,
 ) -> Result<(), AppError> {
     let (merchant, id, now) = (account.merchant_id, account.id, app.clock.now());
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     store::webhook_endpoints::retire_active(&mut tx, merchant, id, old_until).await?;
     let secret = store::provider_accounts::insert_webhook_secret(
         &mut tx,
@@ -140,6 +143,20 @@ async fn store_made(
     )
     .await?;
     if store::webhook_endpoints::activate(&mut tx, new, &made.reference, secret).await? {
+        // Endpoints are made at the command line alone.
+        let (actor, detail) = (
+            Actor::at_the_command_line(),
+            json!({ "endpoint": made.reference }),
+        );
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &actor,
+            (Action::AccountEndpoint, &id),
+            &detail,
+        )
+        .await?;
         commit(tx).await?;
         app.accounts.forget(id);
     }

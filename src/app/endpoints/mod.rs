@@ -115,7 +115,7 @@ async fn account(
     merchant: MerchantId,
     id: ProviderAccountId,
 ) -> Result<ProviderAccount, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     Ok(store::provider_accounts::get(&mut conn, &app.sealer, merchant, id).await?)
 }
 
@@ -127,7 +127,7 @@ fn endpoints<'a>(app: &'a App, account: &ProviderAccount) -> Result<&'a dyn Endp
 }
 
 async fn list(app: &App, account: &ProviderAccount) -> Result<Vec<WebhookEndpoint>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(account.merchant_id).await?;
     Ok(store::webhook_endpoints::list(&mut conn, account.merchant_id, account.id).await?)
 }
 

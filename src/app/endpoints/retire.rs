@@ -4,7 +4,6 @@ use super::super::commit;
 use super::{App, AppError, account, endpoints};
 use crate::domain::ids::OperationId;
 use crate::store;
-use crate::store::StoreError;
 use crate::store::webhook_endpoints::WebhookEndpoint;
 
 /// How many are retired at one look.
@@ -15,8 +14,15 @@ const BATCH: i64 = 32;
 /// What cannot be deleted now is tried again at the next look; two workers at once do no harm.
 pub async fn retire_due(app: &App) -> Result<usize, AppError> {
     let due = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::webhook_endpoints::list_due(&mut conn, app.clock.now(), BATCH).await?
+        let now = app.clock.now();
+        let mut conn = app.db.dispatch().await?;
+        let merchants = store::webhook_endpoints::list_merchants(&mut conn, now, BATCH).await?;
+        if merchants.is_empty() {
+            return Ok(0);
+        }
+        drop(conn);
+        let mut conn = app.db.read_for(merchants).await?;
+        store::webhook_endpoints::list_due(&mut conn, now, BATCH).await?
     };
     let mut retired = 0;
     for endpoint in due {
@@ -39,7 +45,7 @@ async fn retire(app: &App, endpoint: &WebhookEndpoint) -> Result<(), AppError> {
             .await
             .map_err(AppError::Provider)?;
     }
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(endpoint.merchant_id).await?;
     store::webhook_endpoints::delete(&mut tx, endpoint).await?;
     commit(tx).await?;
     app.accounts.forget(account.id);

@@ -20,7 +20,6 @@ use crate::domain::outbox::{
 use crate::domain::posting::Posting;
 use crate::sink::{OdooInstance, Posted, SinkError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::exceptions::Closing;
 use crate::store::outbox::Room;
 
@@ -74,24 +73,30 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 
 /// What is sent as one: a message, or bookings of one journal.
 async fn lease(app: &App, room: Room) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.db.dispatch().await?;
     let now = store::outbox::now(&mut tx).await?;
     let instances = store::odoo_instances::lock_due(&mut tx, now).await?;
     if instances.is_empty() {
         return Ok(Vec::new());
     }
     let until = now + app.timing.message_lease;
-    let messages = store::outbox::lease(&mut tx, &instances, now, until, room).await?;
+    let mut leased = store::outbox::lease(&mut tx, &instances, now, until, room).await?;
     let left = Room {
-        total: room.total - i64::try_from(messages.len()).unwrap_or(room.total),
+        total: room.total - i64::try_from(leased.len()).unwrap_or(room.total),
         ..room
     };
-    let bookings = store::outbox::lease_bookings(&mut tx, &instances, now, until, left).await?;
+    leased.extend(store::outbox::lease_bookings(&mut tx, &instances, now, until, left).await?);
     commit(tx).await?;
-    let alone = messages
-        .into_iter()
-        .map(|(merchant, message)| (merchant, vec![message]));
-    Ok(alone.chain(bookings).collect())
+    if leased.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = app
+        .db
+        .begin_for(leased.iter().map(|message| message.merchant_id))
+        .await?;
+    let messages = store::outbox::read(&mut tx, leased).await?;
+    commit(tx).await?;
+    Ok(messages)
 }
 
 async fn carry(
@@ -123,14 +128,15 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
     span.record("kind", first.posting.kind());
     let id = first.odoo_instance_id;
     let (instance, mut messages) = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let (messages, waiting) = meets::find_met(&mut conn, merchant, messages).await?;
-        let again = store::outbox::now(&mut conn).await? + app.timing.scaled(UNTIL_TOLD);
+        let mut tx = app.begin(merchant).await?;
+        let (messages, waiting) = meets::find_met(&mut tx, merchant, messages).await?;
+        let again = store::outbox::now(&mut tx).await? + app.timing.scaled(UNTIL_TOLD);
         for message in &waiting {
             let why = "odoo was not told yet of what it meets";
-            store::outbox::put_back(&mut conn, merchant, message, message.attempts, Some(again), why).await?;
+            store::outbox::put_back(&mut tx, merchant, message, message.attempts, Some(again), why).await?;
         }
-        let instance = store::odoo_instances::get(&mut conn, &app.sealer, merchant, id).await?;
+        let instance = store::odoo_instances::get(&mut tx, &app.sealer, merchant, id).await?;
+        commit(tx).await?;
         (instance, messages)
     };
     // What a booking meets goes before it.
@@ -176,7 +182,7 @@ async fn hand_over(
     tokio::time::timeout(app.timing.message_lease, sending)
         .await
         .unwrap_or_else(|_| {
-            let message = "it did not answer in time".to_owned();
+            let message = "it did not answer in time".into();
             let late = SinkError::Unreachable {
                 message,
                 retry_after: None,
@@ -191,7 +197,7 @@ async fn put_back(
     message: &OutboxMessage,
     error: SinkError,
 ) -> Result<(), AppError> {
-    let why = error.to_string();
+    let why = error.told();
     match error {
         SinkError::Unreachable { retry_after, .. } => {
             let asked = retry_after.map_or(Duration::ZERO, |asked| {
@@ -230,11 +236,11 @@ async fn tell_a_person(
     let new = NewException::new(merchant, ExceptionKind::PostingDiffers, &key, &detail)
         .of(message.payment_id)
         .at(message.provider_account_id);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    if store::exceptions::open(&mut conn, &new, app.clock.now()).await? {
+    let mut tx = app.begin(merchant).await?;
+    if store::exceptions::open(&mut tx, &new, app.clock.now()).await? {
         tracing::warn!(key, "odoo's books differ");
     }
-    Ok(())
+    commit(tx).await
 }
 
 async fn acknowledge(
@@ -246,7 +252,7 @@ async fn acknowledge(
         return Ok(());
     };
     let now = app.clock.now();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     // The instance before the message, as everywhere.
     store::odoo_instances::resume(&mut tx, merchant, first.odoo_instance_id).await?;
     for (message, posted) in sent {
@@ -284,7 +290,7 @@ async fn rest(
     error: &str,
 ) -> Result<(), AppError> {
     let instance = message.odoo_instance_id;
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let now = store::outbox::now(&mut tx).await?;
     let before = store::odoo_instances::lock_rest(&mut tx, merchant, instance).await?;
     let resting = before.paused_until.filter(|until| *until > now);
@@ -308,7 +314,7 @@ async fn disable(
     error: &str,
 ) -> Result<(), AppError> {
     let instance = message.odoo_instance_id;
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let now = store::outbox::now(&mut tx).await?;
     if store::odoo_instances::disable(&mut tx, merchant, instance, now).await? {
         let subject = format!("{instance} {}", now.unix_timestamp());
@@ -331,7 +337,7 @@ async fn back_off(
     error: &str,
 ) -> Result<(), AppError> {
     let attempts = message.attempts + 1;
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let now = store::outbox::now(&mut tx).await?;
     let delay = delay_after_refusal(attempts, &message.id.to_string());
     let again = (attempts < MAX_ATTEMPTS).then(|| now + app.timing.scaled(delay));

@@ -60,7 +60,7 @@ pub(super) async fn in_the_way(
 
 /// Raises that a payment was asked for again with another amount while its money may be moving.
 pub(super) async fn raise_difference(app: &App, new: &Payment, living: PaymentId) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(new.merchant_id).await?;
     let living = store::payments::lock(&mut tx, &app.sealer, new.merchant_id, living).await?;
     let (held, asked) = (Money::from(living.amount), Money::from(new.amount));
     let detail = format!(

@@ -1,17 +1,20 @@
 //! Confirms, captures, calls off and gives back: one operation each, on a payment whose row is held while the rules are
 //! asked.
 
+use serde_json::json;
 use std::sync::Arc;
 
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{deadline, payer, resume, serve};
+use crate::app::audit_log;
 use crate::app::auth::Caller;
 use crate::app::carry_out::carry_out;
 use crate::app::news::tell;
 use crate::app::payments::read::lock_of_mode;
 use crate::app::{App, AppError, Keyed, PaymentDetail, Served, commit};
+use crate::domain::audit_log::Action;
 use crate::domain::checkout::CheckoutState;
 use crate::domain::ids::{MerchantId, OperationId, PaymentId};
 use crate::domain::money::Currency;
@@ -48,13 +51,23 @@ pub async fn change(
 ) -> Result<Served, AppError> {
     let (merchant, deadline) = (caller.merchant_id, deadline(app));
     let operation_id = OperationId::generate();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
         return resume(app, tx, merchant, record, keyed, deadline).await;
     }
     let mut payment = lock_of_mode(&mut tx, app, caller, id).await?;
     let change = with_method(app, &mut tx, caller, &payment, change).await?;
     let operation = write(app, &mut tx, &mut payment, operation_id, change).await?;
+    let action = match operation.kind {
+        OperationKind::Authorize => Action::PaymentCreate,
+        OperationKind::Checkout => Action::CheckoutCreate,
+        OperationKind::Confirm => Action::PaymentConfirm,
+        OperationKind::Capture => Action::PaymentCapture,
+        OperationKind::Cancel => Action::PaymentCancel,
+        OperationKind::Refund => Action::RefundCreate,
+    };
+    let acted = json!({ "operation": operation.id, "amount_minor": operation.amount_minor, "currency": payment.amount.currency().code() });
+    audit_log::record(app, &mut tx, merchant, &caller.actor(), (action, &id), &acted).await?;
     if operation.state.is_final() {
         let detail = PaymentDetail::load(&mut tx, app, payment).await?;
         let answer = keyed.finish(app, &mut tx, &detail, &operation).await?;
@@ -78,7 +91,7 @@ pub(in crate::app) async fn call_off(
     id: PaymentId,
     deadline: Instant,
 ) -> Result<(), AppError> {
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
     let abandoned = Change {
         kind: OperationKind::Cancel,
@@ -210,7 +223,10 @@ async fn check_capable(
     amount_minor: i64,
     ask: &Ask,
 ) -> Result<(), AppError> {
-    let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+    let known = app
+        .accounts
+        .get(app, conn, payment.merchant_id, payment.provider_account_id)
+        .await?;
     known.check_authorized()?;
     let provider = app.provider(&known.account.provider)?;
     match kind {

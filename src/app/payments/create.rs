@@ -1,5 +1,6 @@
 //! Asks a customer for money.
 
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,9 +12,11 @@ use super::change::{call_off, need};
 use super::payer::{self, Payer};
 use super::{deadline, resume, serve};
 use crate::app::accounts::KnownAccount;
+use crate::app::audit_log;
 use crate::app::auth::Caller;
 use crate::app::error::no;
 use crate::app::{App, AppError, Keyed, Served, commit};
+use crate::domain::audit_log::Action;
 use crate::domain::checkout::{CheckoutSession, CheckoutState};
 use crate::domain::ids::{
     CheckoutSessionId, CustomerId, MerchantId, OdooInstanceId, OperationId, ProviderAccountId,
@@ -78,7 +81,7 @@ pub async fn create(
     let (merchant, deadline) = (caller.merchant_id, deadline(app));
     for _ in 0..ROUNDS {
         let operation_id = OperationId::generate();
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         if let Some(record) = keyed.key.claim(app, &mut tx, merchant, operation_id).await? {
             return resume(app, tx, merchant, record, keyed, deadline).await;
         }
@@ -110,6 +113,22 @@ pub async fn create(
             ..new.ask
         };
         let operation = write(app, &mut tx, &payment, operation_id, ask).await?;
+        let action = if payment.hosted {
+            Action::CheckoutCreate
+        } else {
+            Action::PaymentCreate
+        };
+        let amount = payment.amount;
+        let detail = json!({ "operation": operation.id, "amount_minor": amount.minor(), "currency": amount.currency().code() });
+        audit_log::record(
+            app,
+            &mut tx,
+            merchant,
+            &caller.actor(),
+            (action, &payment.id),
+            &detail,
+        )
+        .await?;
         commit(tx).await?;
         tracing::info!(payment_id = %payment.id, "a payment was created");
         return serve(app, payment, operation, keyed, deadline).await;
@@ -232,12 +251,13 @@ pub(in crate::app) async fn choose_account(
         Some(id) => id,
         None => only_account(conn, caller).await?,
     };
-    let known =
-        app.accounts.find(app, conn, id).await?.filter(|known| {
-            known.account.merchant_id == caller.merchant_id && known.account.live == caller.live
-        });
+    let known = app
+        .accounts
+        .find(app, conn, caller.merchant_id, id)
+        .await?
+        .filter(|known| known.account.merchant_id == caller.merchant_id && known.account.live == caller.live);
     let known = known.ok_or(AppError::NotFound("provider account"))?;
-    known.check_authorized()?;
+    known.check_open()?;
     Ok(known)
 }
 

@@ -64,7 +64,10 @@ impl PaymentDetail {
         let mut details = Vec::with_capacity(payments.len());
         for payment in payments {
             let id = payment.id;
-            let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+            let known = app
+                .accounts
+                .get(app, conn, payment.merchant_id, payment.provider_account_id)
+                .await?;
             let checkout = if payment.hosted {
                 store::checkout_sessions::find(conn, &app.sealer, merchant, id).await?
             } else {

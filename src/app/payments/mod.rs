@@ -68,7 +68,7 @@ async fn serve(
 
 async fn accept(app: &App, merchant: MerchantId, id: PaymentId, keyed: Keyed) -> Result<Served, AppError> {
     keyed.key.release(app, merchant).await?;
-    let mut tx = app.begin_to_read().await?;
+    let mut tx = app.begin_to_read(merchant).await?;
     let payment = store::payments::get(&mut tx, &app.sealer, merchant, id).await?;
     let detail = PaymentDetail::load(&mut tx, app, payment).await?;
     commit(tx).await?;

@@ -14,14 +14,13 @@ use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::payment::{Authority, Payment};
 use crate::provider::{ObjectRef, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::payments::PaymentFilter;
 use crate::store::webhook_events::{Ended, WebhookEvent};
 
 /// One payment as we hold it; `fresh` reads it from the provider first, as long as a caller can wait.
 pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Result<PaymentDetail, AppError> {
     if fresh {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(caller.merchant_id).await?;
         find_of_mode(&mut conn, app, caller, id).await?;
         drop(conn);
         let read = refresh(app, caller.merchant_id, id, None);
@@ -29,7 +28,7 @@ pub async fn get(app: &App, caller: &Caller, id: PaymentId, fresh: bool) -> Resu
             .await
             .map_err(|_elapsed| AppError::Provider(ProviderError::too_slow()))??;
     }
-    let mut tx = app.begin_to_read().await?;
+    let mut tx = app.begin_to_read(caller.merchant_id).await?;
     let payment = find_of_mode(&mut tx, app, caller, id).await?;
     let detail = PaymentDetail::load(&mut tx, app, payment).await?;
     commit(tx).await?;
@@ -79,7 +78,7 @@ pub async fn list(
     let (merchant, live) = (caller.merchant_id, caller.live);
     let more = one_more(limit);
     let after_id = after.map(|after| after.id);
-    let mut tx = app.begin_to_read().await?;
+    let mut tx = app.begin_to_read(merchant).await?;
     let found = match list {
         List::Newest(filter) => {
             store::payments::list(&mut tx, &app.sealer, merchant, live, filter, after_id, more).await?
@@ -107,12 +106,15 @@ pub async fn refresh(
     event: Option<&WebhookEvent>,
 ) -> Result<(), AppError> {
     for _ in 0..READS {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let began_at = store::payments::read_begins(&mut conn).await?;
         let held = store::payments::get(&mut conn, &app.sealer, merchant, id)
             .await
             .map_err(no("payment"))?;
-        let known = app.accounts.get(app, &mut conn, held.provider_account_id).await?;
+        let known = app
+            .accounts
+            .get(app, &mut conn, held.merchant_id, held.provider_account_id)
+            .await?;
         let object = object_of(app, &mut conn, &held).await?;
         drop(conn);
         let Some(object) = object else { return Ok(()) };
@@ -122,7 +124,7 @@ pub async fn refresh(
             .await
             .map_err(AppError::Provider)?;
 
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(merchant).await?;
         let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
         let authority = Authority::since(held.version, &payment);
         if authority == Authority::Hint {
@@ -178,7 +180,10 @@ async fn check_mode(
     caller: &Caller,
     payment: &Payment,
 ) -> Result<(), AppError> {
-    let known = app.accounts.get(app, conn, payment.provider_account_id).await?;
+    let known = app
+        .accounts
+        .get(app, conn, payment.merchant_id, payment.provider_account_id)
+        .await?;
     if known.account.live == caller.live {
         Ok(())
     } else {

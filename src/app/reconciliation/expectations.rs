@@ -1,10 +1,14 @@
 //! What moved, held against the ledger lines of it: too much, too little, or nothing by its deadline.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::app::{App, AppError, commit};
 use crate::domain::exception::{ExceptionKind, ITSELF, NewException};
 use crate::domain::expectation::{ExpectationKind, ExpectationState, Judged, Patience};
+use crate::domain::ids::MerchantId;
 use crate::domain::money::Money;
 use crate::store;
 use crate::store::exceptions::Closing;
@@ -26,12 +30,29 @@ const WITH_LINES: time::Duration = time::Duration::DAY;
 
 /// Judges what is expected and whose turn it is. How many there were.
 pub async fn judge_due(app: &App) -> Result<usize, AppError> {
+    let due = {
+        let mut conn = app.db.dispatch().await?;
+        store::expectations::list_due(&mut conn, BATCH).await?
+    };
+    let mut by_merchant: HashMap<MerchantId, Vec<Uuid>> = HashMap::new();
+    for (merchant, id) in due {
+        by_merchant.entry(merchant).or_default().push(id);
+    }
+    let mut judged = 0;
+    for (merchant, ids) in by_merchant {
+        judged += judge(app, merchant, &ids).await?;
+    }
+    Ok(judged)
+}
+
+/// Judges those of a merchant's that nobody else has. How many.
+async fn judge(app: &App, merchant: MerchantId, ids: &[Uuid]) -> Result<usize, AppError> {
     let patience = Patience {
         with_amounts: app.timing.scaled(WITH_AMOUNTS),
         with_lines: app.timing.scaled(WITH_LINES),
     };
-    let mut tx = app.begin().await?;
-    let due = store::expectations::lock_due(&mut tx, BATCH).await?;
+    let mut tx = app.begin(merchant).await?;
+    let due = store::expectations::lock_due(&mut tx, merchant, ids).await?;
     let mut all = Vec::with_capacity(due.len());
     for due in due {
         let is_read = app

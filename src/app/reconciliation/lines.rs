@@ -9,7 +9,6 @@ use crate::app::{App, AppError, commit};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::provider::{Lines, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::line_cursors::LineCursor;
 
 /// How many accounts are read at once: all that are taken up.
@@ -27,9 +26,18 @@ const LATE: time::Duration = time::Duration::hours(1);
 /// Reads the lines of the accounts whose turn it is. How many there were.
 pub async fn pull(app: &App) -> Result<usize, AppError> {
     let cursors = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::line_cursors::enroll(&mut conn, EVERY).await?;
-        store::line_cursors::lease(&mut conn, app.timing.event_lease, AT_ONCE).await?
+        let mut tx = app.db.dispatch().await?;
+        let missing = store::line_cursors::list_missing(&mut tx).await?;
+        if !missing.is_empty() {
+            drop(tx);
+            let mut enrolling = app.db.begin_for(missing).await?;
+            store::line_cursors::enroll(&mut enrolling, EVERY).await?;
+            commit(enrolling).await?;
+            tx = app.db.dispatch().await?;
+        }
+        let leased = store::line_cursors::lease(&mut tx, app.timing.event_lease, AT_ONCE).await?;
+        commit(tx).await?;
+        leased
     };
     let found = cursors.len();
     for cursor in cursors {
@@ -58,12 +66,15 @@ pub(super) async fn read_since(
     since: OffsetDateTime,
 ) -> Result<(), AppError> {
     let mut cursor = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let known = app.accounts.find(app, &mut conn, account).await?;
+        let mut tx = app.begin(merchant).await?;
+        let known = app.accounts.find(app, &mut tx, merchant, account).await?;
         if known.is_none_or(|known| known.account.merchant_id != merchant) {
             return Err(AppError::NotFound("provider account"));
         }
-        store::line_cursors::rewind(&mut conn, merchant, account, since, app.timing.event_lease).await?
+        let lease = app.timing.event_lease;
+        let taken = store::line_cursors::rewind(&mut tx, merchant, account, since, lease).await?;
+        commit(tx).await?;
+        taken
     };
     while let Some(rest) = walk(app, cursor).await? {
         cursor = rest;
@@ -78,7 +89,7 @@ pub(super) async fn read_on(
     account: ProviderAccountId,
 ) -> Result<(), AppError> {
     let until = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         store::line_cursors::read_until(&mut conn, merchant, account).await?
     };
     read_since(app, merchant, account, until - LATE).await
@@ -88,9 +99,9 @@ pub(super) async fn read_on(
 #[tracing::instrument(name = "app.reconciliation.walk", skip_all, fields(provider_account_id = %cursor.provider_account_id))]
 async fn walk(app: &App, mut cursor: LineCursor) -> Result<Option<LineCursor>, AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(cursor.merchant_id).await?;
         app.accounts
-            .get(app, &mut conn, cursor.provider_account_id)
+            .get(app, &mut conn, cursor.merchant_id, cursor.provider_account_id)
             .await?
     };
     let account = &known.account;
@@ -115,7 +126,7 @@ async fn walk(app: &App, mut cursor: LineCursor) -> Result<Option<LineCursor>, A
         cursor.walk_newest = cursor.walk_newest.max(newest);
         cursor.walk_next = page.next;
         let is_last = cursor.walk_next.is_none();
-        let mut tx = app.begin().await?;
+        let mut tx = app.begin(cursor.merchant_id).await?;
         store::balance_transactions::insert(&mut tx, account.merchant_id, account.id, None, &page.lines)
             .await?;
         let held = if is_last {
@@ -141,15 +152,16 @@ async fn put_off(app: &App, mut cursor: LineCursor, error: &ProviderError) -> Re
     if matches!(error, ProviderError::Invalid { .. }) && cursor.walk_next.is_some() {
         // The provider may have forgotten the line at which the walk stands: another walk begins.
         (cursor.walk_since, cursor.walk_next, cursor.walk_newest) = (None, None, None);
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::line_cursors::advance(&mut conn, &cursor, wait).await?;
-        Ok(())
+        let mut tx = app.begin(cursor.merchant_id).await?;
+        store::line_cursors::advance(&mut tx, &cursor, wait).await?;
+        commit(tx).await
     } else {
         give_back(app, &cursor, wait).await
     }
 }
 
 async fn give_back(app: &App, cursor: &LineCursor, wait: Duration) -> Result<(), AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::line_cursors::give_back(&mut conn, cursor, wait).await?)
+    let mut tx = app.begin(cursor.merchant_id).await?;
+    store::line_cursors::give_back(&mut tx, cursor, wait).await?;
+    commit(tx).await
 }

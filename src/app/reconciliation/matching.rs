@@ -133,15 +133,23 @@ pub(super) async fn find_presented(
 
 /// Matches lines anew that wait in Suspense. How many there were.
 pub async fn match_due(app: &App) -> Result<usize, AppError> {
-    let mut tx = app.begin().await?;
-    let mut lines = store::balance_transactions::lock_waiting(&mut tx, BATCH).await?;
-    // In one order, so that two workers never wait for each other's exceptions.
-    lines.sort_by(|one, other| one.line.fact.id.cmp(&other.line.fact.id));
-    for line in &lines {
-        match_anew(app, &mut tx, line).await?;
+    let due = {
+        let mut conn = app.db.dispatch().await?;
+        store::balance_transactions::list_waiting(&mut conn, BATCH).await?
+    };
+    let mut matched = 0;
+    for ((merchant, account), ids) in super::by_account(due) {
+        let mut tx = app.begin(merchant).await?;
+        let mut lines = store::balance_transactions::lock_waiting(&mut tx, merchant, account, &ids).await?;
+        // In one order, so that two workers never wait for each other's exceptions.
+        lines.sort_by(|one, other| one.line.fact.id.cmp(&other.line.fact.id));
+        for line in &lines {
+            match_anew(app, &mut tx, line).await?;
+        }
+        commit(tx).await?;
+        matched += lines.len();
     }
-    commit(tx).await?;
-    Ok(lines.len())
+    Ok(matched)
 }
 
 async fn match_anew(app: &App, conn: &mut PgConnection, unbooked: &Unbooked) -> Result<(), AppError> {

@@ -15,7 +15,7 @@ mod suspense;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use sqlx::{Acquire, PgConnection};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::postings::{self, Booked};
@@ -31,7 +31,7 @@ use crate::domain::snapshot::Said;
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::StoreError;
-use crate::store::balance_transactions::{BookedLine, Matched, Unbooked};
+use crate::store::balance_transactions::{BookedLine, LineKey, Matched, Unbooked};
 use crate::store::ledger::NewTransaction;
 
 pub use expectations::judge_due;
@@ -81,38 +81,52 @@ async fn book_all(app: &App) -> Result<usize, AppError> {
 
 /// Books lines that wait for it. How many.
 pub async fn book_due(app: &App) -> Result<usize, AppError> {
-    let mut tx = app.begin().await?;
-    let mut lines = store::balance_transactions::lock_unbooked(&mut tx, BATCH).await?;
-    // In one order, so that two workers never wait for each other's exceptions.
-    lines.sort_by(|one, other| one.line.fact.id.cmp(&other.line.fact.id));
-    let mut by_account: HashMap<(MerchantId, ProviderAccountId), Vec<Unbooked>> = HashMap::new();
-    for line in lines {
-        let place = (line.merchant_id, line.provider_account_id);
-        by_account.entry(place).or_default().push(line);
-    }
+    let due = {
+        let mut conn = app.db.dispatch().await?;
+        store::balance_transactions::list_unbooked(&mut conn, BATCH).await?
+    };
     let mut booked = 0;
-    for (place, lines) in by_account {
-        let mut part = tx.begin().await.map_err(StoreError::from)?;
-        match book(app, &mut part, place, &lines).await {
-            Ok(()) => {
-                part.commit().await.map_err(StoreError::from)?;
-                booked += lines.len();
-            }
+    for (place, ids) in by_account(due) {
+        match book_lines(app, place, &ids).await {
+            Ok(lines) => booked += lines,
             // One account must not hold up the others.
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, provider_account_id = %place.1, "ledger lines could not be booked");
-                part.rollback().await.map_err(StoreError::from)?;
-                let ids: Vec<&str> = lines
-                    .iter()
-                    .map(|unbooked| unbooked.line.fact.id.as_str())
-                    .collect();
+                let mut tx = app.begin(place.0).await?;
                 let wait = app.timing.scaled(AFTER_FAILURE);
                 store::balance_transactions::postpone(&mut tx, place.0, place.1, &ids, wait).await?;
+                commit(tx).await?;
             }
         }
     }
-    commit(tx).await?;
     Ok(booked)
+}
+
+/// The lines of each account.
+fn by_account(lines: Vec<LineKey>) -> HashMap<(MerchantId, ProviderAccountId), Vec<String>> {
+    let mut by_account: HashMap<_, Vec<String>> = HashMap::new();
+    for (merchant, account, id) in lines {
+        by_account.entry((merchant, account)).or_default().push(id);
+    }
+    by_account
+}
+
+/// Books those of an account's lines that still wait and that nobody else has. How many.
+async fn book_lines(
+    app: &App,
+    place: (MerchantId, ProviderAccountId),
+    ids: &[String],
+) -> Result<usize, AppError> {
+    let mut tx = app.begin(place.0).await?;
+    let mut lines = store::balance_transactions::lock_unbooked(&mut tx, place.0, place.1, ids).await?;
+    if lines.is_empty() {
+        return Ok(0);
+    }
+    // In one order, so that two workers never wait for each other's exceptions.
+    lines.sort_by(|one, other| one.line.fact.id.cmp(&other.line.fact.id));
+    book(app, &mut tx, place, &lines).await?;
+    commit(tx).await?;
+    Ok(lines.len())
 }
 
 async fn book(
@@ -121,7 +135,7 @@ async fn book(
     (merchant, account): (MerchantId, ProviderAccountId),
     lines: &[Unbooked],
 ) -> Result<(), AppError> {
-    let known = app.accounts.get(app, conn, account).await?;
+    let known = app.accounts.get(app, conn, merchant, account).await?;
     let settlement = app.provider(&known.account.provider)?.settlement();
     let mut to_book = Vec::with_capacity(lines.len());
     let mut disputes = Vec::new();

@@ -2,11 +2,14 @@
 //!
 //! It can be broken off and called again at any step: the date is kept first, and what it opens with is booked once.
 
+use serde_json::json;
 use time::{Date, OffsetDateTime, UtcOffset};
 
 use super::{book_all, lines};
+use crate::app::audit_log;
 use crate::app::postings::{self, Booked};
 use crate::app::{App, AppError, commit, payouts};
+use crate::domain::audit_log::{Action, Actor};
 use crate::domain::ids::{MerchantId, ProviderAccountId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::opening::{
@@ -76,8 +79,8 @@ pub async fn open(
     date: Date,
 ) -> Result<Opened, AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        let known = app.accounts.find(app, &mut conn, account).await?;
+        let mut conn = app.db.read(merchant).await?;
+        let known = app.accounts.find(app, &mut conn, merchant, account).await?;
         known.filter(|known| known.account.merchant_id == merchant)
     };
     let known = known.ok_or(AppError::NotFound("provider account"))?;
@@ -103,7 +106,7 @@ pub async fn open(
     };
     opening.take_in_payouts().await?;
     let booked = book_all(app).await?;
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(merchant).await?;
     Ok(Opened {
         date,
         balances: store::openings::list_balances(&mut conn, merchant, account).await?,
@@ -131,7 +134,7 @@ impl Opening<'_> {
             return Err(OpeningRefused::Ahead.into());
         }
         let (merchant, account) = self.place();
-        let mut tx = self.app.begin().await?;
+        let mut tx = self.app.begin(merchant).await?;
         store::openings::hold_lines(&mut tx).await?;
         if let Some(known) = store::openings::find(&mut tx, merchant, account).await? {
             if known.at != self.at {
@@ -145,6 +148,17 @@ impl Opening<'_> {
             return Err(OpeningRefused::BookedBefore { booked }.into());
         }
         store::openings::insert(&mut tx, merchant, account, self.at).await?;
+        // Accounts are opened at the command line alone.
+        let (actor, detail) = (Actor::at_the_command_line(), json!({ "date": date.to_string() }));
+        audit_log::record(
+            self.app,
+            &mut tx,
+            merchant,
+            &actor,
+            (Action::AccountOpen, &account),
+            &detail,
+        )
+        .await?;
         commit(tx).await?;
         tracing::info!(provider_account_id = %account, %date, "an account is opened");
         Ok(true)
@@ -164,7 +178,7 @@ impl Opening<'_> {
             lines::read_on(self.app, merchant, account).await?;
             let after = self.fetch_balance().await?;
             let since = {
-                let mut conn = self.app.db.acquire().await.map_err(StoreError::from)?;
+                let mut conn = self.app.db.read(merchant).await?;
                 store::balance_transactions::sum_since(&mut conn, merchant, account, self.at).await?
             };
             let mut since_then = Vec::with_capacity(since.len());
@@ -238,7 +252,7 @@ impl Opening<'_> {
             return Ok(false);
         }
         let (merchant, account) = self.place();
-        let mut conn = self.app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = self.app.db.read(merchant).await?;
         let reference = &payout.told.provider_reference;
         let mut booked = async |what: &str| {
             store::ledger::is_booked(&mut conn, merchant, account, &format!("{what}:{reference}")).await
@@ -291,7 +305,7 @@ impl Opening<'_> {
                 });
             }
         }
-        let mut tx = self.app.begin().await?;
+        let mut tx = self.app.begin(merchant).await?;
         if store::openings::lock_unbooked(&mut tx, merchant, account).await? {
             postings::book(self.app, &mut tx, (merchant, account), transactions).await?;
             store::openings::note_booked(&mut tx, merchant, account, &balances, items).await?;
@@ -303,7 +317,7 @@ impl Opening<'_> {
     async fn take_in_payouts(&self) -> Result<(), AppError> {
         let (merchant, account) = self.place();
         self.each_payout(async |payout| {
-            let mut tx = self.app.begin().await?;
+            let mut tx = self.app.begin(merchant).await?;
             let reference = &payout.told.provider_reference;
             let left_at = payout.left_at.unwrap_or(payout.told.opened_at);
             if store::openings::books_payout(&mut tx, merchant, account, reference, left_at).await? {

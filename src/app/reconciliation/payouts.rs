@@ -9,7 +9,6 @@ use crate::domain::money::Money;
 use crate::domain::payout::Payout;
 use crate::provider::{LinePage, Lines, ProviderError};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::payout_readings::PayoutReading;
 
 /// How many payouts are read at once: all that are taken up.
@@ -21,8 +20,10 @@ const PAGES: usize = 50;
 /// Reads the lines of payouts whose turn it is. How many there were.
 pub async fn read_due(app: &App) -> Result<usize, AppError> {
     let readings = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-        store::payout_readings::lease(&mut conn, app.timing.event_lease, AT_ONCE).await?
+        let mut tx = app.db.dispatch().await?;
+        let leased = store::payout_readings::lease(&mut tx, app.timing.event_lease, AT_ONCE).await?;
+        commit(tx).await?;
+        leased
     };
     let found = readings.len();
     for reading in readings {
@@ -42,9 +43,9 @@ pub async fn read_due(app: &App) -> Result<usize, AppError> {
 #[tracing::instrument(name = "app.reconciliation.read_payout", skip_all, fields(payout = reading.payout))]
 async fn read(app: &App, mut reading: PayoutReading) -> Result<(), AppError> {
     let known = {
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(reading.merchant_id).await?;
         app.accounts
-            .get(app, &mut conn, reading.provider_account_id)
+            .get(app, &mut conn, reading.merchant_id, reading.provider_account_id)
             .await?
     };
     let account = &known.account;
@@ -64,8 +65,9 @@ async fn read(app: &App, mut reading: PayoutReading) -> Result<(), AppError> {
             return Ok(());
         }
     }
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    Ok(store::payout_readings::give_back(&mut conn, &reading, Duration::ZERO).await?)
+    let mut tx = app.begin(reading.merchant_id).await?;
+    store::payout_readings::give_back(&mut tx, &reading, Duration::ZERO).await?;
+    commit(tx).await
 }
 
 /// Keeps a page, and after the last one holds the sum against the payout. `false` where another worker goes on.
@@ -82,7 +84,7 @@ async fn keep(app: &App, reading: &mut PayoutReading, page: LinePage) -> Result<
     reading.net_minor += net_minor;
     reading.next = page.next;
     let ids: Vec<&str> = lines.iter().map(|line| line.fact.id.as_str()).collect();
-    let mut tx = app.begin().await?;
+    let mut tx = app.begin(merchant).await?;
     store::balance_transactions::insert(&mut tx, merchant, account, None, &lines).await?;
     store::payout_readings::insert_lines(&mut tx, reading, &ids).await?;
     if !store::payout_readings::advance(&mut tx, reading, app.timing.event_lease).await? {
@@ -128,7 +130,8 @@ async fn compare(
 /// Leaves a payout to its next turn.
 async fn put_off(app: &App, reading: PayoutReading, error: ProviderError) -> Result<(), AppError> {
     let wait = rest_after(app, &error);
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
-    store::payout_readings::give_back(&mut conn, &reading, wait).await?;
+    let mut tx = app.begin(reading.merchant_id).await?;
+    store::payout_readings::give_back(&mut tx, &reading, wait).await?;
+    commit(tx).await?;
     Err(AppError::Provider(error))
 }

@@ -11,7 +11,6 @@ use crate::domain::ids::PayoutId;
 use crate::domain::money::Money;
 use crate::domain::payout::{Payout, PayoutState};
 use crate::store;
-use crate::store::StoreError;
 use crate::store::exceptions::lists;
 
 pub use crate::store::payout_lines::{KindSum, PayoutLine};
@@ -63,7 +62,7 @@ pub async fn list_payouts(
     after: Option<PayoutId>,
     limit: u16,
 ) -> Result<Page<Payout>, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     let (merchant, live) = (caller.merchant_id, caller.live);
     let found = store::payouts::list(&mut conn, merchant, live, state, after, one_more(limit)).await?;
     Ok(Page::of(found, limit))
@@ -71,7 +70,7 @@ pub async fn list_payouts(
 
 /// One payout.
 pub async fn get_payout(app: &App, caller: &Caller, id: PayoutId) -> Result<Payout, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(caller.merchant_id).await?;
     store::payouts::get(&mut conn, caller.merchant_id, caller.live, id)
         .await
         .map_err(no("payout"))
@@ -79,7 +78,7 @@ pub async fn get_payout(app: &App, caller: &Caller, id: PayoutId) -> Result<Payo
 
 /// The id of the payout that its provider knows by that name.
 pub async fn find_payout(app: &App, whose: Whose, reference: &str) -> Result<PayoutId, AppError> {
-    let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+    let mut conn = app.db.read(whose.merchant_id).await?;
     let found = store::payouts::find_id(&mut conn, whose.merchant_id, whose.live, reference).await?;
     found.ok_or(AppError::NotFound("payout"))
 }
@@ -93,7 +92,7 @@ pub async fn report(
     limit: u16,
 ) -> Result<Report, AppError> {
     let (merchant, live) = (whose.merchant_id, whose.live);
-    let mut tx = app.begin_to_read().await?;
+    let mut tx = app.begin_to_read(merchant).await?;
     let payout = store::payouts::get(&mut tx, merchant, live, id)
         .await
         .map_err(no("payout"))?;
@@ -142,7 +141,7 @@ impl AllLines {
         }
         let (merchant, account) = (self.payout.merchant_id, self.payout.provider_account_id);
         let reference = &self.payout.told.provider_reference;
-        let mut conn = app.db.acquire().await.map_err(StoreError::from)?;
+        let mut conn = app.db.read(merchant).await?;
         let after = self.after.as_deref();
         let lines =
             store::payout_lines::list(&mut conn, merchant, account, reference, after, AT_A_TIME).await?;

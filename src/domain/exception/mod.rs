@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::ids::{ExceptionId, MerchantId, PaymentId, ProviderAccountId};
 use super::money::Money;
 use super::reason::Reason;
+use super::redact::mask;
 
 pub use kind::ExceptionKind;
 
@@ -123,7 +124,7 @@ impl<'a> NewException<'a> {
     #[must_use]
     pub fn difference(&self) -> Difference {
         Difference {
-            detail: self.detail.to_owned(),
+            detail: mask(self.detail).into_owned(),
             expected: self.expected,
             found: self.found,
         }

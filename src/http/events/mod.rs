@@ -16,13 +16,14 @@ use super::Problem;
 use super::check::{check_text, parse_id, parse_time};
 use super::extract::{EmptyBody, Json, Queried};
 use super::page::{self, Bounds, LISTED, REPLAYED, Replayed};
-use super::refusals::{Oversized, Unfound, Unscoped, Unserved, Untouchable};
+use super::refusals::{Oversized, Unfound, Unserved, Untouchable};
 use crate::app::App;
 use crate::app::auth::Caller;
 use crate::app::events::{self, EventFilter};
 use crate::domain::ids::WebhookEventId;
 use crate::domain::scope::Scope;
 use crate::domain::webhook_event::EventState;
+use crate::http::wants::Wants;
 
 pub use view::{EventCountsView, EventList, EventView};
 
@@ -127,16 +128,16 @@ fn event_id(text: &str) -> Result<WebhookEventId, Problem> {
 #[utoipa::path(
     tag = "events",
     params(EventsQuery),
-    responses((status = 200, body = EventList), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = EventList), Unserved, Unfound),
+    security(("api_key" = ["events:read"]))
 )]
-#[get("/v1/events")]
+#[get("/v1/events", wrap = "Wants(Scope::EventsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
     query: Queried<EventsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::EventsRead)?;
+    let operator = caller.operator();
     let (filter, after, limit) = query.read()?.parse(LISTED)?;
     let page = events::list(&app, &operator, &filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(EventList::from(&page)))
@@ -146,16 +147,16 @@ pub(super) async fn list(
 #[utoipa::path(
     tag = "events",
     params(CountsQuery),
-    responses((status = 200, body = EventCountsView), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = EventCountsView), Unserved, Unfound),
+    security(("api_key" = ["events:read"]))
 )]
-#[get("/v1/events/counts")]
+#[get("/v1/events/counts", wrap = "Wants(Scope::EventsRead)")]
 pub(super) async fn counts(
     app: web::Data<Arc<App>>,
     caller: Caller,
     query: Queried<CountsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::EventsRead)?;
+    let operator = caller.operator();
     let query = query.read()?;
     let since = parse_time("since", query.since.as_deref())?;
     let counts = events::count(&app, &operator, since).await?;
@@ -166,16 +167,16 @@ pub(super) async fn counts(
 #[utoipa::path(
     tag = "events",
     params(("id" = String, Path, description = "`evt_…`, ours")),
-    responses((status = 200, body = EventView), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = EventView), Unserved, Unfound),
+    security(("api_key" = ["events:read"]))
 )]
-#[get("/v1/events/{id}")]
+#[get("/v1/events/{id}", wrap = "Wants(Scope::EventsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::EventsRead)?;
+    let operator = caller.operator();
     let event = events::get(&app, &operator, event_id(&path)?).await?;
     Ok(HttpResponse::Ok().json(EventView::from(&event)))
 }
@@ -184,16 +185,16 @@ pub(super) async fn get(
 #[utoipa::path(
     tag = "events",
     params(("id" = String, Path, description = "`evt_…`, ours")),
-    responses((status = 200, body = serde_json::Value, description = "the provider's own bytes"), Unserved, Unscoped, Unfound),
-    security(("api_key" = []))
+    responses((status = 200, body = serde_json::Value, description = "the provider's own bytes"), Unserved, Unfound),
+    security(("api_key" = ["events:payload"]))
 )]
-#[get("/v1/events/{id}/payload")]
+#[get("/v1/events/{id}/payload", wrap = "Wants(Scope::EventsPayload)")]
 pub(super) async fn payload(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::EventsPayload)?;
+    let operator = caller.operator();
     let bytes = events::payload(&app, &operator, event_id(&path)?).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
@@ -208,17 +209,17 @@ pub(super) async fn payload(
     params(("id" = String, Path, description = "`evt_…`, ours")),
     request_body = EmptyBody,
     responses((status = 200, body = EventView, description = "a worker will take it up"),
-              Unserved, Unscoped, Unfound, Untouchable, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Untouchable, Oversized),
+    security(("api_key" = ["events:write"]))
 )]
-#[post("/v1/events/{id}/replay")]
+#[post("/v1/events/{id}/replay", wrap = "Wants(Scope::EventsWrite)")]
 pub(super) async fn replay(
     app: web::Data<Arc<App>>,
     caller: Caller,
     path: web::Path<String>,
     _: Json<EmptyBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::EventsWrite)?;
+    let operator = caller.operator();
     let event = events::replay(&app, &operator, event_id(&path)?).await?;
     Ok(HttpResponse::Ok().json(EventView::from(&event)))
 }
@@ -229,16 +230,16 @@ pub(super) async fn replay(
     tag = "events",
     request_body = ReplayEventsBody,
     responses((status = 200, body = Replayed, description = "workers will take them up"),
-              Unserved, Unscoped, Unfound, Oversized),
-    security(("api_key" = []))
+              Unserved, Unfound, Oversized),
+    security(("api_key" = ["events:write"]))
 )]
-#[post("/v1/events/replay")]
+#[post("/v1/events/replay", wrap = "Wants(Scope::EventsWrite)")]
 pub(super) async fn replay_all(
     app: web::Data<Arc<App>>,
     caller: Caller,
     json: Json<ReplayEventsBody>,
 ) -> Result<HttpResponse, Problem> {
-    let operator = caller.operator(Scope::EventsWrite)?;
+    let operator = caller.operator();
     let (filter, after, limit) = EventsQuery::from(json.body).parse(REPLAYED)?;
     let (count, last) = events::replay_all(&app, &operator, &filter, after, limit).await?;
     Ok(HttpResponse::Ok().json(Replayed::new(count, last.as_ref())))

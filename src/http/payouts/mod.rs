@@ -29,6 +29,8 @@ use crate::app::reconciliation::report::{self, AllLines};
 use crate::app::{App, AppError};
 use crate::domain::ids::PayoutId;
 use crate::domain::payout::{Payout, PayoutState};
+use crate::domain::scope::Scope;
+use crate::http::wants::Wants;
 
 pub use csv::{csv_header, csv_rows};
 use format::Format;
@@ -90,9 +92,9 @@ fn payout_id(text: &str) -> Result<PayoutId, Problem> {
     tag = "reconciliation",
     params(PayoutsQuery),
     responses((status = 200, body = PayoutList), Unserved, Unfound),
-    security(("api_key" = []))
+    security(("api_key" = ["payouts:read"]))
 )]
-#[get("/v1/payouts")]
+#[get("/v1/payouts", wrap = "Wants(Scope::PayoutsRead)")]
 pub(super) async fn list(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -111,9 +113,9 @@ pub(super) async fn list(
     tag = "reconciliation",
     params(("id" = String, Path, description = "`pyt_…`")),
     responses((status = 200, body = PayoutView), Unserved, Unfound),
-    security(("api_key" = []))
+    security(("api_key" = ["payouts:read"]))
 )]
-#[get("/v1/payouts/{id}")]
+#[get("/v1/payouts/{id}", wrap = "Wants(Scope::PayoutsRead)")]
 pub(super) async fn get(
     app: web::Data<Arc<App>>,
     caller: Caller,
@@ -139,9 +141,9 @@ pub(super) async fn get(
     responses((status = 200, content(
                   (PayoutReconciliation = "application/json"), (String = "text/csv"), (String = "text/html"))),
               Unserved, Unfound),
-    security(("api_key" = []))
+    security(("api_key" = ["payouts:read"]))
 )]
-#[get("/v1/payouts/{id}/reconciliation")]
+#[get("/v1/payouts/{id}/reconciliation", wrap = "Wants(Scope::PayoutsRead)")]
 pub(super) async fn reconciliation(
     app: web::Data<Arc<App>>,
     caller: Caller,

@@ -89,7 +89,7 @@ pub async fn list_parts(
              join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
                  and e.transaction_id = t.id
              where t.merchant_id = b.merchant_id and t.provider_account_id = b.provider_account_id
-                 and ledger_subject(t.source) = b.id and e.account = 'receivable_clearing' and e.currency = $4)
+                 and t.subject = b.id and e.account = 'receivable_clearing' and e.currency = $4)
          from balance_transaction b
          where b.merchant_id = $1 and b.provider_account_id = $2 and b.source = $3 and b.exchange_rate is not null
              and b.amount_minor > 0

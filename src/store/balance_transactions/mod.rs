@@ -287,26 +287,67 @@ macro_rules! matched {
     };
 }
 
-/// Holds up to `limit` lines that wait to be booked, each with the payment that it belongs to: the one it was read with, the
-/// one that its metadata names, or the one that the provider's ids lead to. None that another transaction holds.
-pub async fn lock_unbooked(conn: &mut PgConnection, limit: i64) -> Result<Vec<Unbooked>, StoreError> {
+/// Whose a line is, at which account, and the provider's id of it.
+pub type LineKey = (MerchantId, ProviderAccountId, String);
+
+/// Which lines of any merchant wait to be booked, those that wait longest first.
+pub async fn list_unbooked(conn: &mut PgConnection, limit: i64) -> Result<Vec<LineKey>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, provider_account_id, id from balance_transaction where book_at <= clock_timestamp()
+         order by book_at limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Holds those of an account's lines that wait to be booked, each with the payment that it belongs to: the one it was read with,
+/// the one that its metadata names, or the one that the provider's ids lead to. None that another transaction holds.
+pub async fn lock_unbooked(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    ids: &[String],
+) -> Result<Vec<Unbooked>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(matched!(
-        "select * from balance_transaction where book_at <= clock_timestamp() order by book_at limit $1
+        "select * from balance_transaction where merchant_id = $1 and provider_account_id = $2 and id = any($3)
+             and book_at <= clock_timestamp()
          for update skip locked"
     ))
-    .bind(limit)
+    .bind(merchant)
+    .bind(account)
+    .bind(ids)
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Unbooked::try_from).collect()
 }
 
-/// Holds up to `limit` lines that wait in Suspense and are to be matched anew, in the same way.
-pub async fn lock_waiting(conn: &mut PgConnection, limit: i64) -> Result<Vec<Unbooked>, StoreError> {
+/// Which lines of any merchant wait in Suspense and are to be matched anew, those that wait longest first.
+pub async fn list_waiting(conn: &mut PgConnection, limit: i64) -> Result<Vec<LineKey>, StoreError> {
+    Ok(sqlx::query_as(
+        "select merchant_id, provider_account_id, id from balance_transaction where match_at <= clock_timestamp()
+         order by match_at limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Holds those of an account's lines that wait in Suspense and are to be matched anew, in the same way.
+pub async fn lock_waiting(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    ids: &[String],
+) -> Result<Vec<Unbooked>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(matched!(
-        "select * from balance_transaction where match_at <= clock_timestamp() order by match_at limit $1
+        "select * from balance_transaction where merchant_id = $1 and provider_account_id = $2 and id = any($3)
+             and match_at <= clock_timestamp()
          for no key update skip locked"
     ))
-    .bind(limit)
+    .bind(merchant)
+    .bind(account)
+    .bind(ids)
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Unbooked::try_from).collect()
@@ -359,7 +400,7 @@ pub async fn postpone(
     conn: &mut PgConnection,
     merchant: MerchantId,
     account: ProviderAccountId,
-    ids: &[&str],
+    ids: &[String],
     wait: time::Duration,
 ) -> Result<(), StoreError> {
     sqlx::query(

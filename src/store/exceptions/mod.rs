@@ -9,6 +9,7 @@ use super::{StoreError, uuids};
 use crate::domain::exception::{Change, Exception, ExceptionKind, ITSELF, NewException};
 use crate::domain::ids::{ExceptionId, MerchantId, PaymentId, WebhookEventId};
 use crate::domain::money::Money;
+use crate::domain::redact::mask;
 
 /// Keeps what became of the rows that a statement named `changed` returned: when, by whom, from and to which state, and why.
 macro_rules! kept {
@@ -83,7 +84,7 @@ async fn insert(
     .bind(new.account)
     .bind(new.payout)
     .bind(new.subject)
-    .bind(new.detail)
+    .bind(mask(new.detail))
     .bind(new.expected.map(|money| money.minor))
     .bind(new.found.map(|money| money.minor))
     .bind(currency)

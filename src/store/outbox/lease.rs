@@ -1,5 +1,7 @@
 //! Messages taken up by a worker: as many as there is room for, and none before its time.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -8,37 +10,18 @@ use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId,
 use crate::domain::outbox::OutboxMessage;
 use crate::store::StoreError;
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    merchant_id: MerchantId,
+/// A message that a worker has taken up, without what it tells.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Leased {
+    /// Whose it is.
+    pub merchant_id: MerchantId,
     id: OutboxMessageId,
     odoo_instance_id: OdooInstanceId,
     provider_account_id: ProviderAccountId,
     payment_id: Option<PaymentId>,
     sequence: Option<i64>,
-    posting: serde_json::Value,
     attempts: i32,
     fence: i64,
-}
-
-impl Row {
-    /// One that this version cannot read is left to a version that can; its neighbours go on.
-    fn read(self) -> Option<(MerchantId, OutboxMessage)> {
-        let posting = serde_json::from_value(self.posting)
-            .inspect_err(|error| tracing::error!(%error, message_id = %self.id, "a message cannot be read"))
-            .ok()?;
-        let message = OutboxMessage {
-            id: self.id,
-            odoo_instance_id: self.odoo_instance_id,
-            provider_account_id: self.provider_account_id,
-            payment_id: self.payment_id,
-            sequence: self.sequence,
-            posting,
-            attempts: self.attempts,
-            fence: self.fence,
-        };
-        Some((self.merchant_id, message))
-    }
 }
 
 /// How many messages may be taken up.
@@ -61,12 +44,12 @@ pub async fn lease(
     now: OffsetDateTime,
     until: OffsetDateTime,
     room: Room,
-) -> Result<Vec<(MerchantId, OutboxMessage)>, StoreError> {
+) -> Result<Vec<Leased>, StoreError> {
     let (merchants, ids): (Vec<Uuid>, Vec<Uuid>) = instances
         .iter()
         .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
         .unzip();
-    let rows: Vec<Row> = sqlx::query_as(
+    Ok(sqlx::query_as(
         // Materialized, so that the limits hold whatever the plan.
         "with taken as materialized (
              select head.merchant_id, head.id from odoo_instance i
@@ -90,7 +73,7 @@ pub async fn lease(
          )
          update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
          from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
-         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence,
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.attempts, m.fence,
              coalesce(m.provider_account_id, (select p.provider_account_id from payment p
                  where p.merchant_id = m.merchant_id and p.id = m.payment_id)) as provider_account_id",
     )
@@ -100,9 +83,8 @@ pub async fn lease(
     .bind(until)
     .bind(room.total)
     .bind(room.per_instance)
-    .fetch_all(&mut *conn)
-    .await?;
-    read(conn, rows).await
+    .fetch_all(conn)
+    .await?)
 }
 
 /// How many bookings travel together.
@@ -118,14 +100,14 @@ pub async fn lease_bookings(
     now: OffsetDateTime,
     until: OffsetDateTime,
     room: Room,
-) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, StoreError> {
+) -> Result<Vec<Leased>, StoreError> {
     let (merchants, ids): (Vec<Uuid>, Vec<Uuid>) = instances
         .iter()
         .map(|(merchant, id)| (merchant.uuid(), id.uuid()))
         .unzip();
-    let rows: Vec<Row> = sqlx::query_as(
+    Ok(sqlx::query_as(
         "with ready as not materialized (
-             select * from outbox_message o
+             select o.merchant_id, o.id, o.odoo_instance_id, o.provider_account_id, o.journal_currency, o.due_at from outbox_message o
              where o.sequence is null and o.due_at <= $3 and (o.payment_id is null or (
                  exists (select from outbox_message told
                      where told.merchant_id = o.merchant_id and told.payment_id = o.payment_id and told.sequence is not null)
@@ -157,7 +139,7 @@ pub async fn lease_bookings(
          )
          update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4, batch = taken.batch
          from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
-         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.posting, m.attempts, m.fence,
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.attempts, m.fence,
              m.provider_account_id",
     )
     .bind(merchants)
@@ -167,15 +149,48 @@ pub async fn lease_bookings(
     .bind(room.total)
     .bind(room.per_instance)
     .bind(BATCH)
-    .fetch_all(&mut *conn)
-    .await?;
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Reads what was taken up, for the merchants whose it is, and puts together what is sent as one: a message, or bookings of one
+/// journal. What this version cannot read is left to a version that can; its neighbours go on.
+pub async fn read(
+    conn: &mut PgConnection,
+    leased: Vec<Leased>,
+) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, StoreError> {
+    let mut postings = list_postings(conn, &leased).await?;
     let mut batches: Vec<(MerchantId, Vec<OutboxMessage>)> = Vec::new();
-    for (merchant, message) in read(conn, rows).await? {
+    for row in leased {
+        let (merchant, id) = (row.merchant_id, row.id);
+        let Some(posting) = postings.remove(&(merchant.uuid(), id.uuid())) else {
+            continue;
+        };
+        let posting = match serde_json::from_value(posting) {
+            Ok(posting) => posting,
+            Err(error) => {
+                tracing::error!(%error, message_id = %id, "a message cannot be read");
+                let_go(conn, merchant, id).await?;
+                continue;
+            }
+        };
+        let message = OutboxMessage {
+            id,
+            odoo_instance_id: row.odoo_instance_id,
+            provider_account_id: row.provider_account_id,
+            payment_id: row.payment_id,
+            sequence: row.sequence,
+            posting,
+            attempts: row.attempts,
+            fence: row.fence,
+        };
+        let travels_with = |other: &OutboxMessage| {
+            other.sequence.is_none()
+                && message.sequence.is_none()
+                && other.odoo_instance_id == message.odoo_instance_id
+        };
         let of_batch = |(of, batch): &&mut (MerchantId, Vec<OutboxMessage>)| {
-            *of == merchant
-                && batch
-                    .first()
-                    .is_some_and(|first| first.odoo_instance_id == message.odoo_instance_id)
+            *of == merchant && batch.first().is_some_and(travels_with)
         };
         match batches.iter_mut().find(of_batch) {
             Some((_, batch)) => batch.push(message),
@@ -185,19 +200,24 @@ pub async fn lease_bookings(
     Ok(batches)
 }
 
-async fn read(
+async fn list_postings(
     conn: &mut PgConnection,
-    rows: Vec<Row>,
-) -> Result<Vec<(MerchantId, OutboxMessage)>, StoreError> {
-    let mut messages = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (merchant, id) = (row.merchant_id, row.id);
-        match row.read() {
-            Some(message) => messages.push(message),
-            None => let_go(conn, merchant, id).await?,
-        }
-    }
-    Ok(messages)
+    leased: &[Leased],
+) -> Result<HashMap<(Uuid, Uuid), serde_json::Value>, StoreError> {
+    let merchants: Vec<Uuid> = leased.iter().map(|row| row.merchant_id.uuid()).collect();
+    let ids: Vec<Uuid> = leased.iter().map(|row| row.id.uuid()).collect();
+    let postings: Vec<(Uuid, Uuid, serde_json::Value)> = sqlx::query_as(
+        "select m.merchant_id, m.id, m.posting from unnest($1::uuid[], $2::uuid[]) leased (merchant_id, id)
+         join outbox_message m on m.merchant_id = leased.merchant_id and m.id = leased.id",
+    )
+    .bind(merchants)
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    let keyed = postings
+        .into_iter()
+        .map(|(merchant, id, posting)| ((merchant, id), posting));
+    Ok(keyed.collect())
 }
 
 /// Has nobody hold a message that was taken up; it is due again as if it were held.

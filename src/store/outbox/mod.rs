@@ -12,9 +12,10 @@ use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId,
 use crate::domain::money::Currency;
 use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
 use crate::domain::posting::Posting;
+use crate::domain::redact::mask;
 use crate::sink::Posted;
 
-pub use lease::{Room, lease, lease_bookings};
+pub use lease::{Room, lease, lease_bookings, read};
 
 /// The time, by the clock that messages are leased by: the database's, which all workers share.
 pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> {
@@ -200,7 +201,7 @@ pub async fn put_back(
     .bind(message.fence)
     .bind(attempts)
     .bind(due_at)
-    .bind(error)
+    .bind(mask(error))
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)

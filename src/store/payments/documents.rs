@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::Row;
+use super::{Row, open_all};
 use crate::crypto::Sealer;
 use crate::domain::ids::MerchantId;
 use crate::domain::payment::Payment;
@@ -36,9 +36,9 @@ pub async fn list_of_documents(
     .bind(payment.provider_account_id)
     .bind(models)
     .bind(ids)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.into_iter().map(|row| row.open(sealer)).collect()
+    open_all(conn, sealer, rows).await
 }
 
 /// Notes which documents a payment settles.

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::Row;
+use super::{Row, open_all};
 use crate::crypto::Sealer;
 use crate::domain::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::payment::{CaptureMethod, Payment, PaymentState};
@@ -69,9 +69,9 @@ pub async fn list(
     .bind(filter.created_before)
     .bind(after)
     .bind(limit)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.into_iter().map(|row| row.open(sealer)).collect()
+    open_all(conn, sealer, rows).await
 }
 
 /// A page of a merchant's payments of one mode in the order of their changes, from `since`, after `after`.
@@ -95,9 +95,9 @@ pub async fn list_updated(
     .bind(since)
     .bind(after)
     .bind(limit)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.into_iter().map(|row| row.open(sealer)).collect()
+    open_all(conn, sealer, rows).await
 }
 
 /// Which payments nobody may pay any more, although nobody has called them off.

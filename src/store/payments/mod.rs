@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::StoreError;
+use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::money::Amount;
@@ -37,12 +36,7 @@ pub use documents::{insert_documents, list_of_documents, lock_names};
 pub use lists::{PaymentFilter, Referred, list, list_by_references, list_expired, list_updated};
 
 fn secret_place(merchant: MerchantId, id: PaymentId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: TABLE,
-        column: "client_secret_sealed",
-        row: id.uuid(),
-    }
+    sealed::PAYMENT_SECRET.place(merchant, id.uuid())
 }
 
 #[derive(sqlx::FromRow)]
@@ -82,16 +76,15 @@ struct Row {
 }
 
 impl Row {
-    fn open(self, sealer: &Sealer) -> Result<Payment, StoreError> {
+    async fn open(self, conn: &mut PgConnection, sealer: &Sealer) -> Result<Payment, StoreError> {
         let currency = self
             .currency
             .parse()
             .map_err(|error| StoreError::corrupt(TABLE, &error))?;
         let place = secret_place(self.merchant_id, self.id);
-        let secret = self
-            .client_secret_sealed
-            .map(|sealed| sealer.open_text(place, &sealed))
-            .transpose()?;
+        let secret = sealer
+            .open_some(conn, place, self.client_secret_sealed.as_deref())
+            .await?;
         Ok(Payment {
             merchant_id: self.merchant_id,
             id: self.id,
@@ -130,10 +123,17 @@ impl Row {
     }
 }
 
-fn sealed_secret(sealer: &Sealer, payment: &Payment) -> Result<Option<Vec<u8>>, StoreError> {
-    let place = secret_place(payment.merchant_id, payment.id);
-    let seal = |secret: &secrecy::SecretString| sealer.seal(place, secret.expose_secret().as_bytes());
-    Ok(payment.client_secret.as_ref().map(seal).transpose()?)
+/// Rows, each opened.
+async fn open_all(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    rows: Vec<Row>,
+) -> Result<Vec<Payment>, StoreError> {
+    let mut payments = Vec::with_capacity(rows.len());
+    for row in rows {
+        payments.push(row.open(conn, sealer).await?);
+    }
+    Ok(payments)
 }
 
 /// Adds a payment.
@@ -174,6 +174,10 @@ pub async fn insert(conn: &mut PgConnection, payment: &Payment) -> Result<(), St
 
 /// Writes what changes in the life of a payment.
 pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment) -> Result<(), StoreError> {
+    let place = secret_place(payment.merchant_id, payment.id);
+    let secret = sealer
+        .seal_text(conn, place, payment.client_secret.as_ref())
+        .await?;
     sqlx::query(
         "update payment set state = $3, authorized_minor = $4, captured_minor = $5, refunded_minor = $6,
              provider_reference = $7, charge_reference = $8, client_secret_sealed = $9, next_action = $10,
@@ -188,7 +192,7 @@ pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment)
     .bind(payment.refunded_minor)
     .bind(&payment.provider_reference)
     .bind(&payment.charge_reference)
-    .bind(sealed_secret(sealer, payment)?)
+    .bind(secret)
     .bind(&payment.next_action)
     .bind(payment.decline.as_ref().map(Json))
     .bind(payment.version)
@@ -210,9 +214,9 @@ pub async fn get(
     let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2"))
         .bind(merchant)
         .bind(id)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    row.open(sealer)
+    row.open(conn, sealer).await
 }
 
 /// When a read of the payment may begin, by the database's clock, to be noted with [`note_read`] once it is applied.
@@ -265,9 +269,9 @@ pub async fn lock(
     let row: Row = sqlx::query_as(select!("where merchant_id = $1 and id = $2 for update"))
         .bind(merchant)
         .bind(id)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    row.open(sealer)
+    row.open(conn, sealer).await
 }
 
 /// The payments that the provider knows by those ids, held until the transaction ends; always in the same order, so that two
@@ -285,9 +289,9 @@ pub async fn lock_known(
     .bind(merchant)
     .bind(account)
     .bind(references)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    rows.into_iter().map(|row| row.open(sealer)).collect()
+    open_all(conn, sealer, rows).await
 }
 
 /// The payment that the provider knows by that id.

@@ -171,9 +171,9 @@ pub async fn open(
     .bind(merchant)
     .bind(live)
     .bind(id)
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
-    Ok(sealer.open(payload_place(merchant, id), &payload)?)
+    sealer.open(conn, payload_place(merchant, id), &payload).await
 }
 
 /// How many events there are of a type in a state.

@@ -2,15 +2,18 @@
 
 pub mod lists;
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::StoreError;
-use crate::crypto::{Place, Sealer};
+use super::{Db, StoreError, sealed};
+use crate::crypto::{DataKey, Place, Sealer};
 use crate::domain::ids::{MerchantId, ProviderAccountId, WebhookEventId};
+use crate::domain::redact::mask;
 use crate::provider::{Source, VerifiedWebhook};
 
 /// An event that a worker has taken up.
@@ -37,8 +40,21 @@ pub struct WebhookEvent {
 
 impl WebhookEvent {
     /// Opens the raw bytes that were signed or read.
-    pub fn open(&self, sealer: &Sealer) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        Ok(sealer.open(payload_place(self.merchant_id, self.id), &self.payload_sealed)?)
+    pub async fn open(
+        &self,
+        conn: &mut PgConnection,
+        sealer: &Sealer,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let place = payload_place(self.merchant_id, self.id);
+        sealer.open(conn, place, &self.payload_sealed).await
+    }
+
+    /// The same where the data key is in hand.
+    #[must_use]
+    pub fn open_known(&self, sealer: &Sealer) -> Option<Result<Zeroizing<Vec<u8>>, StoreError>> {
+        let place = payload_place(self.merchant_id, self.id);
+        let opened = sealer.open_known(place, &self.payload_sealed)?;
+        Some(opened.map_err(StoreError::from))
     }
 }
 
@@ -58,12 +74,7 @@ pub struct SealedEvent {
 }
 
 fn payload_place(merchant: MerchantId, id: WebhookEventId) -> Place {
-    Place {
-        merchant: merchant.uuid(),
-        table: "webhook_event",
-        column: "payload_sealed",
-        row: id.uuid(),
-    }
+    sealed::EVENT.place(merchant, id.uuid())
 }
 
 /// The longest text of an envelope that is kept as it came: an index of Postgres holds no entry of more than 2,704 bytes.
@@ -83,9 +94,9 @@ fn kept(text: &str) -> String {
 }
 
 impl SealedEvent {
-    /// Seals a proven event. There is no other way into the table.
+    /// Seals a proven event with its merchant's data key. There is no other way into the table.
     pub fn seal(
-        sealer: &Sealer,
+        key: &DataKey,
         merchant: MerchantId,
         account: ProviderAccountId,
         webhook: &VerifiedWebhook<'_>,
@@ -102,13 +113,35 @@ impl SealedEvent {
             object_id: envelope.object_id.as_deref().map(kept),
             api_version: envelope.api_version.as_deref().map(kept),
             source: webhook.source(),
-            payload_sealed: sealer.seal(payload_place(merchant, id), webhook.body())?,
+            payload_sealed: key.seal(payload_place(merchant, id), webhook.body())?,
         })
     }
 }
 
-/// Keeps events, each once: one that is there already is left as it is.
+/// Keeps events of any merchants, each once: one that is there already is left as it is. It is a transaction of its own, for
+/// exactly these merchants, and one round trip.
+pub async fn keep(db: &Db, events: &[SealedEvent]) -> Result<(), StoreError> {
+    let mut conn = db.acquire().await?;
+    let sql = "select keep_webhook_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    insert_by(&mut conn, sql, events).await
+}
+
+/// Keeps events of the transaction's merchants, each once: one that is there already is left as it is.
 pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(), StoreError> {
+    let sql =
+        "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
+             api_version, source, payload_sealed)
+         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
+             $7::text[], $8::text[], $9::text[], $10::bytea[])
+         on conflict do nothing";
+    insert_by(conn, sql, events).await
+}
+
+async fn insert_by(
+    conn: &mut PgConnection,
+    sql: &'static str,
+    events: &[SealedEvent],
+) -> Result<(), StoreError> {
     let column = |f: fn(&SealedEvent) -> Uuid| events.iter().map(f).collect::<Vec<_>>();
     let merchants = column(|event| event.merchant_id.uuid());
     let accounts = column(|event| event.provider_account_id.uuid());
@@ -123,36 +156,32 @@ pub async fn insert(conn: &mut PgConnection, events: &[SealedEvent]) -> Result<(
         .iter()
         .map(|event| event.payload_sealed.as_slice())
         .collect();
-    sqlx::query(
-        "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, object_id,
-             api_version, source, payload_sealed)
-         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[],
-             $7::text[], $8::text[], $9::text[], $10::bytea[])
-         on conflict do nothing",
-    )
-    .bind(merchants)
-    .bind(accounts)
-    .bind(created)
-    .bind(event_ids)
-    .bind(ids)
-    .bind(kinds)
-    .bind(objects)
-    .bind(versions)
-    .bind(sources)
-    .bind(payloads)
-    .execute(conn)
-    .await?;
+    sqlx::query(sql)
+        .bind(merchants)
+        .bind(accounts)
+        .bind(created)
+        .bind(event_ids)
+        .bind(ids)
+        .bind(kinds)
+        .bind(objects)
+        .bind(versions)
+        .bind(sources)
+        .bind(payloads)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    merchant_id: MerchantId,
+/// An event that a worker has taken up, without its bytes.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Leased {
+    /// Whose account it came to.
+    pub merchant_id: MerchantId,
     provider_account_id: ProviderAccountId,
     created: OffsetDateTime,
-    event_id: String,
+    /// The provider's id of it.
+    pub event_id: String,
     id: WebhookEventId,
-    payload_sealed: Vec<u8>,
     received_at: OffsetDateTime,
     attempts: i32,
     fence: i64,
@@ -167,12 +196,12 @@ pub async fn lease(
     conn: &mut PgConnection,
     lease: std::time::Duration,
     limit: i64,
-) -> Result<Vec<WebhookEvent>, StoreError> {
+) -> Result<Vec<Leased>, StoreError> {
     sqlx::query("select pg_advisory_xact_lock($1)")
         .bind(LEASING)
         .execute(&mut *conn)
         .await?;
-    let rows: Vec<Row> = sqlx::query_as(
+    Ok(sqlx::query_as(
         // Materialized, so that the limit holds whatever the plan.
         "with due as materialized (
              select merchant_id, id from webhook_event due
@@ -186,27 +215,44 @@ pub async fn lease(
          )
          update webhook_event e set state = 'leased', fence = e.fence + 1, due_at = clock_timestamp() + $1
          from due where e.merchant_id = due.merchant_id and e.id = due.id
-         returning e.merchant_id, e.provider_account_id, e.created, e.event_id, e.id, e.payload_sealed, e.received_at,
-             e.attempts, e.fence",
+         returning e.merchant_id, e.provider_account_id, e.created, e.event_id, e.id, e.received_at, e.attempts, e.fence",
     )
     .bind(lease)
     .bind(limit)
     .fetch_all(conn)
+    .await?)
+}
+
+/// Reads what was taken up, for the merchants whose it is. What is gone meanwhile is left out.
+pub async fn read(conn: &mut PgConnection, leased: Vec<Leased>) -> Result<Vec<WebhookEvent>, StoreError> {
+    let merchants: Vec<Uuid> = leased.iter().map(|event| event.merchant_id.uuid()).collect();
+    let ids: Vec<Uuid> = leased.iter().map(|event| event.id.uuid()).collect();
+    let payloads: Vec<(Uuid, Uuid, Vec<u8>)> = sqlx::query_as(
+        "select e.merchant_id, e.id, e.payload_sealed from unnest($1::uuid[], $2::uuid[]) leased (merchant_id, id)
+         join webhook_event e on e.merchant_id = leased.merchant_id and e.id = leased.id",
+    )
+    .bind(merchants)
+    .bind(ids)
+    .fetch_all(conn)
     .await?;
-    Ok(rows
+    let mut payloads: HashMap<(Uuid, Uuid), Vec<u8>> = payloads
         .into_iter()
-        .map(|row| WebhookEvent {
-            merchant_id: row.merchant_id,
-            provider_account_id: row.provider_account_id,
-            created: row.created,
-            event_id: row.event_id,
-            received_at: row.received_at,
-            attempts: row.attempts,
-            fence: row.fence,
-            id: row.id,
-            payload_sealed: row.payload_sealed,
+        .map(|(merchant, id, payload)| ((merchant, id), payload))
+        .collect();
+    let whole = leased.into_iter().filter_map(|event| {
+        Some(WebhookEvent {
+            payload_sealed: payloads.remove(&(event.merchant_id.uuid(), event.id.uuid()))?,
+            merchant_id: event.merchant_id,
+            provider_account_id: event.provider_account_id,
+            created: event.created,
+            event_id: event.event_id,
+            received_at: event.received_at,
+            attempts: event.attempts,
+            fence: event.fence,
+            id: event.id,
         })
-        .collect())
+    });
+    Ok(whole.collect())
 }
 
 /// What became of an event that a worker took up.
@@ -252,7 +298,7 @@ pub async fn end(
     .bind(event.fence)
     .bind(state)
     .bind(after)
-    .bind(error)
+    .bind(error.map(mask))
     .bind(attempts)
     .execute(conn)
     .await?;
@@ -318,6 +364,27 @@ pub async fn postpone(
     .bind(ids)
     .bind(fences)
     .bind(by)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes the bytes out of an event that has ended: it stays, so that it is not taken in again.
+pub async fn empty(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    merchant: MerchantId,
+    id: WebhookEventId,
+) -> Result<(), StoreError> {
+    let place = payload_place(merchant, id);
+    let nothing = sealer.seal(conn, place, b"{}").await?;
+    sqlx::query(
+        "update webhook_event set payload_sealed = $3
+         where merchant_id = $1 and id = $2 and state in ('applied', 'ignored')",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(nothing)
     .execute(conn)
     .await?;
     Ok(())

@@ -104,11 +104,11 @@ fn words_of_stripes_that_repeat_the_evidence_are_not_passed_on() {
         message: message.to_owned(),
         param: Some("evidence[customer_email_address]".to_owned()),
     };
-    let shown = without_evidence(refusal("Invalid email address: ada@example"), &evidence).to_string();
+    let shown = without_evidence(refusal("Invalid email address: ada@example"), &evidence).told();
     assert!(
         !shown.contains("ada") && shown.contains("evidence[customer_email_address]"),
         "{shown}"
     );
-    let kept = without_evidence(refusal("No."), &evidence).to_string();
+    let kept = without_evidence(refusal("No."), &evidence).told();
     assert!(kept.ends_with("No."), "{kept}");
 }

@@ -126,6 +126,7 @@ fn impersonal(failure: Failure) -> ProviderError {
             param,
         },
         error @ (ProviderError::Auth
+        | ProviderError::Lacks { .. }
         | ProviderError::RateLimited { .. }
         | ProviderError::Unavailable { .. }
         | ProviderError::Ambiguous { .. }) => error,
@@ -317,7 +318,7 @@ mod tests {
         let refusal = Refusal::parse(body).unwrap();
         let error = impersonal(Failure::Refused(Box::new(refusal)));
         assert_eq!(
-            error.to_string(),
+            error.told(),
             "the provider refused the request: email_invalid: email is not accepted"
         );
     }

@@ -197,8 +197,16 @@ impl Provider for Giro {
         None
     }
 
+    fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
     fn settlement(&self) -> Option<&dyn Settlement> {
         None
+    }
+
+    fn home(&self) -> &'static str {
+        "https://giro.example"
     }
 
     fn check_keys(&self, account: &ProviderAccount) -> Result<(), String> {

@@ -1,10 +1,11 @@
-//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `ledger`, `postings`). Everything runs on
+//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `auth`, `ledger`, `postings`, `seal`). Everything runs on
 //! this machine and shares its cores.
 //!
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
 //! floor is measured on the same Postgres in the same run.
 
 mod api;
+mod auth;
 mod connection;
 mod events;
 mod floor;
@@ -13,6 +14,7 @@ mod load;
 mod payments;
 mod postings;
 mod report;
+mod seal;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -66,11 +68,17 @@ async fn main() -> Result<()> {
     if wanted("events") {
         events::measure(&mut report, &cluster, &stripe).await?;
     }
+    if wanted("auth") {
+        auth::measure(&mut report, &cluster, &stripe).await?;
+    }
     if wanted("ledger") {
         ledger::measure(&mut report, &cluster).await?;
     }
     if wanted("postings") {
         postings::measure(&mut report, &cluster).await?;
+    }
+    if wanted("seal") {
+        seal::measure(&mut report, &cluster, &stripe).await?;
     }
     report.write(&target.join("bench.json"))
 }
