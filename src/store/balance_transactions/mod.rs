@@ -270,9 +270,9 @@ macro_rules! matched {
                  p.capture_method as matched_method, p.charge_reference as matched_charge,
                  p.odoo_instance_id as matched_instance, exists (select from refund r where r.merchant_id = due.merchant_id
                      and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source) as is_of_refund
-             from due left join lateral (
-                 select p.* from payment p
-                 where p.merchant_id = due.merchant_id and p.provider_account_id = due.provider_account_id and p.id = coalesce(
+             from due cross join lateral (
+                 -- Looked up first and by itself: what holds a subquery is no condition of an index behind a policy.
+                 select coalesce(
                      due.payment_id,
                      (select q.id from payment q where q.merchant_id = due.merchant_id and q.id = due.named_payment),
                      (select q.id from payment q where q.merchant_id = due.merchant_id
@@ -281,8 +281,11 @@ macro_rules! matched {
                          and q.provider_account_id = due.provider_account_id and q.charge_reference = due.charge_reference
                          limit 1),
                      (select r.payment_id from refund r where r.merchant_id = due.merchant_id
-                         and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source))
-             ) p on true"
+                         and r.provider_account_id = due.provider_account_id and r.provider_reference = due.source)) as id
+                 offset 0
+             ) found
+             left join payment p on p.merchant_id = due.merchant_id and p.provider_account_id = due.provider_account_id
+                 and p.id = found.id"
         )
     };
 }
@@ -311,7 +314,8 @@ pub async fn lock_unbooked(
 ) -> Result<Vec<Unbooked>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(matched!(
         "select * from balance_transaction where merchant_id = $1 and provider_account_id = $2 and id = any($3)
-             and book_at <= clock_timestamp()
+             -- Said so that the few ids lead to the rows, and not the index of all that wait.
+             and coalesce(book_at, 'infinity') <= clock_timestamp()
          for update skip locked"
     ))
     .bind(merchant)
@@ -342,7 +346,7 @@ pub async fn lock_waiting(
 ) -> Result<Vec<Unbooked>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(matched!(
         "select * from balance_transaction where merchant_id = $1 and provider_account_id = $2 and id = any($3)
-             and match_at <= clock_timestamp()
+             and coalesce(match_at, 'infinity') <= clock_timestamp()
          for no key update skip locked"
     ))
     .bind(merchant)
