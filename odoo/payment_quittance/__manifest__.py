@@ -1,0 +1,21 @@
+{
+    "name": "Payment Provider: Quittance",
+    "version": "1.0.0",
+    "category": "Accounting/Payment Providers",
+    "sequence": 350,
+    "summary": "Take payments through Quittance, and see the books close.",
+    "author": "Quittance",
+    "website": "https://quittance.example",
+    "license": "LGPL-3",
+    "depends": ["account_payment"],
+    "data": [
+        "security/payment_quittance_groups.xml",
+        "security/ir.model.access.csv",
+        "views/payment_quittance_templates.xml",
+        "views/payment_provider_views.xml",
+        "data/payment_provider_data.xml",
+        "data/ir_asset_data.xml",
+    ],
+    "post_init_hook": "post_init_hook",
+    "uninstall_hook": "uninstall_hook",
+}
