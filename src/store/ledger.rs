@@ -285,13 +285,12 @@ pub async fn list_disputed(
     Ok(sqlx::query_as(
         "select e.currency, sum(e.amount_minor)::bigint as minor, count(*) filter (where starts_with(t.source, 'lost:')) as losses,
              count(*) filter (where e.amount_minor < 0 and not starts_with(t.source, 'lost:')) as returns
-         from ledger_transaction t
+         from (select id as source from balance_transaction
+                 where merchant_id = $1 and provider_account_id = $2 and source = $3
+             union all select 'lost:' || $3 || ':' || number from generate_series(1, $4) number) named
+         join ledger_transaction t on t.merchant_id = $1 and t.provider_account_id = $2 and t.source = named.source
          join ledger_entry e on e.merchant_id = t.merchant_id and e.provider_account_id = t.provider_account_id
              and e.transaction_id = t.id and e.account = 'disputes'
-         where t.merchant_id = $1 and t.provider_account_id = $2 and (
-             t.source in (select id from balance_transaction
-                 where merchant_id = $1 and provider_account_id = $2 and source = $3)
-             or t.source in (select 'lost:' || $3 || ':' || number from generate_series(1, $4) number))
          group by e.currency",
     )
     .bind(merchant)
