@@ -106,6 +106,9 @@ def test_serve_grows_by_cpu_and_workers_by_the_age_of_the_oldest_event():
     assert keda["triggers"][0]["metadata"]["query"] == 'max(quittance_event_lag_seconds{namespace="pay"})'
     external = one(render("external-secrets"), "HorizontalPodAutoscaler", "-worker")["spec"]
     assert external["metrics"][0]["external"]["metric"]["name"] == "quittance_event_lag_seconds"
+    assert external["metrics"][0]["external"]["target"] == {"type": "Value", "value": "10"}
+    assert keda["triggers"][0]["metadata"]["threshold"] == "10"
+    assert (cpu["minReplicas"], cpu["maxReplicas"], keda["minReplicaCount"], keda["maxReplicaCount"]) == (3, 8, 1, 6)
     targets = [cpu["scaleTargetRef"]["name"], keda["scaleTargetRef"]["name"], external["scaleTargetRef"]["name"]]
     assert targets == ["q-quittance-serve", "q-quittance-worker", "q-quittance-worker"]
     for role in of(objects, "Deployment"):
