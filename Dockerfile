@@ -57,6 +57,6 @@ ENV PATH=/usr/local/bin \
 USER 65532:65532
 EXPOSE 8080 9464
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --start-interval=1s CMD ["quittance", "health"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=15s CMD ["quittance", "health"]
 ENTRYPOINT ["quittance"]
 CMD ["serve"]
