@@ -25,6 +25,22 @@ pub(super) enum Conclusion<T> {
     Troubled(Trouble),
 }
 
+impl<T> Conclusion<T> {
+    /// In a word, for metrics.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Refused(_) => "refused",
+            Self::Troubled(Trouble::NotTaken(_)) => "not_taken",
+            Self::Troubled(Trouble::Busy) => "busy",
+            Self::Troubled(Trouble::RateLimited) => "rate_limited",
+            Self::Troubled(Trouble::Auth(_)) => "unauthorized",
+            Self::Troubled(Trouble::Lost(_)) => "lost",
+            Self::Troubled(Trouble::Stored(_)) => "stored_failure",
+        }
+    }
+}
+
 /// What kept an attempt from an answer that settles anything.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
