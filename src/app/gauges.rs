@@ -44,13 +44,13 @@ async fn count(app: &App) -> Result<Vec<Reading>, AppError> {
     readings.extend(exceptions.into_iter().map(|(kind, number)| Reading {
         name: "exceptions_open",
         help: "Exceptions that a person must see",
-        label: Some(("kind", kind)),
+        labels: vec![("kind", kind)],
         value: number,
     }));
-    readings.extend(keys.into_iter().map(|(key, number)| Reading {
-        name: "data_keys",
-        help: "Data keys by the key that wraps them",
-        label: Some(("wrapped_by", key)),
+    readings.extend(keys.into_iter().map(|(kind, version, number)| Reading {
+        name: "key_versions",
+        help: "Data keys by the key-encryption key that wraps them, and those that seal by their version",
+        labels: vec![("kind", kind), ("version", version)],
         value: number,
     }));
     Ok(readings)
@@ -94,25 +94,25 @@ fn of_queues(standing: &Standing) -> Vec<Reading> {
     .map(|(name, help, value)| Reading {
         name,
         help,
-        label: None,
+        labels: Vec::new(),
         value,
     })
     .into()
 }
 
 fn of_instance(waiting: &Waiting) -> [Reading; 2] {
-    let label = || Some(("odoo_instance", waiting.odoo_instance_id.to_string()));
+    let labels = || vec![("odoo_instance", waiting.odoo_instance_id.to_string())];
     [
         Reading {
             name: "outbox_pending",
             help: "Messages that wait for an Odoo",
-            label: label(),
+            labels: labels(),
             value: waiting.pending,
         },
         Reading {
             name: "outbox_oldest_seconds",
             help: "How long the oldest of them waits",
-            label: label(),
+            labels: labels(),
             value: waiting.oldest_s,
         },
     ]

@@ -126,7 +126,7 @@ impl Key {
         }
         let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
         if record.fingerprint != self.fingerprint.bytes() {
-            metrics::key_presented("reused");
+            metrics::key_presented("mismatch");
             return Err(AppError::KeyReused);
         }
         if record.answer.is_none() && record.serving_until > now {

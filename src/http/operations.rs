@@ -50,7 +50,7 @@ async fn show(app: web::Data<Arc<App>>) -> HttpResponse {
         .map(|(state, number)| metrics::Reading {
             name: "pool_connections",
             help: "Connections of this process to Postgres",
-            label: Some(("state", state.to_owned())),
+            labels: vec![("state", state.to_owned())],
             value: i64::from(number),
         });
     let readings: Vec<_> = standing.into_iter().chain(connections).collect();

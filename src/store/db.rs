@@ -139,11 +139,16 @@ impl Db {
         Ok(found.map(|merchant| (merchant, tx)))
     }
 
-    /// How many connections are in use, and how many wait for use.
+    /// How many connections are in use, how many wait for use, and how many there may be.
     #[must_use]
-    pub fn connections(&self) -> [(&'static str, u32); 2] {
+    pub fn connections(&self) -> [(&'static str, u32); 3] {
         let idle = u32::try_from(self.0.num_idle()).unwrap_or(u32::MAX);
-        [("used", self.0.size().saturating_sub(idle)), ("idle", idle)]
+        let used = self.0.size().saturating_sub(idle);
+        [
+            ("used", used),
+            ("idle", idle),
+            ("most", self.0.options().get_max_connections()),
+        ]
     }
 
     /// A connection of nobody's: outside of a transaction it is the login itself, which sees no row.

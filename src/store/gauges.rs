@@ -80,11 +80,13 @@ pub async fn list_exceptions(conn: &mut PgConnection) -> Result<Vec<(String, i64
     )
 }
 
-/// How many merchants' data keys each key-encryption key wraps.
-pub async fn list_keys(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, StoreError> {
-    Ok(
-        sqlx::query_as("select kek_id, count(*) from data_key group by kek_id")
-            .fetch_all(conn)
-            .await?,
+/// Data keys by the key-encryption key that wraps them (`kek`), and those that seal by their version (`data_key`).
+pub async fn list_keys(conn: &mut PgConnection) -> Result<Vec<(String, String, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select 'kek', kek_id, count(*) from data_key group by kek_id
+         union all
+         select 'data_key', version::text, count(*) from data_key where retired_at is null group by version",
     )
+    .fetch_all(conn)
+    .await?)
 }

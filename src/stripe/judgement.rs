@@ -31,12 +31,12 @@ impl<T> Conclusion<T> {
         match self {
             Self::Answered(_) => "answered",
             Self::Refused(_) => "refused",
-            Self::Troubled(Trouble::NotTaken(_)) => "not_taken",
+            Self::Troubled(Trouble::NotTaken(_)) => "unavailable",
             Self::Troubled(Trouble::Busy) => "busy",
             Self::Troubled(Trouble::RateLimited) => "rate_limited",
-            Self::Troubled(Trouble::Auth(_)) => "unauthorized",
-            Self::Troubled(Trouble::Lost(_)) => "lost",
-            Self::Troubled(Trouble::Stored(_)) => "stored_failure",
+            Self::Troubled(Trouble::Auth(None)) => "auth",
+            Self::Troubled(Trouble::Auth(Some(_))) => "lacks",
+            Self::Troubled(Trouble::Lost(_) | Trouble::Stored(_)) => "ambiguous",
         }
     }
 }

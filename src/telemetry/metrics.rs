@@ -19,6 +19,10 @@ const BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 25.0,
 ];
 
+/// What becomes of keys, and of deliveries.
+const KEY_OUTCOMES: [&str; 5] = ["new", "replayed", "unknown", "in_flight", "mismatch"];
+const DELIVERY_OUTCOMES: [&str; 5] = ["kept", "not_ours", "unknown_account", "refused", "not_kept"];
+
 /// Pairs of a name and a word, from a set that the code bounds.
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -77,6 +81,12 @@ impl Counted {
             counted.keys.clone(),
         );
         registry.register("webhooks", "What became of deliveries", counted.webhooks.clone());
+        for outcome in KEY_OUTCOMES {
+            drop(counted.keys.get_or_create(&[("outcome", outcome.to_owned())]));
+        }
+        for outcome in DELIVERY_OUTCOMES {
+            drop(counted.webhooks.get_or_create(&[("outcome", outcome.to_owned())]));
+        }
         let built: Family<Labels<1>, Gauge> = Family::default();
         built
             .get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())])
@@ -142,7 +152,7 @@ pub struct Reading {
     /// What it is.
     pub help: &'static str,
     /// What it is of.
-    pub label: Option<(&'static str, String)>,
+    pub labels: Vec<(&'static str, String)>,
     /// How much.
     pub value: i64,
 }
@@ -151,14 +161,8 @@ pub struct Reading {
 #[must_use]
 pub fn write(readings: &[Reading]) -> String {
     let mut standing = Registry::with_prefix("quittance");
-    let mut families: Vec<(&str, Family<Labels<1>, Gauge>)> = Vec::new();
+    let mut families: Vec<(&str, Family<Vec<(&'static str, String)>, Gauge>)> = Vec::new();
     for reading in readings {
-        let Some((name, word)) = reading.label.clone() else {
-            let gauge: Gauge = Gauge::default();
-            gauge.set(reading.value);
-            standing.register(reading.name, reading.help, gauge);
-            continue;
-        };
         let known = families.iter().position(|(known, _)| *known == reading.name);
         let place = known.unwrap_or_else(|| {
             let family = Family::default();
@@ -168,7 +172,7 @@ pub fn write(readings: &[Reading]) -> String {
         });
         families[place]
             .1
-            .get_or_create(&[(name, word)])
+            .get_or_create(&reading.labels)
             .set(reading.value);
     }
     let (mut counted, mut stood) = (String::new(), String::new());
