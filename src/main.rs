@@ -2,7 +2,9 @@
 
 mod cli;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use quittance::config::{self, Settings};
@@ -11,6 +13,9 @@ use quittance::sink::SinkError;
 use quittance::startup::{self, Application, Role};
 use quittance::{http, telemetry};
 use serde_json::json;
+
+/// How long the process may take to say that it is alive.
+const HEALTH_WITHIN: Duration = Duration::from_secs(3);
 
 /// A self-hosted payment service between Odoo and Stripe.
 ///
@@ -36,6 +41,8 @@ enum Command {
     Worker,
     /// Bring the database's schema up to this version.
     Migrate,
+    /// Ask the process beside this one whether it is alive: its metrics port where it has one, else its API.
+    Health,
     /// Print the API's contract, `OpenAPI` 3.1 in JSON.
     Openapi,
     /// Print the table of settings, in Markdown.
@@ -58,6 +65,7 @@ async fn main() -> ExitCode {
 /// Carries a command out. An answer that says `"ok": false` is a failure that was asked about.
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Health => return Ok(ask_health(&config::load()?).await),
         Command::Openapi => say(&serde_json::to_string_pretty(&http::openapi_document())?),
         Command::ConfigTable => say(config::table().trim_end()),
         Command::Serve { with_worker } => run_as(if with_worker { Role::Both } else { Role::Serve }).await?,
@@ -86,6 +94,23 @@ fn prepare() -> anyhow::Result<Settings> {
     telemetry::init(&settings.log, settings.log_format)
         .map_err(|error| anyhow::anyhow!("QUITTANCE_LOG {error}"))?;
     Ok(settings)
+}
+
+/// Asks `/healthz` at the address that the settings name, for a container's health check.
+async fn ask_health(settings: &Settings) -> ExitCode {
+    let mut address = settings.metrics_listen.unwrap_or(settings.listen);
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    startup::install_tls();
+    let asked = tokio::time::timeout(HEALTH_WITHIN, reqwest::get(format!("http://{address}/healthz"))).await;
+    match asked {
+        Ok(Ok(answer)) if answer.status().is_success() => ExitCode::SUCCESS,
+        Ok(Ok(_) | Err(_)) | Err(_) => ExitCode::FAILURE,
+    }
 }
 
 async fn run_as(role: Role) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::auth::Keys;
+use crate::app::gauges::Gauges;
 use crate::app::keys::KeysError;
 use crate::app::limits::{Limits, Replica};
 use crate::app::queue::InHand;
@@ -43,6 +44,9 @@ const KEPT_ALIVE: Duration = Duration::from_secs(5);
 /// How long the head of a connection's first request may take to arrive. Of a later one's, the next limit in line is the connection's
 /// place among all.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many connections ask for metrics and probes at once.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// How many connections the system holds that were not yet taken in.
 const BACKLOG: u32 = 1_024;
@@ -73,6 +77,14 @@ pub enum StartupError {
     /// The port is taken, or not ours.
     #[error("QUITTANCE_LISTEN: cannot serve on {address}: {source}")]
     Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The same of the port for metrics and probes.
+    #[error("QUITTANCE_METRICS_LISTEN: cannot serve on {address}: {source}")]
+    ListenForMetrics {
         /// What was asked for.
         address: SocketAddr,
         /// What the system said.
@@ -152,7 +164,7 @@ pub fn providers(settings: &Settings) -> Result<Registry, StartupError> {
 }
 
 /// Chooses the TLS library. A second call finds the first one's choice, which is the same.
-fn install_tls() {
+pub fn install_tls() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
@@ -196,6 +208,7 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         keys,
         trusted_proxies: settings.trusted_proxies.clone(),
         accounts: Accounts::default(),
+        gauges: Gauges::default(),
         runtime: tokio::runtime::Handle::current(),
         tasks,
         bell: Arc::new(Notify::new()),
@@ -221,9 +234,38 @@ fn listen(settings: &Settings, app: &Arc<App>, listener: TcpListener) -> std::io
     Ok(server.run())
 }
 
+/// Serves metrics and probes at a socket of their own.
+fn listen_for_metrics(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let shared = Arc::clone(app);
+    let server = HttpServer::new(move || http::operations(Arc::clone(&shared)))
+        .workers(1)
+        .max_connections(METRICS_CONNECTIONS)
+        .keep_alive(KEPT_ALIVE)
+        .client_request_timeout(HEAD_WITHIN)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+type Running = (SocketAddr, ServerHandle, JoinHandle<std::io::Result<()>>);
+
+/// Starts that where settings name an address.
+fn start_metrics(settings: &Settings, app: &Arc<App>) -> Result<Option<Running>, StartupError> {
+    let Some(address) = settings.metrics_listen else {
+        return Ok(None);
+    };
+    let failed = |source| StartupError::ListenForMetrics { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let running = listen_for_metrics(app, listener).map_err(failed)?;
+    tracing::info!(address = ?address, "metrics and probes");
+    Ok(Some((address, running.handle(), app.runtime.spawn(running))))
+}
+
 /// The running service: requests, work, or both.
 pub struct Application {
     address: Option<SocketAddr>,
+    metrics: Option<Running>,
     server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     worker: Option<JoinHandle<()>>,
     stop: CancellationToken,
@@ -283,6 +325,7 @@ impl Application {
             app.runtime
                 .spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone()))
         });
+        let metrics = start_metrics(settings, &app)?;
         let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
         app.tasks.spawn_on(looked_at, &app.runtime);
         if role != Role::Serve {
@@ -291,6 +334,7 @@ impl Application {
         }
         Ok(Self {
             address,
+            metrics,
             server,
             worker,
             stop,
@@ -303,6 +347,12 @@ impl Application {
     #[must_use]
     pub const fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where metrics and probes are served, where they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, ..)| *address)
     }
 
     /// The use cases beneath.
@@ -329,6 +379,11 @@ impl Application {
             }
             if let Some(worker) = self.worker {
                 let _ended = worker.await;
+            }
+            // Last: until here, whoever asks learns how it goes.
+            if let Some((_, handle, running)) = self.metrics {
+                handle.stop(true).await;
+                let _ended = running.await;
             }
             let tasks = self.app.tasks.clone();
             // The inbox writes as long as someone holds it: the last holder is let go here.

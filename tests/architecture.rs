@@ -109,7 +109,7 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
         ("VerifiedWebhook::new", &["stripe"]),
         ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),
-        ("f64", &[]),
+        ("f64", &["telemetry"]),
         ("f32", &[]),
     ];
     for (path, text) in sources(&src()) {

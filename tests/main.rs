@@ -25,6 +25,7 @@ mod followed;
 mod keys_at_rest;
 mod localstripe;
 mod matrix;
+mod metrics;
 mod odoo;
 mod outgoing;
 mod personal;

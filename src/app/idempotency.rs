@@ -19,6 +19,7 @@ use crate::domain::operation::Operation;
 use crate::provider::ProviderError;
 use crate::store;
 use crate::store::idempotency_records::IdempotencyRecord;
+use crate::telemetry::metrics;
 
 /// How long a claim is held for a caller who is being served: past the longest answer, and Odoo's patience.
 const SERVING: time::Duration = time::Duration::seconds(10);
@@ -125,12 +126,14 @@ impl Key {
         }
         let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
         if record.fingerprint != self.fingerprint.bytes() {
+            metrics::key_presented("mismatch");
             return Err(AppError::KeyReused);
         }
         if record.answer.is_none() && record.serving_until > now {
             let retry_after = (record.serving_until - now)
                 .try_into()
                 .unwrap_or(Duration::from_secs(1));
+            metrics::key_presented("in_flight");
             return Err(AppError::InFlight { retry_after });
         }
         Ok(Some(record))

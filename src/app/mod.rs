@@ -16,6 +16,7 @@ mod error;
 pub mod events;
 pub mod exceptions;
 pub mod foreign;
+pub mod gauges;
 pub mod health;
 pub mod history;
 mod idempotency;
@@ -137,6 +138,8 @@ pub struct App {
     pub trusted_proxies: Networks,
     /// The provider accounts that were read lately.
     pub accounts: Accounts,
+    /// What stands in queues, as it was counted last.
+    pub gauges: gauges::Gauges,
     /// Where work goes on without its caller: not on the thread of a request, which may end before it.
     pub runtime: tokio::runtime::Handle,
     /// That work; shutdown waits for it.

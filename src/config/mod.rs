@@ -40,6 +40,8 @@ pub struct Settings {
     pub sealer: Sealer,
     /// Where to serve.
     pub listen: SocketAddr,
+    /// Where to serve metrics and probes, where anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Threads that serve requests.
     pub http_workers: usize,
     /// The proxies whose word is taken for where a request comes from.
@@ -91,6 +93,7 @@ struct Raw {
     vault_transit_key: String,
     vault_token_file: String,
     listen: SocketAddr,
+    metrics_listen: String,
     log: String,
     log_format: LogFormat,
     database_connections: u32,
@@ -202,6 +205,17 @@ fn days(key: &str, value: u32, from: u64) -> Result<time::Duration, ConfigError>
     Ok(time::Duration::days(value.into()))
 }
 
+fn check_metrics_listen(text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let wanted = "must be an address and a port, such as 0.0.0.0:9464, or none";
+    let parsed = text
+        .parse()
+        .map_err(|_| ConfigError(format!("{PREFIX}METRICS_LISTEN {wanted}")))?;
+    Ok(Some(parsed))
+}
+
 fn check(raw: Raw) -> Result<Settings, ConfigError> {
     let missing = |key: &str| {
         ConfigError(format!(
@@ -223,6 +237,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         .trusted_proxies
         .parse()
         .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))?;
+    let metrics_listen = check_metrics_listen(&raw.metrics_listen)?;
     bounded("odoo_concurrency", raw.odoo_concurrency.into(), 1, 32)?;
     let odoo_allowed_networks = raw
         .odoo_allowed_networks
@@ -236,6 +251,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         database_connections: raw.database_connections,
         sealer,
         listen: raw.listen,
+        metrics_listen,
         http_workers: raw.http_workers,
         trusted_proxies,
         rates,

@@ -65,6 +65,11 @@ const SETTINGS: &[Setting] = &[
         about: "address and port to serve on",
     },
     Setting {
+        key: "metrics_listen",
+        default: Some("none"),
+        about: "address and port of metrics and probes, such as `0.0.0.0:9464`; for the worker too, and not for customers",
+    },
+    Setting {
         key: "log",
         default: Some("info"),
         about: "log filter, such as `info` or `quittance=debug,info`",

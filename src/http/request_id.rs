@@ -11,6 +11,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::ProviderTime;
+use crate::telemetry::metrics;
 
 tokio::task_local! {
     static CURRENT: Uuid;
@@ -32,7 +33,8 @@ pub(super) async fn middleware(
     let started = Instant::now();
     let id = Uuid::now_v7();
     let route = request.match_pattern().unwrap_or_default();
-    let span = tracing::info_span!("http.request", request_id = %id, method = %request.method(), route,
+    let method = request.method().to_string();
+    let span = tracing::info_span!("http.request", request_id = %id, method, route,
         merchant_id = tracing::field::Empty, status = tracing::field::Empty);
     let served = CURRENT
         .scope(id, next.call(request))
@@ -46,6 +48,7 @@ pub(super) async fn middleware(
             .get::<ProviderTime>()
             .map(|time| time.0);
         note(&span, &response, total);
+        metrics::answered(&route, &method, response.status().as_u16(), total);
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
             headers.insert(X_REQUEST_ID, value);

@@ -7,6 +7,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use super::ProviderTime;
 use super::view::PaymentView;
 use crate::app::{Answer, Served};
+use crate::telemetry::metrics;
 
 /// Decided, decided before, or not decided yet: then the payment as it stands, and where to look.
 pub(super) fn respond(request: &HttpRequest, served: Served) -> HttpResponse {
@@ -15,11 +16,16 @@ pub(super) fn respond(request: &HttpRequest, served: Served) -> HttpResponse {
             answer,
             provider_time,
         } => {
+            metrics::key_presented("new");
             request.extensions_mut().insert(ProviderTime(provider_time));
             (answer, false)
         }
-        Served::Replayed(answer) => (answer, true),
+        Served::Replayed(answer) => {
+            metrics::key_presented("replayed");
+            (answer, true)
+        }
         Served::Accepted(detail) => {
+            metrics::key_presented("unknown");
             let location = format!("/v1/payments/{}", detail.payment.id);
             let body = PaymentView::from(&*detail);
             return HttpResponse::Accepted()

@@ -10,6 +10,7 @@ use super::body::Delivered;
 use super::gate::Gates;
 use crate::app::App;
 use crate::app::webhooks::{Received, receive as take_in};
+use crate::telemetry::metrics;
 
 /// Takes in an event of a provider account. A 2xx means that it is on disk, or is not for this account.
 #[utoipa::path(
@@ -47,7 +48,9 @@ pub(super) async fn receive(
     };
     let account = account.parse().map_err(|_| unknown())?;
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    match take_in(&app, &provider, account, header, &body).await? {
+    let received = take_in(&app, &provider, account, header, &body).await?;
+    metrics::delivered(word(&received));
+    match received {
         Received::Kept | Received::NotOurs => Ok(HttpResponse::Ok().finish()),
         Received::Unknown => Err(unknown()),
         Received::Refused(why) => Err(Problem::new(
@@ -61,5 +64,16 @@ pub(super) async fn receive(
             "the event was not kept; send it again",
         )
         .retry_after(2)),
+    }
+}
+
+/// What became of a delivery, in a word.
+const fn word(received: &Received) -> &'static str {
+    match received {
+        Received::Kept => "kept",
+        Received::NotOurs => "not_ours",
+        Received::Unknown => "unknown_account",
+        Received::Refused(_) => "refused",
+        Received::NotKept => "not_kept",
     }
 }

@@ -139,6 +139,18 @@ impl Db {
         Ok(found.map(|merchant| (merchant, tx)))
     }
 
+    /// How many connections are in use, how many wait for use, and how many there may be.
+    #[must_use]
+    pub fn connections(&self) -> [(&'static str, u32); 3] {
+        let idle = u32::try_from(self.0.num_idle()).unwrap_or(u32::MAX);
+        let used = self.0.size().saturating_sub(idle);
+        [
+            ("used", used),
+            ("idle", idle),
+            ("most", self.0.options().get_max_connections()),
+        ]
+    }
+
     /// A connection of nobody's: outside of a transaction it is the login itself, which sees no row.
     pub(super) async fn acquire(&self) -> Result<sqlx::pool::PoolConnection<Postgres>, StoreError> {
         Ok(self.0.acquire().await?)

@@ -17,6 +17,7 @@ pub mod event_cursors;
 pub mod exceptions;
 pub mod expectations;
 pub mod foreign_payments;
+pub mod gauges;
 pub mod health;
 pub mod idempotency_records;
 pub mod key_epoch;

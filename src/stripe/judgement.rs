@@ -25,6 +25,22 @@ pub(super) enum Conclusion<T> {
     Troubled(Trouble),
 }
 
+impl<T> Conclusion<T> {
+    /// In a word, for metrics.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Refused(_) => "refused",
+            Self::Troubled(Trouble::NotTaken(_)) => "unavailable",
+            Self::Troubled(Trouble::Busy) => "busy",
+            Self::Troubled(Trouble::RateLimited) => "rate_limited",
+            Self::Troubled(Trouble::Auth(None)) => "auth",
+            Self::Troubled(Trouble::Auth(Some(_))) => "lacks",
+            Self::Troubled(Trouble::Lost(_) | Trouble::Stored(_)) => "ambiguous",
+        }
+    }
+}
+
 /// What kept an attempt from an answer that settles anything.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trouble {

@@ -14,6 +14,7 @@ use super::permissions;
 use super::refusal::Refusal;
 use super::request::Request;
 use crate::provider::{ProviderAccount, ProviderError};
+use crate::telemetry::metrics;
 
 /// An attempt with less time than this would more likely lose its answer than bring one.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
@@ -96,11 +97,13 @@ impl StripeHttp {
                 return conclude(request, conclusion, unclear, after);
             }
             let left = deadline.saturating_duration_since(Instant::now());
+            let sent = Instant::now();
             let judged = judge(
                 prepared
                     .send(&self.http, left.min(self.timeouts.per_attempt))
                     .await,
             );
+            metrics::called(&request.endpoint(), judged.conclusion.word(), sent.elapsed());
             if let Some(time) = judged.rest {
                 self.budget.rest(account, time);
             }

@@ -175,6 +175,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         in_hand: quittance::app::queue::InHand::default(),
         keys: quittance::app::auth::Keys::following(service.db.clone()).0,
         trusted_proxies: service.trusted_proxies.clone(),
+        gauges: quittance::app::gauges::Gauges::default(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),

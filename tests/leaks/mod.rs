@@ -43,6 +43,7 @@ async fn nothing_that_is_secret_or_personal_is_in_a_log_an_answer_to_others_or_a
     routes::walk(&mut world, &ids).await;
     without_a_database(&mut world).await;
     commands::run(&mut world, &ids).await;
+    world.scan_metrics().await;
     world.stop().await;
     world.scan().await;
     assert_eq!(world.canaries.kinds().len(), 15, "there is a canary of each kind");

@@ -215,6 +215,21 @@ impl World {
     }
 
     /// Looks at the logs and at every row.
+    /// What operators' machines are shown, at the address that each log names last.
+    pub(super) async fn scan_metrics(&mut self) {
+        for program in &self.programs {
+            let log = std::fs::read_to_string(program.log()).unwrap();
+            let named = log.lines().rev().find(|line| line.contains("metrics and probes"));
+            let port = named.and_then(|line| line.split("127.0.0.1:").nth(1)).unwrap();
+            let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+            let request = self.http.get(format!("http://127.0.0.1:{port}/metrics"));
+            let shown = String::from_utf8(Reply::of(request).await.bytes).unwrap();
+            assert!(shown.contains("quittance_http_requests_total"), "{shown}");
+            self.found
+                .extend(self.canaries.find("metrics", &shown, Seen::Nothing));
+        }
+    }
+
     pub(super) async fn scan(&mut self) {
         for (kind, secret) in self.made_secrets() {
             self.canaries.add(kind, &secret);
@@ -316,7 +331,8 @@ fn programs(url: &str) -> [Quittance; 2] {
     .with("QUITTANCE_PROVIDER_TIMEOUT_MS", "600")
     .with("QUITTANCE_ODOO_TIMEOUT_MS", "1000")
     .with("QUITTANCE_RETRY_DIVISOR", "100000")
-    .with("QUITTANCE_LOG", "trace");
+    .with("QUITTANCE_LOG", "trace")
+    .with("QUITTANCE_METRICS_LISTEN", "127.0.0.1:0");
     let second = first
         .replica(&log("json"))
         .unwrap()

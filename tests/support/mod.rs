@@ -96,6 +96,7 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         database_connections: 8,
         sealer: Sealer::parse(&SEALING_KEY.to_owned().into()).unwrap(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        metrics_listen: None,
         http_workers: 1,
         trusted_proxies: Networks::default(),
         rates: AMPLE_RATES,
@@ -161,6 +162,8 @@ pub(crate) struct Wishes {
     pub(crate) providers: Registry,
     pub(crate) rates: Rates,
     pub(crate) bounds: Bounds,
+    /// Whether metrics and probes are served.
+    pub(crate) metrics: bool,
 }
 
 impl Default for Wishes {
@@ -179,6 +182,7 @@ impl Default for Wishes {
             providers: Registry::default(),
             rates: settings.rates,
             bounds: settings.bounds,
+            metrics: false,
         }
     }
 }
@@ -211,6 +215,7 @@ impl TestApp {
             trusted_proxies: wishes.trusted_proxies,
             rates: wishes.rates,
             bounds: wishes.bounds,
+            metrics_listen: wishes.metrics.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             ..settings(&url)
         };
         let stripe = PretendStripe::start(wishes.stripe).await.unwrap();

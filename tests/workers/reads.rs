@@ -169,6 +169,7 @@ async fn a_read_that_something_overtook_is_made_again_and_never_taken_in() {
         in_hand: InHand::default(),
         keys: quittance::app::auth::Keys::following(service.db.clone()).0,
         trusted_proxies: service.trusted_proxies.clone(),
+        gauges: quittance::app::gauges::Gauges::default(),
         accounts: Accounts::default(),
         runtime: service.runtime.clone(),
         tasks: service.tasks.clone(),

@@ -1,4 +1,7 @@
 //! Logs: one line an event, as text or JSON, on standard error. Ids yes; bodies, secrets and personal data never. A panic is a line as well.
+//! And what is counted.
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
