@@ -12,6 +12,8 @@ comment on column odoo_instance.database is 'the name of a stock Odoo''s databas
 comment on column odoo_instance.company is 'the id of the company in that database';
 
 -- Companies of one database take their messages at one address; until one connects, the address is all that it is known by.
+alter table odoo_instance drop constraint odoo_instance_merchant_id_url_database_key;
+create unique index odoo_instance_rpc on odoo_instance (merchant_id, url, database) where sink = 'rpc';
 drop index odoo_instance_addon_url;
 create unique index odoo_instance_addon_url on odoo_instance (merchant_id, url) where sink = 'addon' and database is null;
 create unique index odoo_instance_addon on odoo_instance (merchant_id, database, company) where sink = 'addon';

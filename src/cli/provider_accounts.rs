@@ -7,6 +7,7 @@ use quittance::app::rights::{self, KeyRights};
 use quittance::app::setup::provider_accounts::{self, AccountDetail, AccountWish};
 use quittance::app::{App, AppError, setup};
 use quittance::config;
+use quittance::domain::audit_log::Actor;
 use quittance::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
 use quittance::http::{ProviderAccountDetail, ProviderAccountList};
 use quittance::provider::ProviderError;
@@ -181,7 +182,16 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             merchant,
             provider_account,
             url,
-        } => shown(&endpoints::connect(app, merchant, provider_account, &url).await?),
+        } => shown(
+            &endpoints::connect(
+                app,
+                merchant,
+                provider_account,
+                &url,
+                &Actor::at_the_command_line(),
+            )
+            .await?,
+        ),
         ProviderAccountCommand::RotateWebhookSecret {
             merchant,
             provider_account,
@@ -189,7 +199,16 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             now,
         } => {
             let overlap = Duration::hours(if now { 0 } else { overlap_hours });
-            shown(&endpoints::rotate(app, merchant, provider_account, overlap).await?)
+            shown(
+                &endpoints::rotate(
+                    app,
+                    merchant,
+                    provider_account,
+                    overlap,
+                    &Actor::at_the_command_line(),
+                )
+                .await?,
+            )
         }
         ProviderAccountCommand::Check {
             merchant,

@@ -6,6 +6,7 @@ mod body;
 mod changes;
 mod check;
 mod checkout;
+mod connection;
 mod customers;
 mod disputes;
 mod events;
@@ -174,7 +175,9 @@ fn usual(config: &mut web::ServiceConfig) {
         .service(exceptions::resolve)
         .service(exceptions::reopen)
         .service(links::link)
-        .service(foreign_payments::list);
+        .service(foreign_payments::list)
+        .service(connection::make)
+        .service(connection::get);
 }
 
 fn unknown_path() -> Problem {

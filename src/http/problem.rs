@@ -8,6 +8,7 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use super::wants::DATABASE;
 use crate::app::AppError;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::outbox::OutboxState;
@@ -232,6 +233,8 @@ impl From<AppError> for Problem {
             AppError::Unauthenticated => Self::unauthenticated(),
             AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
             AppError::AddressNotAllowed(address) => address_not_allowed(address),
+            AppError::DatabaseMismatch => database_mismatch(),
+            AppError::DatabaseMissing => database_missing(),
             AppError::MerchantDisabled => merchant_disabled(),
             AppError::OperatorOnly => forbidden("operator_only", "only an operator's key may do this"),
             AppError::ScopeMissing(scope) => scope_missing(scope),
@@ -276,6 +279,22 @@ fn merchant_disabled() -> Problem {
         "merchant_disabled",
         "the merchant is disabled; an operator can enable it",
     )
+}
+
+fn database_mismatch() -> Problem {
+    forbidden(
+        "database_mismatch",
+        "the API key was connected from another database; a copy of a database connects anew, with a key of its own",
+    )
+    .at(DATABASE)
+}
+
+fn database_missing() -> Problem {
+    forbidden(
+        "database_missing",
+        format!("the API key was connected from a database of Odoo's: send that in {DATABASE}"),
+    )
+    .at(DATABASE)
 }
 
 fn scope_missing(scope: Scope) -> Problem {
