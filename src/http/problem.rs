@@ -196,10 +196,7 @@ impl From<AppError> for Problem {
             ),
             AppError::AccountDeauthorized(_) => conflict("account_deauthorized", error.to_string()),
             AppError::CheckoutNotOpen(state) => conflict("checkout_not_open", format!("the page is {state}")),
-            AppError::MethodDetached => conflict(
-                "payment_method_detached",
-                "the payment method was taken from its customer and can never be used again".to_owned(),
-            ),
+            AppError::MethodDetached => method_detached(),
             AppError::DocumentInPayment {
                 payment,
                 state,
@@ -267,6 +264,11 @@ fn log(error: &AppError) {
     } else {
         tracing::info!(error = told, "a request was turned away");
     }
+}
+
+fn method_detached() -> Problem {
+    let detail = "the payment method was taken from its customer and can never be used again";
+    Problem::new(StatusCode::CONFLICT, "payment_method_detached", detail)
 }
 
 /// The key is good, and may not do it.

@@ -131,6 +131,14 @@ async fn a_setup_is_shown_with_the_callers_reference_which_another_one_may_have_
         .await
         .expect(StatusCode::CREATED);
     assert_eq!(without["reference"], json!(null));
+    for wrong in [String::new(), "x".repeat(256)] {
+        let refused = setup(&test, "s-4", &ada, json!({ "reference": wrong })).await;
+        let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(
+            (&refused["field"], &refused["code"]),
+            (&json!("reference"), &json!("invalid_reference"))
+        );
+    }
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ async fn currencies(app: &App, merchant: MerchantId, account: ProviderAccountId)
             return Ok(Vec::new());
         };
         let balance = settlement.fetch_balance(&known.account).await;
-        Ok::<_, AppError>(balance.map_err(AppError::Provider)?)
+        balance.map_err(AppError::Provider)
     };
     let Ok(Ok(balance)) = tokio::time::timeout(PATIENCE, asked).await else {
         return Vec::new();
