@@ -10,6 +10,7 @@ mod admin;
 mod api;
 mod architecture;
 mod audit_log;
+mod connection;
 mod crash;
 mod customers;
 mod disputes;

@@ -99,6 +99,12 @@ pub enum AppError {
     /// The key is good, but not from there.
     #[error("the key may not be used from {0}")]
     AddressNotAllowed(IpAddr),
+    /// The key was connected from another database than the one that uses it.
+    #[error("the key was connected from another database")]
+    DatabaseMismatch,
+    /// The key was connected from a database, and the request does not say from which it comes.
+    #[error("the request does not say which database it comes from")]
+    DatabaseMissing,
     /// The key is good, but its merchant is out of use.
     #[error("the merchant is disabled")]
     MerchantDisabled,

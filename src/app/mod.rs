@@ -9,6 +9,7 @@ pub mod auth;
 mod carry_out;
 pub mod checkout;
 mod clock;
+pub mod connection;
 pub mod customers;
 pub mod disputes;
 pub mod endpoints;

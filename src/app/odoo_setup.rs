@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -86,9 +87,11 @@ pub async fn set_up(
         fee_tax: wanted.fee_tax,
         credit_notes: wanted.credit_notes,
     };
+    let mut conn = app.db.read(merchant).await?;
     for currency in &request.currencies {
-        check_instance(app, merchant, instance, account, *currency).await?;
+        check_instance(&mut conn, merchant, instance, account, *currency).await?;
     }
+    drop(conn);
     let report = app.sink.set_up_journals(&url, &access, &request, apply).await?;
     if apply && report.is_complete() {
         map(app, merchant, instance, account, &report).await?;
@@ -145,16 +148,16 @@ async fn held(
 
 /// Refuses to keep the books of one balance in two instances.
 async fn check_instance(
-    app: &App,
+    conn: &mut PgConnection,
     merchant: MerchantId,
     instance: OdooInstanceId,
     account: ProviderAccountId,
     currency: Currency,
 ) -> Result<(), AppError> {
-    let mut conn = app.db.read(merchant).await?;
-    let keepers = store::odoo_journals::list_instances(&mut conn, merchant, account).await?;
-    match keepers.get(currency.code()) {
-        Some(other) if *other != instance => Err(AppError::Invalid {
+    let keepers = store::odoo_journals::list_instances(conn, merchant, account).await?;
+    let addon = store::book_keepers::find(conn, merchant, account).await?;
+    match keepers.get(currency.code()).copied().or(addon) {
+        Some(other) if other != instance => Err(AppError::Invalid {
             field: "odoo instance",
             code: "kept_elsewhere",
             message: format!("cannot keep {currency} of {account}: {other} does"),
@@ -170,10 +173,11 @@ async fn map(
     account: ProviderAccountId,
     report: &SetUpReport,
 ) -> Result<(), AppError> {
-    for (currency, _) in &report.books {
-        check_instance(app, merchant, instance, account, *currency).await?;
-    }
     let mut tx = app.begin(merchant).await?;
+    store::provider_accounts::lock(&mut tx, merchant, account).await?;
+    for (currency, _) in &report.books {
+        check_instance(&mut tx, merchant, instance, account, *currency).await?;
+    }
     for (currency, books) in &report.books {
         store::odoo_journals::upsert(&mut tx, merchant, (account, *currency), instance, books)
             .await

@@ -16,7 +16,7 @@ use super::{Answer, App, AppError, Key, Served, commit};
 use crate::app::audit_log;
 use crate::domain::audit_log::Action;
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, SetupId};
-use crate::domain::payment::Decline;
+use crate::domain::payment::{Decline, Reference};
 use crate::domain::payment_method::MethodState;
 use crate::domain::setup::{Setup, SetupState, SetupTerms, Usage};
 use crate::domain::snapshot::{Said, SetupSnapshot};
@@ -29,6 +29,8 @@ use crate::store::webhook_events::{Ended, WebhookEvent};
 pub struct SetupWish {
     /// Who leaves a method.
     pub customer: CustomerId,
+    /// The caller's own reference of it.
+    pub reference: Option<Reference>,
     /// Whether they will be there when it is used.
     pub usage: Usage,
     /// A method of ours to save for that usage, in the place of [`SetupTerms::payment_method`].
@@ -182,6 +184,7 @@ async fn begin(app: &App, merchant: MerchantId, id: SetupId, wish: &SetupWish) -
         id,
         provider_account_id: customer.provider_account_id,
         customer_id: customer.id,
+        reference: wish.reference.clone(),
         state: SetupState::Created,
         usage: wish.usage,
         provider_reference: None,

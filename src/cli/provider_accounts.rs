@@ -7,6 +7,7 @@ use quittance::app::rights::{self, KeyRights};
 use quittance::app::setup::provider_accounts::{self, AccountDetail, AccountWish};
 use quittance::app::{App, AppError, setup};
 use quittance::config;
+use quittance::domain::audit_log::Actor;
 use quittance::domain::ids::{MerchantId, ProviderAccountId, WebhookSecretId};
 use quittance::http::{ProviderAccountDetail, ProviderAccountList};
 use quittance::provider::ProviderError;
@@ -143,6 +144,7 @@ fn detail(detail: &AccountDetail) -> anyhow::Result<Value> {
 }
 
 pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::Result<serde_json::Value> {
+    let by_hand = Actor::at_the_command_line();
     match command {
         ProviderAccountCommand::Kept(command) => keep(app, command).await,
         ProviderAccountCommand::Add {
@@ -181,7 +183,7 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             merchant,
             provider_account,
             url,
-        } => shown(&endpoints::connect(app, merchant, provider_account, &url).await?),
+        } => shown(&endpoints::connect(app, merchant, provider_account, &url, &by_hand).await?),
         ProviderAccountCommand::RotateWebhookSecret {
             merchant,
             provider_account,
@@ -189,7 +191,7 @@ pub(super) async fn run(app: &App, command: ProviderAccountCommand) -> anyhow::R
             now,
         } => {
             let overlap = Duration::hours(if now { 0 } else { overlap_hours });
-            shown(&endpoints::rotate(app, merchant, provider_account, overlap).await?)
+            shown(&endpoints::rotate(app, merchant, provider_account, overlap, &by_hand).await?)
         }
         ProviderAccountCommand::Check {
             merchant,

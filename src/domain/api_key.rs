@@ -5,6 +5,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::ids::{OdooInstanceId, ProviderAccountId};
+
 /// How many characters 32 bytes are in base64 without padding.
 const RANDOM_LEN: usize = 43;
 
@@ -61,6 +63,17 @@ impl NewApiKey {
             text: SecretString::from(text),
         }
     }
+}
+
+/// What a key was connected from, and for which account: what its payments go to where they say nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The Odoo.
+    pub odoo_instance: OdooInstanceId,
+    /// Its database: from another one the key is refused.
+    pub database: String,
+    /// The account at the provider.
+    pub provider_account: ProviderAccountId,
 }
 
 /// A text that someone presents, as it is looked for.

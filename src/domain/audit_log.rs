@@ -111,6 +111,8 @@ actions! {
     InstanceCreate = "odoo_instance.create",
     /// An Odoo instance, or a secret of it, was changed.
     InstanceUpdate = "odoo_instance.update",
+    /// An Odoo with our addon connected itself.
+    InstanceConnect = "odoo_instance.connect",
     /// Journals were mapped.
     InstanceSetup = "odoo_instance.setup",
     /// An API key was made.

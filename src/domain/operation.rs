@@ -140,6 +140,9 @@ pub struct Ask {
     pub off_session: bool,
     /// When and from where the customer agreed to be debited, for authorize and confirm.
     pub mandate: Option<MandateAcceptance>,
+    /// Which kinds of methods the customer may pay with, for authorize and checkout; where there are none, the provider's settings
+    /// decide.
+    pub payment_method_types: Vec<String>,
     /// Where the provider's page leads to, for checkout.
     pub page: Option<Page>,
     /// The provider's id of the page to close, for a cancel while it is open.
@@ -159,6 +162,7 @@ impl Default for Ask {
             return_url: None,
             off_session: false,
             mandate: None,
+            payment_method_types: Vec::new(),
             page: None,
             checkout_reference: None,
             reason: None,

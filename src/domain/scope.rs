@@ -29,13 +29,15 @@ pub enum Scope {
     ExceptionsRead,
     /// Resolve and reopen them.
     ExceptionsWrite,
+    /// Connect an Odoo with our addon, and see how its connection stands.
+    OdooConnect,
     /// Set the merchant up: accounts, Odoo instances and keys. Moves no money, but makes keys that do.
     Admin,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PaymentsRead,
         Self::PaymentsWrite,
         Self::PaymentsCapture,
@@ -49,6 +51,7 @@ impl Scope {
         Self::OutboxWrite,
         Self::ExceptionsRead,
         Self::ExceptionsWrite,
+        Self::OdooConnect,
         Self::Admin,
     ];
 
@@ -69,6 +72,7 @@ impl Scope {
             Self::OutboxWrite => "outbox:write",
             Self::ExceptionsRead => "exceptions:read",
             Self::ExceptionsWrite => "exceptions:write",
+            Self::OdooConnect => "odoo:connect",
             Self::Admin => "admin",
         }
     }
@@ -90,6 +94,7 @@ impl Scope {
             Self::OutboxWrite => "have them sent again, or skip a dead one",
             Self::ExceptionsRead => "look at exceptions, and at the audit",
             Self::ExceptionsWrite => "resolve and reopen exceptions",
+            Self::OdooConnect => "connect an Odoo with the addon, and see how that stands",
             Self::Admin => "set the merchant up; moves no money, but makes keys that do",
         }
     }
@@ -158,6 +163,7 @@ impl Preset {
                 Scope::EventsRead,
                 Scope::OutboxRead,
                 Scope::ExceptionsRead,
+                Scope::OdooConnect,
             ],
             Self::Read => &[
                 Scope::PaymentsRead,

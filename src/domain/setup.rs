@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::customer::KEY_REMEMBERED;
 use super::ids::{CustomerId, MerchantId, OperationId, PaymentMethodId, ProviderAccountId, SetupId};
-use super::payment::Decline;
+use super::payment::{Decline, Reference};
 use super::snapshot::{Said, SetupSnapshot};
 
 /// Where a setup stands.
@@ -87,6 +87,8 @@ pub struct Setup {
     pub provider_account_id: ProviderAccountId,
     /// Who leaves it.
     pub customer_id: CustomerId,
+    /// The caller's own reference of it.
+    pub reference: Option<Reference>,
     /// Where it stands.
     pub state: SetupState,
     /// Whether the customer will be there when the method is used.

@@ -113,6 +113,25 @@ pub(super) fn check_token(field: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
+/// Kinds of payment methods, in the provider's words.
+pub(super) fn check_method_types(kinds: &[String]) -> Result<(), Problem> {
+    let fits = |kind: &String| {
+        (1..=64).contains(&kind.len())
+            && kind
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    if kinds.len() <= 20 && kinds.iter().all(fits) {
+        Ok(())
+    } else {
+        Err(Problem::invalid(
+            "payment_method_types",
+            "invalid_payment_method_type",
+            "must be 20 words at most, each the provider's, such as card or sepa_debit",
+        ))
+    }
+}
+
 pub(super) fn check_url(field: &str, text: &str) -> Result<(), Problem> {
     let fits =
         text.len() <= 2_048 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));

@@ -23,12 +23,17 @@ struct Standings(Vec<Standing>);
 /// The place of a request among its merchant's, kept with the request.
 struct Placed(#[expect(dead_code, reason = "it is dropped with the request")] Place);
 
+/// Whether a request of that method changes nothing.
+pub(super) fn looks(method: &Method) -> bool {
+    [Method::GET, Method::HEAD].contains(method)
+}
+
 /// Takes a token for a request whose caller is known, and notes what to tell of it.
 ///
 /// # Errors
 /// 429: come back later. Nothing was stored.
 pub(super) async fn take(app: &App, caller: &Caller, request: &HttpRequest) -> Result<(), Problem> {
-    let draws = if [Method::GET, Method::HEAD].contains(request.method()) {
+    let draws = if looks(request.method()) {
         Draws::Reads
     } else {
         Draws::Writes

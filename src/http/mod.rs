@@ -6,6 +6,7 @@ mod body;
 mod changes;
 mod check;
 mod checkout;
+mod connection;
 mod customers;
 mod disputes;
 mod events;
@@ -176,7 +177,9 @@ fn usual(config: &mut web::ServiceConfig) {
         .service(exceptions::resolve)
         .service(exceptions::reopen)
         .service(links::link)
-        .service(foreign_payments::list);
+        .service(foreign_payments::list)
+        .service(connection::make)
+        .service(connection::get);
 }
 
 fn unknown_path() -> Problem {

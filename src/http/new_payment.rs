@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::check::{check_descriptor, check_email, check_text, check_token, check_url, parse_id, parse_time};
+use super::check::{
+    check_descriptor, check_email, check_method_types, check_text, check_token, check_url, parse_id,
+    parse_time,
+};
 use crate::app::payments::NewPayment;
 use crate::domain::checkout::Page;
 use crate::domain::money::{Amount, Currency};
@@ -43,6 +46,9 @@ pub(super) struct CreateBody {
     off_session: Option<bool>,
     /// When and from where the customer agreed to be debited, for direct debits.
     mandate: Option<MandateAcceptance>,
+    /// Which kinds of methods the customer may pay with, such as `card` and `sepa_debit`; the provider's settings decide by default.
+    #[serde(default)]
+    payment_method_types: Vec<String>,
     /// Whether the payment method is saved for later; needs a `customer`.
     setup_future_usage: Option<Usage>,
     /// What the customer's bank statement says after the merchant's name: up to 22 Latin characters.
@@ -192,12 +198,16 @@ impl CreateBody {
             check_text("description", description, 1_000)?;
         }
         check_metadata(&self.metadata)?;
-        let ask = parse_ask(
-            self.payment_method,
-            self.return_url,
-            self.off_session,
-            self.mandate,
-        )?;
+        check_method_types(&self.payment_method_types)?;
+        let ask = Ask {
+            payment_method_types: self.payment_method_types,
+            ..parse_ask(
+                self.payment_method,
+                self.return_url,
+                self.off_session,
+                self.mandate,
+            )?
+        };
         if ask.off_session && self.setup_future_usage.is_some() {
             let message = "cannot be given for a customer who is absent: the method is saved already";
             return Err(Problem::invalid("setup_future_usage", "off_session", message));

@@ -8,6 +8,7 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use super::wants::DATABASE;
 use crate::app::AppError;
 use crate::domain::dispute::DisputeRuleBroken;
 use crate::domain::outbox::OutboxState;
@@ -195,10 +196,7 @@ impl From<AppError> for Problem {
             ),
             AppError::AccountDeauthorized(_) => conflict("account_deauthorized", error.to_string()),
             AppError::CheckoutNotOpen(state) => conflict("checkout_not_open", format!("the page is {state}")),
-            AppError::MethodDetached => conflict(
-                "payment_method_detached",
-                "the payment method was taken from its customer and can never be used again".to_owned(),
-            ),
+            AppError::MethodDetached => method_detached(),
             AppError::DocumentInPayment {
                 payment,
                 state,
@@ -232,6 +230,8 @@ impl From<AppError> for Problem {
             AppError::Unauthenticated => Self::unauthenticated(),
             AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
             AppError::AddressNotAllowed(address) => address_not_allowed(address),
+            AppError::DatabaseMismatch => database_mismatch(),
+            AppError::DatabaseMissing => database_missing(),
             AppError::MerchantDisabled => merchant_disabled(),
             AppError::OperatorOnly => forbidden("operator_only", "only an operator's key may do this"),
             AppError::ScopeMissing(scope) => scope_missing(scope),
@@ -266,6 +266,11 @@ fn log(error: &AppError) {
     }
 }
 
+fn method_detached() -> Problem {
+    let detail = "the payment method was taken from its customer and can never be used again";
+    Problem::new(StatusCode::CONFLICT, "payment_method_detached", detail)
+}
+
 /// The key is good, and may not do it.
 fn forbidden(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, detail)
@@ -276,6 +281,22 @@ fn merchant_disabled() -> Problem {
         "merchant_disabled",
         "the merchant is disabled; an operator can enable it",
     )
+}
+
+fn database_mismatch() -> Problem {
+    forbidden(
+        "database_mismatch",
+        "the API key was connected from another database; a copy of a database connects anew, with a key of its own",
+    )
+    .at(DATABASE)
+}
+
+fn database_missing() -> Problem {
+    forbidden(
+        "database_missing",
+        format!("the API key was connected from a database of Odoo's: send that in {DATABASE}"),
+    )
+    .at(DATABASE)
 }
 
 fn scope_missing(scope: Scope) -> Problem {

@@ -15,7 +15,7 @@ pub(super) enum Unserved {
     /// No valid API key.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(Problem),
-    /// The API key lacks the scope that the route wants, may not be used from there, or its merchant is disabled.
+    /// The API key lacks the scope that the route wants, may not be used from that address or database, or its merchant is disabled.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// The URL is too long.

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::check::{check_text, check_token, check_url, parse_id, parse_time};
+use super::check::{check_method_types, check_text, check_token, check_url, parse_id, parse_time};
 use super::extract::{Json, Queried, RequiredKey};
 use super::payment_methods::RefreshQuery;
 use super::refusals::{InTheWay, Oversized, Unserved};
@@ -20,7 +20,7 @@ use crate::app::auth::Caller;
 use crate::app::setups::{SetupDetail, SetupWish};
 use crate::app::{Answer, App, Key, setups};
 use crate::domain::ids::{PaymentMethodId, SetupId};
-use crate::domain::payment::Decline;
+use crate::domain::payment::{Decline, Reference};
 use crate::domain::scope::Scope;
 use crate::domain::setup::{Acceptance, SetupState, SetupTerms, Usage};
 
@@ -30,6 +30,8 @@ use crate::domain::setup::{Acceptance, SetupState, SetupTerms, Usage};
 pub(super) struct SetupBody {
     /// `cus_…`
     customer: String,
+    /// Your own reference of it: 1 to 255 characters. It need not be unique: the same `Idempotency-Key` is the same setup.
+    reference: Option<String>,
     /// Where the customer returns to after 3-D Secure: an absolute http or https URL.
     return_url: Option<String>,
     /// A method to save at once, without a browser: `pmt_…`, or the provider's `pm_…`.
@@ -59,6 +61,8 @@ struct AcceptanceBody {
 pub(super) struct SetupView {
     /// `set_…`
     id: String,
+    /// Your own reference of it.
+    reference: Option<String>,
     /// `cus_…`
     customer: String,
     /// `acc_…`
@@ -92,7 +96,12 @@ impl SetupBody {
         if let Some(url) = &self.return_url {
             check_url("return_url", url)?;
         }
-        check_kinds(&self.payment_method_types)?;
+        let reference = self
+            .reference
+            .map(Reference::parse)
+            .transpose()
+            .map_err(|error| Problem::invalid("reference", "invalid_reference", error))?;
+        check_method_types(&self.payment_method_types)?;
         if self.mandate.is_some() && self.payment_method.is_none() {
             return Err(Problem::invalid(
                 "mandate",
@@ -111,6 +120,7 @@ impl SetupBody {
         };
         Ok(SetupWish {
             customer,
+            reference,
             usage: self.usage,
             payment_method: ours,
             terms: SetupTerms {
@@ -142,30 +152,13 @@ impl AcceptanceBody {
     }
 }
 
-fn check_kinds(kinds: &[String]) -> Result<(), Problem> {
-    let fits = |kind: &String| {
-        (1..=64).contains(&kind.len())
-            && kind
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-    };
-    if kinds.len() <= 20 && kinds.iter().all(fits) {
-        Ok(())
-    } else {
-        Err(Problem::invalid(
-            "payment_method_types",
-            "invalid_payment_method_type",
-            "must be 20 words at most, each the provider's, such as card or sepa_debit",
-        ))
-    }
-}
-
 impl From<&SetupDetail> for SetupView {
     fn from(detail: &SetupDetail) -> Self {
         let setup = &detail.setup;
         let open = !setup.state.is_final();
         Self {
             id: setup.id.to_string(),
+            reference: setup.reference.as_ref().map(|text| text.as_str().to_owned()),
             customer: setup.customer_id.to_string(),
             provider_account: setup.provider_account_id.to_string(),
             state: setup.state,

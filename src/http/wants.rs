@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::{Error, HttpMessage, ResponseError, web};
 use secrecy::SecretString;
 
 use super::Problem;
 use super::{limits, origin, request_id};
 use crate::app::App;
-use crate::app::auth::{self, Principal};
+use crate::app::auth::{self, NamedDatabase, Principal};
 use crate::domain::scope::Scope;
+
+/// In which header an Odoo says which database it is.
+pub(super) const DATABASE: &str = "Quittance-Odoo-Database";
 
 /// Serves a route to those whose key has a scope. The route's `security` in the contract names the same one.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +88,7 @@ async fn enter(request: &ServiceRequest, scope: Scope) -> Result<Principal, Prob
     if let Principal::Caller(caller) = &principal {
         tracing::Span::current().record("merchant_id", tracing::field::display(caller.merchant_id));
     }
+    principal.check_database(named_database(request.headers()), limits::looks(request.method()))?;
     principal.check(scope)?;
     if let Principal::Caller(caller) = &principal {
         limits::take(app, caller, request.request()).await?;
@@ -93,6 +97,16 @@ async fn enter(request: &ServiceRequest, scope: Scope) -> Result<Principal, Prob
         Some(id) => principal.in_request(&id),
         None => principal,
     })
+}
+
+/// The database of Odoo's that a request says that it comes from.
+pub(super) fn named_database(headers: &HeaderMap) -> NamedDatabase<'_> {
+    let mut named = headers.get_all(DATABASE);
+    match (named.next().map(HeaderValue::to_str), named.next()) {
+        (None, _) => NamedDatabase::Unnamed,
+        (Some(Ok(name)), None) => NamedDatabase::Named(name),
+        (Some(_), _) => NamedDatabase::Unreadable,
+    }
 }
 
 /// The key that is presented. Two of them are none: nobody knows which one a proxy looked at.

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::domain::ids::{ApiKeyId, MerchantId};
+use crate::domain::api_key::Binding;
+use crate::domain::ids::{ApiKeyId, MerchantId, OdooInstanceId, ProviderAccountId};
 use crate::domain::network::Networks;
 use crate::domain::scope::Scope;
 
@@ -38,6 +39,8 @@ pub struct ApiKey {
     pub last_used_at: Option<OffsetDateTime>,
     /// Which key took its place, where it was rolled.
     pub rolled_to: Option<ApiKeyId>,
+    /// The Odoo that it was connected from, where it was.
+    pub binding: Option<Binding>,
 }
 
 impl ApiKey {
@@ -62,6 +65,9 @@ struct Row {
     revoked_at: Option<OffsetDateTime>,
     last_used_at: Option<OffsetDateTime>,
     rolled_to: Option<ApiKeyId>,
+    odoo_instance_id: Option<OdooInstanceId>,
+    odoo_database: Option<String>,
+    provider_account_id: Option<ProviderAccountId>,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -82,6 +88,15 @@ impl TryFrom<Row> for ApiKey {
             revoked_at: row.revoked_at,
             last_used_at: row.last_used_at,
             rolled_to: row.rolled_to,
+            binding: row
+                .odoo_instance_id
+                .zip(row.odoo_database)
+                .zip(row.provider_account_id)
+                .map(|((odoo_instance, database), provider_account)| Binding {
+                    odoo_instance,
+                    database,
+                    provider_account,
+                }),
         })
     }
 }
@@ -89,9 +104,11 @@ impl TryFrom<Row> for ApiKey {
 /// Keeps a new key under its hash.
 pub async fn insert(conn: &mut PgConnection, key: &ApiKey, hash: &[u8; 32]) -> Result<(), StoreError> {
     let words: Vec<&str> = key.scopes.iter().map(|scope| scope.word()).collect();
+    let binding = key.binding.as_ref();
     sqlx::query(
-        "insert into api_key (hash, merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into api_key (hash, merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at,
+             odoo_instance_id, odoo_database, provider_account_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(hash.as_slice())
     .bind(key.merchant_id)
@@ -103,6 +120,9 @@ pub async fn insert(conn: &mut PgConnection, key: &ApiKey, hash: &[u8; 32]) -> R
     .bind(key.networks.texts())
     .bind(key.created_at)
     .bind(key.expires_at)
+    .bind(binding.map(|binding| binding.odoo_instance))
+    .bind(binding.map(|binding| &binding.database))
+    .bind(binding.map(|binding| binding.provider_account))
     .execute(conn)
     .await?;
     Ok(())
@@ -112,7 +132,7 @@ pub async fn insert(conn: &mut PgConnection, key: &ApiKey, hash: &[u8; 32]) -> R
 pub async fn enter(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
     let row: Option<Row> = sqlx::query_as(
         "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to,
-             set_config('quittance.merchants', merchant_id::text, true)
+             odoo_instance_id, odoo_database, provider_account_id, set_config('quittance.merchants', merchant_id::text, true)
          from api_key where hash = $1",
     )
     .bind(hash.as_slice())
@@ -124,7 +144,8 @@ pub async fn enter(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Ap
 /// One of a merchant's keys.
 pub async fn get(conn: &mut PgConnection, merchant: MerchantId, id: ApiKeyId) -> Result<ApiKey, StoreError> {
     let row: Row = sqlx::query_as(
-        "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to
+        "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to,
+             odoo_instance_id, odoo_database, provider_account_id
          from api_key where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
@@ -137,7 +158,8 @@ pub async fn get(conn: &mut PgConnection, merchant: MerchantId, id: ApiKeyId) ->
 /// The same, held until the transaction ends.
 pub async fn lock(conn: &mut PgConnection, merchant: MerchantId, id: ApiKeyId) -> Result<ApiKey, StoreError> {
     let row: Row = sqlx::query_as(
-        "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to
+        "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to,
+             odoo_instance_id, odoo_database, provider_account_id
          from api_key where merchant_id = $1 and id = $2 for update",
     )
     .bind(merchant)
@@ -156,7 +178,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<ApiKey>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to
+        "select merchant_id, id, name, prefix, live, scopes, networks, created_at, expires_at, revoked_at, last_used_at, rolled_to,
+             odoo_instance_id, odoo_database, provider_account_id
          from api_key where merchant_id = $1 and ($2::boolean is null or live = $2) and ($3::uuid is null or id < $3)
          order by id desc limit $4",
     )
@@ -167,6 +190,27 @@ pub async fn list(
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// Binds a key to the Odoo that it was connected from. The caller holds the key.
+pub async fn bind(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: ApiKeyId,
+    to: &Binding,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update api_key set odoo_instance_id = $3, odoo_database = $4, provider_account_id = $5
+         where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(to.odoo_instance)
+    .bind(&to.database)
+    .bind(to.provider_account)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Revokes a key for good; one that was revoked stays as it was.

@@ -75,6 +75,15 @@ pub async fn is_disabled(conn: &mut PgConnection, id: MerchantId) -> Result<bool
     )
 }
 
+/// Holds a merchant until the transaction ends: its instances are found or made by one at a time.
+pub async fn lock(conn: &mut PgConnection, id: MerchantId) -> Result<(), StoreError> {
+    sqlx::query("select from merchant where merchant_id = $1 for no key update")
+        .bind(id)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
 /// Gives a merchant another name.
 pub async fn rename(conn: &mut PgConnection, id: MerchantId, name: &str) -> Result<(), StoreError> {
     sqlx::query("update merchant set name = $2 where merchant_id = $1")

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
+use url::Url;
 
 use super::{StoreError, odoo_journals, sealed, signing_secrets};
 use crate::crypto::{Place, Sealer};
@@ -111,8 +112,16 @@ pub struct ShownInstance {
     pub url: String,
     /// Which way it is told.
     pub sink: Via,
-    /// The database's name, of a stock Odoo.
+    /// The database's name, of a stock Odoo; of one with our addon its `database.uuid`, once it connected.
     pub database: Option<String>,
+    /// The id of the company, of one with our addon that connected.
+    pub company: Option<String>,
+    /// What people call that.
+    pub company_name: Option<String>,
+    /// The Odoo's own version, as it says.
+    pub odoo_version: Option<String>,
+    /// The version of our addon.
+    pub addon_version: Option<String>,
     /// Whose key we have, where its version asks for that.
     pub login: Option<String>,
     /// Until when it rests.
@@ -132,7 +141,8 @@ pub async fn show(
     id: OdooInstanceId,
 ) -> Result<ShownInstance, StoreError> {
     Ok(sqlx::query_as(
-        "select id, url, sink, database, login, paused_until, paused_reason, disabled_at, created_at
+        "select id, url, sink, database, login, company, company_name, odoo_version, addon_version, paused_until, paused_reason,
+             disabled_at, created_at
          from odoo_instance where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
@@ -149,7 +159,8 @@ pub async fn list_page(
     limit: i64,
 ) -> Result<Vec<ShownInstance>, StoreError> {
     Ok(sqlx::query_as(
-        "select id, url, sink, database, login, paused_until, paused_reason, disabled_at, created_at
+        "select id, url, sink, database, login, company, company_name, odoo_version, addon_version, paused_until, paused_reason,
+             disabled_at, created_at
          from odoo_instance where merchant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3",
     )
     .bind(merchant)
@@ -157,6 +168,75 @@ pub async fn list_page(
     .bind(limit)
     .fetch_all(conn)
     .await?)
+}
+
+/// An Odoo with our addon, as it presents itself.
+#[derive(Clone, Debug)]
+pub struct AddonSide {
+    /// Its `database.uuid`.
+    pub database: String,
+    /// The id of its company.
+    pub company: String,
+    /// What people call that.
+    pub company_name: Option<String>,
+    /// Where it takes messages.
+    pub url: Url,
+    /// The Odoo's own version.
+    pub odoo_version: Option<String>,
+    /// The version of our addon.
+    pub addon_version: Option<String>,
+}
+
+/// The instance that stands for a company of a database; where there is none, the one with our addon that was added at its address
+/// and never connected.
+pub async fn find_addon(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    side: &AddonSide,
+) -> Result<Option<OdooInstanceId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from odoo_instance where merchant_id = $1 and sink = $2
+             and ((database = $3 and company = $4) or (database is null and url = $5))
+         order by database limit 1",
+    )
+    .bind(merchant)
+    .bind(Via::Addon)
+    .bind(&side.database)
+    .bind(&side.company)
+    .bind(side.url.as_str())
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Keeps what an Odoo with our addon says of itself, in the row that is there or in a new one. It does not rest any more: one message
+/// tries for the others.
+pub async fn upsert_addon(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OdooInstanceId,
+    side: &AddonSide,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into odoo_instance (merchant_id, id, sink, url, database, company, company_name, odoo_version, addon_version, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (merchant_id, id) do update set url = excluded.url, database = excluded.database, company = excluded.company,
+             company_name = excluded.company_name, odoo_version = excluded.odoo_version, addon_version = excluded.addon_version,
+             paused_until = null, paused_reason = null, failures = least(odoo_instance.failures, 1)",
+    )
+    .bind(merchant)
+    .bind(id)
+    .bind(Via::Addon)
+    .bind(side.url.as_str())
+    .bind(&side.database)
+    .bind(&side.company)
+    .bind(&side.company_name)
+    .bind(&side.odoo_version)
+    .bind(&side.addon_version)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Keeps another key of a stock Odoo, and whose it is.

@@ -13,7 +13,7 @@ use crate::domain::payment::MandateAcceptance;
 macro_rules! columns {
     () => {
         "id, payment_id, provider_account_id, kind, amount_minor, state, payment_method, return_url, off_session, \
-         mandate, page, checkout_reference, reason, is_final, reference, attempts, first_sent_at, look_up, fence, error_code, error_message"
+         mandate, payment_method_types, page, checkout_reference, reason, is_final, reference, attempts, first_sent_at, look_up, fence, error_code, error_message"
     };
 }
 
@@ -29,6 +29,7 @@ struct Row {
     return_url: Option<String>,
     off_session: bool,
     mandate: Option<Json<MandateAcceptance>>,
+    payment_method_types: Vec<String>,
     page: Option<Json<Page>>,
     checkout_reference: Option<String>,
     reason: Option<Reason>,
@@ -56,6 +57,7 @@ impl From<Row> for Operation {
                 return_url: row.return_url,
                 off_session: row.off_session,
                 mandate: row.mandate.map(|Json(mandate)| mandate),
+                payment_method_types: row.payment_method_types,
                 page: row.page.map(|Json(page)| page),
                 checkout_reference: row.checkout_reference,
                 reason: row.reason,
@@ -82,8 +84,8 @@ pub async fn insert(
     sqlx::query(
         "insert into operation (merchant_id, id, payment_id, provider_account_id, kind, amount_minor, state,
              payment_method, return_url, first_sent_at, fence, due_at, off_session, mandate, page, reason, is_final,
-             reference, checkout_reference, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $10)",
+             reference, checkout_reference, payment_method_types, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $10)",
     )
     .bind(merchant)
     .bind(operation.id)
@@ -104,6 +106,7 @@ pub async fn insert(
     .bind(operation.ask.is_final)
     .bind(&operation.ask.reference)
     .bind(&operation.ask.checkout_reference)
+    .bind(&operation.ask.payment_method_types)
     .execute(conn)
     .await?;
     Ok(())

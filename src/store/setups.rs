@@ -7,14 +7,14 @@ use time::OffsetDateTime;
 use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{CustomerId, MerchantId, PaymentMethodId, ProviderAccountId, SetupId};
-use crate::domain::payment::Decline;
+use crate::domain::payment::{Decline, Reference};
 use crate::domain::setup::{Setup, SetupState, Usage};
 
 /// The columns of a [`Row`], after which a condition follows.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select merchant_id, id, provider_account_id, customer_id, state, usage, provider_reference, ",
+            "select merchant_id, id, provider_account_id, customer_id, reference, state, usage, provider_reference, ",
             "client_secret_sealed, next_action, decline, payment_method_id, version, first_sent_at, created_at, ",
             "updated_at from setup ",
             $rest
@@ -32,6 +32,7 @@ struct Row {
     id: SetupId,
     provider_account_id: ProviderAccountId,
     customer_id: CustomerId,
+    reference: Option<String>,
     state: SetupState,
     usage: Usage,
     provider_reference: Option<String>,
@@ -56,6 +57,11 @@ impl Row {
             id: self.id,
             provider_account_id: self.provider_account_id,
             customer_id: self.customer_id,
+            reference: self
+                .reference
+                .map(Reference::parse)
+                .transpose()
+                .map_err(|error| StoreError::corrupt("setup", &error))?,
             state: self.state,
             usage: self.usage,
             provider_reference: self.provider_reference,
@@ -75,8 +81,8 @@ impl Row {
 pub async fn insert(conn: &mut PgConnection, setup: &Setup) -> Result<(), StoreError> {
     sqlx::query(
         "insert into setup (merchant_id, id, provider_account_id, customer_id, state, usage, first_sent_at, created_at,
-             updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $7, $7) on conflict (merchant_id, id) do nothing",
+             updated_at, reference)
+         values ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8) on conflict (merchant_id, id) do nothing",
     )
     .bind(setup.merchant_id)
     .bind(setup.id)
@@ -85,6 +91,7 @@ pub async fn insert(conn: &mut PgConnection, setup: &Setup) -> Result<(), StoreE
     .bind(setup.state)
     .bind(setup.usage)
     .bind(setup.created_at)
+    .bind(setup.reference.as_ref().map(Reference::as_str))
     .execute(conn)
     .await?;
     Ok(())

@@ -56,6 +56,11 @@ async fn each_wrong_field_is_named_with_a_stable_code() {
             "invalid_url",
         ),
         (
+            json!({ "payment_method_types": ["card", "Card!"] }),
+            "payment_method_types",
+            "invalid_payment_method_type",
+        ),
+        (
             json!({ "payment_method": "pm/../x" }),
             "payment_method",
             "invalid_id",

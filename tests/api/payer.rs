@@ -1,5 +1,6 @@
 //! Customers and the methods they saved, in payments.
 
+use quittance_sandbox::faults::{Fault, Matcher};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -209,4 +210,37 @@ async fn a_page_knows_its_customer_and_what_is_said_to_them() {
         methods => Err(methods.to_string()),
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_kinds_of_methods_that_are_named_are_those_that_stripe_asks_for_also_when_it_is_asked_again() {
+    let test = TestApp::spawn().await;
+    let by_default = test.create("S0", json!({})).await.expect(StatusCode::CREATED);
+    let create = Matcher::method_path("POST", "/v1/payment_intents");
+    test.stripe.faults().next(create, Fault::ResetAfter);
+    let wish =
+        json!({ "payment_method_types": ["sepa_debit"], "return_url": BACK, "capture_method": "automatic" });
+    let asked = test.create("S1", wish).await;
+    assert!(asked.status.is_success(), "{asked:?}");
+    let named = test.until(asked.json()["id"].as_str().unwrap(), "created").await;
+    let page = json!({ "success_url": BACK, "payment": crate::support::payment("S2", json!({ "payment_method_types": ["card"] })) });
+    test.post("/v1/checkout_sessions", "page", &page)
+        .await
+        .expect(StatusCode::CREATED);
+
+    let intents = test.stripe.payment_intents();
+    let types = |payment: &Value| {
+        let intent = intents
+            .iter()
+            .find(|intent| intent["id"] == payment["provider_reference"]);
+        intent.unwrap()["payment_method_types"].clone()
+    };
+    assert_eq!(types(&by_default), json!(["card", "sepa_debit"]));
+    assert_eq!(types(&named), json!(["sepa_debit"]));
+    assert_eq!(
+        test.stripe.checkout_sessions()[0]["payment_method_types"],
+        json!(["card"])
+    );
+    let refused = test.pay(&named, CARD).await;
+    assert_eq!(refused["error"]["param"], "payment_method", "{refused:#}");
 }

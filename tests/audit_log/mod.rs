@@ -22,6 +22,7 @@ fn administrator(test: &TestApp, address: IpAddr) -> Administered {
         merchant_id: test.merchant,
         key_id: ApiKeyId::generate(),
         live: false,
+        binding: None,
         scopes: vec![Scope::Admin],
         address,
         request_id: None,

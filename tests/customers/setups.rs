@@ -111,6 +111,37 @@ async fn a_method_is_saved_at_once_with_the_customer_there_or_not() {
 }
 
 #[tokio::test]
+async fn a_setup_is_shown_with_the_callers_reference_which_another_one_may_have_too() {
+    let test = TestApp::spawn().await;
+    let ada = customer(&test, "5d0a7a3c-8a3e-4a7e-9d5b-2f6f0c1e9b77|7").await;
+    assert_eq!(ada["partner"], "5d0a7a3c-8a3e-4a7e-9d5b-2f6f0c1e9b77|7");
+    let wish = json!({ "reference": "V-7" });
+    let mut ids = Vec::new();
+    for key in ["s-1", "s-1", "s-2"] {
+        let started = setup(&test, key, &ada, wish.clone())
+            .await
+            .expect(StatusCode::CREATED);
+        assert_eq!(started["reference"], "V-7");
+        let path = format!("/v1/setups/{}", text(&started["id"]));
+        assert_eq!(show(&test, &path).await["reference"], "V-7");
+        ids.push(started["id"].clone());
+    }
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    let without = setup(&test, "s-3", &ada, json!({}))
+        .await
+        .expect(StatusCode::CREATED);
+    assert_eq!(without["reference"], json!(null));
+    for wrong in [String::new(), "x".repeat(256)] {
+        let refused = setup(&test, "s-4", &ada, json!({ "reference": wrong })).await;
+        let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(
+            (&refused["field"], &refused["code"]),
+            (&json!("reference"), &json!("invalid_reference"))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_finds_out_what_no_webhook_told() {
     let test = TestApp::spawn_with(Wishes {
         webhooks: false,

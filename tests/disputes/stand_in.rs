@@ -185,6 +185,7 @@ fn with(test: &TestApp, provider: Arc<dyn Provider>, dispute: &Value) -> (App, C
         merchant_id: test.merchant,
         key_id: ApiKeyId::generate(),
         live: false,
+        binding: None,
         scopes: Vec::new(),
         request_id: None,
         address: std::net::Ipv4Addr::LOCALHOST.into(),

@@ -9,6 +9,7 @@ mod thin;
 
 use quittance::app::AppError;
 use quittance::app::endpoints::{self, Connected};
+use quittance::domain::audit_log::Actor;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use time::Duration;
@@ -41,15 +42,28 @@ async fn connect(test: &TestApp) -> Result<Connected, AppError> {
 
 async fn connect_at(test: &TestApp, base: &str) -> Result<Connected, AppError> {
     let base: Url = base.parse().unwrap();
-    endpoints::connect(test.application().app(), test.merchant, test.account, &base).await
+    endpoints::connect(
+        test.application().app(),
+        test.merchant,
+        test.account,
+        &base,
+        &Actor::at_the_command_line(),
+    )
+    .await
 }
 
 /// What the `rotate-webhook-secret` command does.
 async fn rotate(test: &TestApp, overlap: Duration) -> Connected {
     let app = test.application().app();
-    endpoints::rotate(app, test.merchant, test.account, overlap)
-        .await
-        .unwrap()
+    endpoints::rotate(
+        app,
+        test.merchant,
+        test.account,
+        overlap,
+        &Actor::at_the_command_line(),
+    )
+    .await
+    .unwrap()
 }
 
 /// What a worker does once the overlap of an endpoint is over.

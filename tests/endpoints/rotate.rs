@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quittance::app::AppError;
 use quittance::app::endpoints::{self, OVERLAP};
+use quittance::domain::audit_log::Actor;
 use quittance::startup::Role;
 use quittance::worker;
 use quittance_sandbox::faults::{Fault, Matcher};
@@ -64,7 +65,14 @@ async fn what_the_new_endpoint_delivers_before_its_secret_is_stored_comes_again(
     let create = Matcher::method_path("POST", "/v1/webhook_endpoints");
     test.stripe.faults().always(create, Fault::TimeoutAfter);
     let app = test.application().app();
-    let lost = endpoints::rotate(app, test.merchant, test.account, OVERLAP).await;
+    let lost = endpoints::rotate(
+        app,
+        test.merchant,
+        test.account,
+        OVERLAP,
+        &Actor::at_the_command_line(),
+    )
+    .await;
     assert!(matches!(lost, Err(AppError::Provider(_))), "{lost:?}");
     assert_eq!(
         references(&test).len(),
@@ -119,7 +127,14 @@ async fn an_old_endpoint_that_cannot_be_deleted_now_keeps_its_secret_until_it_ca
 async fn an_account_that_was_never_connected_has_nothing_to_roll() {
     let test = unconnected().await;
     let app = test.application().app();
-    let refused = endpoints::rotate(app, test.merchant, test.account, OVERLAP).await;
+    let refused = endpoints::rotate(
+        app,
+        test.merchant,
+        test.account,
+        OVERLAP,
+        &Actor::at_the_command_line(),
+    )
+    .await;
     assert!(matches!(refused, Err(AppError::NotFound(_))), "{refused:?}");
 }
 

@@ -212,7 +212,7 @@ async fn no_function_does_what_its_caller_may_not_but_one() {
 }
 
 /// What is looked up in every request and every turn of a worker, under the policies.
-const LOOKED_UP: [(&str, &str); 7] = [
+const LOOKED_UP: [(&str, &str); 11] = [
     (
         "payment_pkey",
         "select 1 from payment where merchant_id = $1 and id = $1",
@@ -238,6 +238,23 @@ const LOOKED_UP: [(&str, &str); 7] = [
         "select 1 from unnest(array[$1]) leased (id) join webhook_event e on e.merchant_id = $1 and e.id = leased.id",
     ),
     (
+        "webhook_event_dead",
+        "select 1 from webhook_event where merchant_id = $1 and provider_account_id = $2 and state = 'dead'",
+    ),
+    (
+        "outbox_message_queue",
+        "select min(created_at) from outbox_message where merchant_id = $1 and odoo_instance_id = $1 and due_at is not null",
+    ),
+    (
+        "outbox_message_dead",
+        "select 1 from outbox_message where merchant_id = $1 and odoo_instance_id = $1 and state = 'dead'",
+    ),
+    (
+        "outbox_message_sent",
+        "select sent_at from outbox_message where merchant_id = $1 and odoo_instance_id = $1 and sent_at is not null
+         order by sent_at desc limit 1",
+    ),
+    (
         "idempotency_record_pkey",
         "select 1 from idempotency_record where merchant_id = $1 and key_hash = '\\x00'",
     ),
@@ -257,6 +274,9 @@ async fn policies_leave_the_indexes_to_whoever_looks_something_up_and_ask_once_f
         "insert into webhook_event (merchant_id, provider_account_id, created, event_id, id, kind, payload_sealed)
          select merchant_id, provider_account_id, now(), 'evt_' || g, gen_random_uuid(), 'x', '\\x00'
          from (select * from webhook_event limit 1) e, generate_series(1, 3000) g",
+        "insert into outbox_message (merchant_id, id, odoo_instance_id, payment_id, sequence, posting_key, posting, state, sent_at, created_at)
+         select merchant_id, gen_random_uuid(), odoo_instance_id, payment_id, g + 1, 'x' || g, posting, 'sent', now(), now()
+         from outbox_message, generate_series(1, 3000) g",
         "insert into idempotency_record (merchant_id, key_hash, fingerprint, operation_id, serving_until, created_at)
          select merchant_id, sha256(g::text::bytea), fingerprint, operation_id, now(), now()
          from idempotency_record, generate_series(1, 3000) g",

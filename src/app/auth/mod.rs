@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::AppError;
+use crate::domain::api_key::Binding;
 use crate::domain::audit_log::Actor;
 use crate::domain::ids::{ApiKeyId, MerchantId};
 use crate::domain::scope::Scope;
@@ -30,6 +31,8 @@ pub struct Caller {
     pub live: bool,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// The Odoo that its key was connected from, where it was.
+    pub binding: Option<Binding>,
     /// Where it calls from.
     pub address: IpAddr,
     /// The request in which it does, as its answer names it.
@@ -59,6 +62,17 @@ impl Caller {
     }
 }
 
+/// Which database of Odoo's a request says that it comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum NamedDatabase<'a> {
+    /// It does not say.
+    Unnamed,
+    /// This one.
+    Named(&'a str),
+    /// It says several, or what is no text.
+    Unreadable,
+}
+
 /// Whoever proved itself with a key.
 #[derive(Clone, Debug)]
 pub enum Principal {
@@ -82,6 +96,25 @@ impl Principal {
             Ok(())
         } else {
             Err(AppError::ScopeMissing(scope))
+        }
+    }
+
+    /// Whether its key may be used from the database that the request names. A copy of a database has the original's key, and must not
+    /// take money with it: what changes something must say where it comes from.
+    ///
+    /// # Errors
+    /// [`AppError::DatabaseMismatch`]; [`AppError::DatabaseMissing`] where it names none and is not one that `looks`.
+    pub fn check_database(&self, named: NamedDatabase<'_>, looks: bool) -> Result<(), AppError> {
+        let binding = match self {
+            Self::Caller(caller) => caller.binding.as_ref(),
+            Self::Administrator(_) => None,
+        };
+        match (binding, named) {
+            (None, _) => Ok(()),
+            (Some(_), NamedDatabase::Unnamed) if looks => Ok(()),
+            (Some(_), NamedDatabase::Unnamed) => Err(AppError::DatabaseMissing),
+            (Some(bound), NamedDatabase::Named(name)) if bound.database == name => Ok(()),
+            (Some(_), NamedDatabase::Named(_) | NamedDatabase::Unreadable) => Err(AppError::DatabaseMismatch),
         }
     }
 

@@ -85,6 +85,7 @@ fn principal(whom: &Whom, address: IpAddr) -> Result<Principal, AppError> {
             key_id: key.id,
             live: key.live,
             scopes: key.scopes.clone(),
+            binding: key.binding.clone(),
             address,
             request_id: None,
         })),

@@ -1,5 +1,7 @@
 //! What the provider's endpoints lack against what we follow.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{App, AppError, account, endpoints, list, path_of};
@@ -58,6 +60,42 @@ pub enum Finding {
         /// Where it was registered.
         wanted: String,
     },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("the provider has no endpoint that leads to this account"),
+            Self::NoSecret => f.write_str("no secret is held, so that nothing that comes can be proven"),
+            Self::SecretsMissing { endpoints, secrets } => {
+                write!(
+                    f,
+                    "{endpoints} endpoints lead to this account, and secrets are held for {secrets}"
+                )
+            }
+            Self::Gone { endpoint } => write!(f, "the endpoint {endpoint} is not there any more"),
+            Self::Disabled { endpoint } => write!(f, "the endpoint {endpoint} is disabled and sends nothing"),
+            Self::TypesMissing { endpoint, types } => {
+                write!(f, "the endpoint {endpoint} does not send {}", types.join(", "))
+            }
+            Self::OtherApiVersion {
+                endpoint,
+                found,
+                wanted,
+            } => {
+                let found = found.as_deref().unwrap_or("the account's own");
+                write!(
+                    f,
+                    "the endpoint {endpoint} writes in the API version {found}, not {wanted}"
+                )
+            }
+            Self::OtherUrl {
+                endpoint,
+                found,
+                wanted,
+            } => write!(f, "the endpoint {endpoint} sends to {found}, not to {wanted}"),
+        }
+    }
 }
 
 impl Finding {

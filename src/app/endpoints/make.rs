@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::super::commit;
-use super::{App, AppError, Connected, active, list};
+use super::{App, AppError, Connected, Place, active, list};
 use crate::app::audit_log;
 use crate::domain::audit_log::{Action, Actor};
 use crate::domain::ids::{OperationId, WebhookEndpointId};
@@ -21,7 +21,7 @@ pub(super) async fn make(
     app: &App,
     account: &ProviderAccount,
     endpoints: &dyn Endpoints,
-    url: &Url,
+    Place { url, by }: Place<'_>,
     old: Option<WebhookEndpointId>,
     old_until: OffsetDateTime,
 ) -> Result<Connected, AppError> {
@@ -53,7 +53,7 @@ pub(super) async fn make(
         answer = endpoints.create_endpoint(account, as_new(&new, url)).await;
     }
     let made = answer.map_err(AppError::Provider)?;
-    store_made(app, account, &new, &made, old_until).await?;
+    store_made(app, account, (&new, &made), old_until, by).await?;
     let urls: Vec<&str> = replaces
         .iter()
         .map(String::as_str)
@@ -126,9 +126,9 @@ async fn claim(
 async fn store_made(
     app: &App,
     account: &ProviderAccount,
-    new: &WebhookEndpoint,
-    made: &CreatedEndpoint,
+    (new, made): (&WebhookEndpoint, &CreatedEndpoint),
     old_until: OffsetDateTime,
+    by: &Actor,
 ) -> Result<(), AppError> {
     let (merchant, id, now) = (account.merchant_id, account.id, app.clock.now());
     let mut tx = app.begin(merchant).await?;
@@ -143,16 +143,12 @@ async fn store_made(
     )
     .await?;
     if store::webhook_endpoints::activate(&mut tx, new, &made.reference, secret).await? {
-        // Endpoints are made at the command line alone.
-        let (actor, detail) = (
-            Actor::at_the_command_line(),
-            json!({ "endpoint": made.reference }),
-        );
+        let detail = json!({ "endpoint": made.reference });
         audit_log::record(
             app,
             &mut tx,
             merchant,
-            &actor,
+            by,
             (Action::AccountEndpoint, &id),
             &detail,
         )

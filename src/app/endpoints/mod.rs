@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use super::{App, AppError};
+use crate::domain::audit_log::Actor;
 use crate::domain::ids::{MerchantId, OperationId, ProviderAccountId, WebhookEndpointId};
 use crate::provider::{Endpoints, Provider, ProviderAccount};
 use crate::store;
@@ -39,6 +40,13 @@ pub struct Connected {
     pub old_until: Option<OffsetDateTime>,
 }
 
+/// Where an endpoint leads to, and who has it made.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    url: &'a Url,
+    by: &'a Actor,
+}
+
 /// Lets the provider send an account's events to us: one endpoint, for the types that we follow, in our API version.
 ///
 /// Safe to repeat: an endpoint that is there is brought up to date. `base` is where the provider reaches us.
@@ -50,6 +58,7 @@ pub async fn connect(
     merchant: MerchantId,
     id: ProviderAccountId,
     base: &Url,
+    by: &Actor,
 ) -> Result<Connected, AppError> {
     let account = account(app, merchant, id).await?;
     let endpoints = endpoints(app, &account)?;
@@ -78,7 +87,23 @@ pub async fn connect(
             });
         }
     }
-    make::make(app, &account, endpoints, &url, old, app.clock.now() + OVERLAP).await
+    let at = Place { url: &url, by };
+    make::make(app, &account, endpoints, at, old, app.clock.now() + OVERLAP).await
+}
+
+/// Checks that a provider would send there.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn check_base(
+    app: &App,
+    merchant: MerchantId,
+    id: ProviderAccountId,
+    base: &Url,
+) -> Result<(), AppError> {
+    let account = account(app, merchant, id).await?;
+    endpoints(app, &account)?;
+    url_of(&account, base).map(drop)
 }
 
 /// Lets a new endpoint, and so a new secret, take the place of the account's: a secret cannot be rolled through the API.
@@ -95,6 +120,7 @@ pub async fn rotate(
     merchant: MerchantId,
     id: ProviderAccountId,
     overlap: Duration,
+    by: &Actor,
 ) -> Result<Connected, AppError> {
     let account = account(app, merchant, id).await?;
     let endpoints = endpoints(app, &account)?;
@@ -103,7 +129,15 @@ pub async fn rotate(
         .ok_or(AppError::NotFound("endpoint of ours: connect the account first"))?;
     let url = Url::parse(&held.url).map_err(|error| StoreError::corrupt("webhook_endpoint", &error))?;
     let old_until = app.clock.now() + overlap;
-    let made = make::make(app, &account, endpoints, &url, Some(held.id), old_until).await?;
+    let made = make::make(
+        app,
+        &account,
+        endpoints,
+        Place { url: &url, by },
+        Some(held.id),
+        old_until,
+    )
+    .await?;
     if !overlap.is_positive() {
         retire_due(app).await?;
     }

@@ -156,7 +156,10 @@ async fn draft(
     for (capability, _) in needed.into_iter().filter(|(_, is_needed)| *is_needed) {
         need(&**provider, capability)?;
     }
-    let instance = choose_instance(conn, app, caller.merchant_id, new.odoo_instance).await?;
+    let instance = match (new.odoo_instance, &caller.binding) {
+        (None, Some(binding)) => Some(binding.odoo_instance),
+        (named, _) => choose_instance(conn, app, caller.merchant_id, named).await?,
+    };
     let now = app.clock.now();
     check_times(new, now)?;
     let method = new.ask.payment_method.as_deref();
@@ -240,14 +243,15 @@ async fn write(
     Ok(operation)
 }
 
-/// The account that is named, or the merchant's only one of the key's mode.
+/// The account that is named, or that the key was connected for, or the merchant's only one of the key's mode.
 pub(in crate::app) async fn choose_account(
     conn: &mut PgConnection,
     app: &App,
     caller: &Caller,
     named: Option<ProviderAccountId>,
 ) -> Result<Arc<KnownAccount>, AppError> {
-    let id = match named {
+    let own = caller.binding.as_ref().map(|binding| binding.provider_account);
+    let id = match named.or(own) {
         Some(id) => id,
         None => only_account(conn, caller).await?,
     };

@@ -11,7 +11,7 @@ use crate::app::error::no;
 use crate::app::page::one_more;
 use crate::app::{Answer, App, AppError, Key, Page, Served, commit};
 use crate::crypto::random;
-use crate::domain::api_key::{KeyKind, NewApiKey};
+use crate::domain::api_key::{Binding, KeyKind, NewApiKey};
 use crate::domain::audit_log::Action;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::name::Name;
@@ -52,7 +52,7 @@ pub struct MadeKey {
 /// where there is no such merchant.
 pub async fn create(app: &App, by: &Administered, wish: &KeyWish) -> Result<MadeKey, AppError> {
     let mut tx = app.begin(by.merchant_id).await?;
-    let made = make(app, &mut tx, by, ApiKeyId::generate(), wish).await?;
+    let made = make(app, &mut tx, by, ApiKeyId::generate(), wish, None).await?;
     commit(tx).await?;
     Ok(made)
 }
@@ -69,7 +69,7 @@ pub async fn create_once(
     wish: &KeyWish,
 ) -> Result<Served, AppError> {
     super::once(app, by.merchant_id, key, render, async |conn, id| {
-        make(app, conn, by, id.uuid().into(), wish).await
+        make(app, conn, by, id.uuid().into(), wish, None).await
     })
     .await
 }
@@ -80,6 +80,7 @@ async fn make(
     by: &Administered,
     id: ApiKeyId,
     wish: &KeyWish,
+    binding: Option<Binding>,
 ) -> Result<MadeKey, AppError> {
     let now = app.clock.now();
     check(by, wish, now)?;
@@ -100,6 +101,7 @@ async fn make(
         revoked_at: None,
         last_used_at: None,
         rolled_to: None,
+        binding,
     };
     store::api_keys::insert(conn, &key, &new.hash)
         .await
@@ -190,7 +192,7 @@ pub async fn revoke(app: &App, by: &Administered, id: ApiKeyId) -> Result<ApiKey
     Ok(key)
 }
 
-/// Makes a key like another one, which is refused once the overlap is over.
+/// Makes a key like another one, bound to the same Odoo, which is refused once the overlap is over.
 ///
 /// Where the old one was to end, the new one lives as long as that was meant to.
 ///
@@ -265,7 +267,7 @@ async fn succeed(
         networks: old.networks,
         expires_at: old.expires_at.map(|at| now + (at - old.created_at)),
     };
-    let made = make(app, conn, by, new, &wish).await?;
+    let made = make(app, conn, by, new, &wish, old.binding).await?;
     let ends_at = old.expires_at.map_or(now + overlap, |at| at.min(now + overlap));
     store::api_keys::succeed(conn, by.merchant_id, id, new, ends_at).await?;
     audit_log::record(

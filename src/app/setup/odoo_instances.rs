@@ -357,7 +357,7 @@ pub async fn disable(app: &App, by: &Administered, id: OdooInstanceId) -> Result
 }
 
 /// Refuses an address that configuration does not allow before anything is sent there.
-async fn check_address(app: &App, url: &Url) -> Result<(), AppError> {
+pub(in crate::app) async fn check_address(app: &App, url: &Url) -> Result<(), AppError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(AppError::Invalid {
             field: "url",

@@ -110,6 +110,8 @@ pub struct ApiKeyView {
     last_used_at: Option<OffsetDateTime>,
     /// `key_…`: which one took its place, where it was rolled.
     rolled_to: Option<String>,
+    /// `odo_…`: the Odoo that it was connected from; it is refused from any other database.
+    odoo_instance: Option<String>,
 }
 
 impl From<&ApiKey> for ApiKeyView {
@@ -126,6 +128,10 @@ impl From<&ApiKey> for ApiKeyView {
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
             rolled_to: key.rolled_to.map(|id| id.to_string()),
+            odoo_instance: key
+                .binding
+                .as_ref()
+                .map(|binding| binding.odoo_instance.to_string()),
         }
     }
 }

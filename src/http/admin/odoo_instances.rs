@@ -129,7 +129,14 @@ pub struct OdooInstanceView {
     id: String,
     via: ViaWord,
     url: String,
+    /// The name of a stock Odoo's database; the `database.uuid` of one with our addon, once it connected.
     database: Option<String>,
+    /// The id of the company, of an Odoo with our addon that connected.
+    company: Option<String>,
+    company_name: Option<String>,
+    /// The Odoo's own version, as it said when it connected.
+    odoo_version: Option<String>,
+    addon_version: Option<String>,
     login: Option<String>,
     /// Until when it rests, as it did not answer or refused our key.
     #[serde(with = "time::serde::rfc3339::option")]
@@ -153,6 +160,10 @@ impl From<&ShownInstance> for OdooInstanceView {
             },
             url: instance.url.clone(),
             database: instance.database.clone(),
+            company: instance.company.clone(),
+            company_name: instance.company_name.clone(),
+            odoo_version: instance.odoo_version.clone(),
+            addon_version: instance.addon_version.clone(),
             login: instance.login.clone(),
             paused_until: instance.paused_until,
             paused_reason: instance.paused_reason.clone(),

@@ -211,6 +211,23 @@ pub async fn lock(
     row.try_into()
 }
 
+/// How many exceptions of a mode are open.
+pub async fn count_open(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    live: bool,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select count(*) from exception x where x.merchant_id = $1 and x.closed_at is null
+             and (x.provider_account_id is null or x.provider_account_id in
+                 (select id from provider_account where merchant_id = $1 and live = $2))",
+    )
+    .bind(merchant)
+    .bind(live)
+    .fetch_one(conn)
+    .await?)
+}
+
 /// The condition of a kind on a subject, `$1` to `$3`. Rows of earlier versions may be several: the open one, else the newest.
 macro_rules! select_by_subject {
     ($rest:literal) => {

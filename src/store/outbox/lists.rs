@@ -197,3 +197,38 @@ pub async fn skip(
     .await?;
     Ok(())
 }
+
+/// How the messages of an instance stand.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Standing {
+    /// How many are to be sent, now or later.
+    pub pending: i64,
+    /// How many wait for a person.
+    pub dead: i64,
+    /// When the oldest of those to be sent was queued.
+    pub oldest_pending_at: Option<OffsetDateTime>,
+    /// When the instance last took one.
+    pub last_sent_at: Option<OffsetDateTime>,
+}
+
+/// How the messages of an instance stand. The plain comparisons are those that indexes are used for.
+pub async fn get_standing(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    instance: OdooInstanceId,
+) -> Result<Standing, StoreError> {
+    Ok(sqlx::query_as(
+        "select waiting.pending, waiting.oldest_pending_at,
+             (select count(*) from outbox_message
+                 where merchant_id = $1 and odoo_instance_id = $2 and state = 'dead') as dead,
+             (select sent_at from outbox_message
+                 where merchant_id = $1 and odoo_instance_id = $2 and sent_at is not null
+                 order by sent_at desc limit 1) as last_sent_at
+         from (select count(*) as pending, min(created_at) as oldest_pending_at from outbox_message
+             where merchant_id = $1 and odoo_instance_id = $2 and due_at is not null) waiting",
+    )
+    .bind(merchant)
+    .bind(instance)
+    .fetch_one(conn)
+    .await?)
+}

@@ -304,3 +304,40 @@ pub async fn find_payment(
     .fetch_optional(conn)
     .await?)
 }
+
+/// How the events of an account stand.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Standing {
+    /// How many are to be applied, now or later.
+    pub pending: i64,
+    /// How many wait for a person.
+    pub dead: i64,
+    /// When the provider last delivered one, as far as it is among the merchant's latest.
+    pub last_delivered_at: Option<OffsetDateTime>,
+}
+
+/// Among how many of a merchant's latest events one of an account is looked for.
+const LATEST: i64 = 1_000;
+
+/// How the events of an account stand.
+pub async fn get_standing(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+) -> Result<Standing, StoreError> {
+    Ok(sqlx::query_as(
+        "select
+             (select count(*) from webhook_event
+                 where merchant_id = $1 and provider_account_id = $2 and due_at is not null) as pending,
+             (select count(*) from webhook_event
+                 where merchant_id = $1 and provider_account_id = $2 and state = 'dead') as dead,
+             (select max(received_at) from (select provider_account_id, source, received_at from webhook_event
+                     where merchant_id = $1 order by id desc limit $3) latest
+                 where provider_account_id = $2 and source = 'delivery') as last_delivered_at",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(LATEST)
+    .fetch_one(conn)
+    .await?)
+}

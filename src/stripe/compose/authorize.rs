@@ -15,7 +15,7 @@ use stripe_core::payment_intent::{
 use stripe_shared::{PaymentIntentCaptureMethod, PaymentIntentId, PaymentIntentSetupFutureUsage};
 
 use super::{CHARGE_LINE, currency_of, notes};
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Ask, Operation};
 use crate::domain::payment::{CaptureMethod, MandateAcceptance, Shipping, Terms, Usage};
 use crate::provider::Call;
 
@@ -27,19 +27,15 @@ fn is_of_this_session(method: &str) -> bool {
 /// A new payment intent, confirmed at once where a method is named.
 pub(super) fn create(call: Call<'_>, amount: i64) -> CreatePaymentIntent {
     let Call { payment, operation } = call;
-    let mut methods = CreatePaymentIntentAutomaticPaymentMethods::new(true);
-    if operation.ask.return_url.is_none() {
-        methods.allow_redirects = Some(AllowRedirects::Never);
-    }
     let mut create = CreatePaymentIntent::new(amount, currency_of(payment))
         .capture_method(match payment.capture_method {
             CaptureMethod::Automatic => PaymentIntentCaptureMethod::AutomaticAsync,
             CaptureMethod::Manual => PaymentIntentCaptureMethod::Manual,
         })
-        .automatic_payment_methods(methods)
         .metadata(notes(call))
         .expand([CHARGE_LINE.to_owned()]);
-    if payment.capture_method == CaptureMethod::Manual {
+    create = with_methods(create, &operation.ask);
+    if payment.capture_method == CaptureMethod::Manual && takes_cards(&operation.ask) {
         create = create.payment_method_options(in_several_parts());
     }
     if let Some(description) = &payment.description {
@@ -53,6 +49,27 @@ pub(super) fn create(call: Call<'_>, amount: i64) -> CreatePaymentIntent {
         Some(method) => confirmed(create, operation, method),
         None => create,
     }
+}
+
+/// The kinds of methods that are named: an element that a browser shows before there is an intent must name the same. Else those that
+/// are switched on at Stripe.
+fn with_methods(create: CreatePaymentIntent, ask: &Ask) -> CreatePaymentIntent {
+    if !ask.payment_method_types.is_empty() {
+        let kinds = ask.payment_method_types.iter().map(|word| {
+            let Ok(kind) = word.parse();
+            kind
+        });
+        return create.allowed_payment_method_types(kinds.collect::<Vec<_>>());
+    }
+    let mut methods = CreatePaymentIntentAutomaticPaymentMethods::new(true);
+    if ask.return_url.is_none() {
+        methods.allow_redirects = Some(AllowRedirects::Never);
+    }
+    create.automatic_payment_methods(methods)
+}
+
+fn takes_cards(ask: &Ask) -> bool {
+    ask.payment_method_types.is_empty() || ask.payment_method_types.iter().any(|word| word == "card")
 }
 
 /// Where the card allows it, what is held may be taken in several parts.

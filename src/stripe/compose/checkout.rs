@@ -31,6 +31,14 @@ pub(super) fn create(call: Call<'_>, amount: i64) -> Result<CreateCheckoutSessio
         .metadata(ours(call))
         .client_reference_id(payment.id.to_string())
         .success_url(&page.success_url);
+    let kinds = &operation.ask.payment_method_types;
+    if !kinds.is_empty() {
+        let kinds = kinds.iter().map(|word| {
+            let Ok(kind) = word.parse();
+            kind
+        });
+        create = create.allowed_payment_method_types(kinds.collect::<Vec<_>>());
+    }
     if let Some(url) = &page.cancel_url {
         create = create.cancel_url(url);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quittance::app::{AppError, endpoints, history, setup, sweep};
+use quittance::domain::audit_log::Actor;
 use quittance::domain::ids::{OperationId, ProviderAccountId};
 use quittance::provider::{Capability, ProviderAccount};
 use quittance::startup::Role;
@@ -368,7 +369,14 @@ pub(crate) async fn a_list_or_endpoints_that_the_provider_does_not_have_are_not_
     let before = house.subject.requests();
     if provider.endpoints().is_none() {
         let base = "https://pay.example.com".parse().unwrap();
-        let refused = endpoints::connect(app, house.test.merchant, house.account, &base).await;
+        let refused = endpoints::connect(
+            app,
+            house.test.merchant,
+            house.account,
+            &base,
+            &Actor::at_the_command_line(),
+        )
+        .await;
         assert!(
             matches!(refused, Err(AppError::NotSupported { .. })),
             "{refused:?}"

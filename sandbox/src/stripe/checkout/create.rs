@@ -57,7 +57,8 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
         session.amount = Some(amount);
         session.currency = Some(currency);
     }
-    let named = fields.list("payment_method_types")?;
+    let mut named = fields.list("payment_method_types")?;
+    named.extend(fields.list("allowed_payment_method_types")?);
     fields.ignore(&WITHOUT_EFFECT);
     fields.finish()?;
     if !named.is_empty() {
