@@ -116,7 +116,7 @@ class PaymentTransaction(models.Model):
     def _quittance_guarded(self, send):
         """Keep a refusal on the transaction that asked, as core itself does in the series after this one.
 
-        A transaction that holds money and has no child is not in error because a capture was refused: the person is told.
+        A transaction that holds money is not in error because its capture was refused: the person is told.
         """
         try:
             send()

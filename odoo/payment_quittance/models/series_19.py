@@ -38,7 +38,7 @@ class PaymentProvider(models.Model):
         return self._quittance_reset_values()
 
     def _quittance_send(self, method, endpoint, *, reference=None, key=None, **payload):
-        """Send a request by core's helper, whose one error says no more than that it failed: what lies under it does."""
+        """Send a request by core's helper. Its one error only says that it failed: what lies under it says how."""
         try:
             return self._send_api_request(method, endpoint, reference=reference, key=key, **payload)
         except ValidationError as error:

@@ -17,7 +17,7 @@ URL = "https://pay.example.com"
 class StubService:
     """Quittance, as far as the addon sees it: answers each call by its route, and remembers what was asked.
 
-    It repeats its answer under the same key, as the service does. `break_next` is the one place for all that can go wrong.
+    It repeats its answer under the same key, as the service does. `break_next` is the one place for what can go wrong.
     """
 
     def __init__(self):
@@ -61,7 +61,7 @@ class StubService:
             self.answers[key] = (status, json.loads(json.dumps(body)))
         return answer(status, body)
 
-    def serve(self, method, path, body, params):
+    def serve(self, method, path, body, params):  # noqa: C901
         parts = path.strip("/").split("/")[1:]
         match (method, *parts):
             case (_, "odoo", "connection"):
@@ -75,7 +75,12 @@ class StubService:
                 payment = self.make_payment(body["payment"], client_secret=None)
                 return 201, {"id": "chk_1", "url": "https://checkout.example.com/c/pay?x=1#frag", "payment": payment}
             case ("POST", "setups"):
-                setup = {"id": "set_1", "state": "created", "client_secret": "seti_secret", "customer": body["customer"]}
+                setup = {
+                    "id": "set_1",
+                    "state": "created",
+                    "client_secret": "seti_secret",
+                    "customer": body["customer"],
+                }
                 self.payments["set_1"] = setup
                 return 201, setup
             case ("GET", "payments"):
@@ -119,7 +124,12 @@ class StubService:
         operation = {"id": f"op_{number}", "kind": kind, "state": "succeeded", "reference": body.get("reference")}
         payment["operations"].append({**operation, "amount_minor": body.get("amount_minor", 0)})
         if kind == "refund":
-            refund = {"id": f"re_{number}", "operation": f"op_{number}", "state": "succeeded", "provider_reference": "re_x"}
+            refund = {
+                "id": f"re_{number}",
+                "operation": f"op_{number}",
+                "state": "succeeded",
+                "provider_reference": "re_x",
+            }
             payment["refunds"].append(refund)
         elif kind == "cancel":
             payment["state"] = "captured" if len(payment["operations"]) > 1 else "canceled"

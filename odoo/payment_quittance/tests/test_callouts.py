@@ -45,7 +45,9 @@ class TestCallouts(QuittanceCommon):
         self.service.break_next((201, {"client_secret": "pi_hidden"}))
 
         with self.assertLogs("odoo.addons", level="DEBUG") as logs:
-            self.quittance._quittance_call("POST", "v1/payments", json={"name": "Norbert"}, key="odoo.k", reference="S1")
+            self.quittance._quittance_call(
+                "POST", "v1/payments", json={"name": "Norbert"}, key="odoo.k", reference="S1"
+            )
         text = "\n".join(logs.output)
         self.assertIn("S1", text)
         for hidden in ("qk_test_key", "pi_hidden", "Norbert"):

@@ -74,12 +74,47 @@ class TestConnection(QuittanceCommon):
         with self.assertRaisesRegex(ValidationError, "Connect to Quittance"):
             self.quittance.state = "test"
 
-    def test_another_key_must_connect_anew(self):
+    def test_another_key_connects_before_it_takes_anything(self):
         self.quittance.quittance_api_key = "qk_test_other"
 
-        self.assertEqual(self.quittance.state, "disabled")
-        self.assertFalse(self.quittance.quittance_account)
-        self.assertFalse(self.quittance.quittance_signing_secret)
+        self.assertEqual(self.service.last["path"], "/v1/odoo/connection")
+        self.assertEqual(self.service.last["headers"]["Authorization"], "Bearer qk_test_other")
+        self.assertEqual(self.quittance.state, "test")
+        self.assertEqual(self.quittance.quittance_signing_secret, "whsec_c2VjcmV0")
+
+    def test_another_key_that_cannot_connect_is_not_kept(self):
+        self.service.break_next(problem(401, "unauthenticated"))
+
+        with self.assertRaisesRegex(ValidationError, "unauthenticated"), self.env.cr.savepoint():
+            self.quittance.quittance_api_key = "qk_test_other"
+
+    def test_a_live_key_is_not_slipped_into_a_test(self):
+        self.service.connection = connection(mode="live")
+
+        with self.assertRaisesRegex(ValidationError, "live key"), self.env.cr.savepoint():
+            self.quittance.quittance_api_key = "qk_live_other"
+
+    def test_another_key_of_a_provider_that_is_off_waits_to_connect(self):
+        self.quittance.state = "disabled"
+        self.quittance.quittance_api_key = "qk_test_other"
+
+        self.assertFalse(self.service.calls)
+        self.assertFalse(self.quittance.quittance_account or self.quittance.quittance_signing_secret)
+
+    def test_another_instance_brings_another_secret(self):
+        self.service.connection = connection(odoo_instance="odo_2")
+
+        self.quittance.action_quittance_connect()
+
+        self.assertNotEqual(self.quittance.quittance_signing_secret, "whsec_c2VjcmV0")
+
+    def test_a_provider_that_is_switched_off_takes_no_method_from_its_customers(self):
+        token = self.make_token()
+
+        self.quittance.state = "disabled"
+
+        self.assertFalse(token.active)
+        self.assertFalse(self.service.calls)
 
     def test_health_names_what_waits_and_what_is_dead(self):
         self.service.connection = connection(

@@ -67,4 +67,4 @@ class TestReturn(QuittanceCommon, PaymentHttpCommon):
         response = self._portal_pay(**self._prepare_pay_values())
 
         self.assertIn("o_quittance_element", response.text)
-        self.assertNotIn("<script src=\"https://js.stripe.com", response.text)
+        self.assertNotIn('<script src="https://js.stripe.com', response.text)
