@@ -79,7 +79,7 @@ class PaymentProvider(models.Model):
         return self.env._("%(count)s, the oldest for %(age)s s", count=messages["pending"], age=age)
 
     def _compute_feature_support_fields(self):
-        super()._compute_feature_support_fields()
+        res = super()._compute_feature_support_fields()
         self.filtered(lambda provider: provider.code == "quittance").update(
             {
                 "support_manual_capture": "partial",
@@ -87,6 +87,7 @@ class PaymentProvider(models.Model):
                 "support_tokenization": True,
             }
         )
+        return res
 
     # === What must hold === #
 

@@ -26,6 +26,9 @@ class StubService:
         self.answers = {}
         self.broken = []
         self.connection = connection()
+        self.customer_pays = False
+        self.client_secret = None
+        self.page_url = "https://checkout.example.com/c/pay?x=1#frag"
 
     # What tests say
 
@@ -73,7 +76,7 @@ class StubService:
                 return 201, self.make_payment(body)
             case ("POST", "checkout_sessions"):
                 payment = self.make_payment(body["payment"], client_secret=None)
-                return 201, {"id": "chk_1", "url": "https://checkout.example.com/c/pay?x=1#frag", "payment": payment}
+                return 201, {"id": "chk_1", "url": self.page_url, "payment": payment}
             case ("POST", "setups"):
                 setup = {
                     "id": "set_1",
@@ -87,6 +90,9 @@ class StubService:
                 found = [one for one in self.payments.values() if one.get("reference") == params["reference"]]
                 return 200, {"data": found[::-1]}
             case ("GET", "payments" | "setups", known):
+                if self.customer_pays:
+                    done = "succeeded" if known.startswith("set_") else "captured"
+                    self.payments[known].update(state=done, version=9, payment_method=CARD, client_secret=None)
                 return 200, self.payments[known]
             case ("GET", "payment_methods", known):
                 return 200, {**CARD, "id": known}
@@ -110,7 +116,7 @@ class StubService:
             "currency": body["currency"],
             "amount_minor": body["amount_minor"],
             "customer": body.get("customer"),
-            "client_secret": f"pi_{number}_secret",
+            "client_secret": self.client_secret or f"pi_{number}_secret",
             "operations": [],
             "refunds": [],
             **values,
