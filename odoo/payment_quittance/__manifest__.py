@@ -13,9 +13,11 @@
         "security/ir.model.access.csv",
         "views/payment_quittance_templates.xml",
         "views/payment_provider_views.xml",
+        "views/payment_transaction_views.xml",
         "data/payment_provider_data.xml",
         "data/ir_asset_data.xml",
     ],
+    "images": ["static/description/banner.png"],
     "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
 }
