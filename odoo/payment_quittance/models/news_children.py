@@ -111,10 +111,10 @@ class PaymentTransaction(models.Model):
             if not utils.to_minor(abs(child.amount), child.currency_id.name) == told["amount_minor"]:
                 raise Rejected(
                     self.env._(
-                        "%(reference)s is over %(amount)s, and %(source)s over %(told)s.",
+                        "%(reference)s is over %(amount)s, and %(name)s over %(told)s.",
                         reference=child.reference,
                         amount=abs(child.amount),
-                        source=told["source"],
+                        name=told["source"],
                         told=amount,
                     )
                 )

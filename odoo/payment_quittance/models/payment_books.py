@@ -163,9 +163,9 @@ class PaymentTransaction(models.Model):
                 "destination_account_id": refund.destination_account_id.id,
                 "date": date,
                 "memo": self.env._(
-                    "Refund %(reference)s came back (%(source)s)",
+                    "Refund %(reference)s came back (%(refund)s)",
                     reference=self.reference,
-                    source=self.provider_reference or source,
+                    refund=self.provider_reference or source,
                 ),
                 "payment_reference": source,
                 "quittance_source": source,

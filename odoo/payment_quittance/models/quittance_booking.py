@@ -210,8 +210,8 @@ class QuittanceBooking(models.AbstractModel):
         if move.state != "posted" or move.date != draft["date"] or len(move.line_ids) != len(draft["lines"]):
             raise Rejected(
                 self.env._(
-                    "Odoo did not keep %(source)s as it was told: it is %(state)s and dated %(date)s.",
-                    source=draft["booking"]["source"],
+                    "Odoo did not keep %(name)s as it was told: it is %(state)s and dated %(date)s.",
+                    name=draft["booking"]["source"],
                     state=move.state,
                     date=fields.Date.to_string(move.date),
                 )

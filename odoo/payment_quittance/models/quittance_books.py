@@ -287,6 +287,8 @@ class PaymentProvider(models.Model):
         main = provider._quittance_payment_journal(provider.company_id.currency_id)
         if main and provider.journal_id != main:
             provider.journal_id = main
+            own = main.inbound_payment_method_line_ids.filtered(lambda line: line.payment_provider_id == provider)
+            own.payment_account_id = provider._quittance_account("outstanding_receipts")
         for journal in provider.quittance_journal_ids.journal_id:
             provider._quittance_set_up_methods(journal)
 

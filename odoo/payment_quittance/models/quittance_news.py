@@ -122,10 +122,11 @@ class QuittanceNews(models.AbstractModel):
         except (KeyError, TypeError, AttributeError) as error:
             _logger.exception("Message %s cannot be read", message["id"])
             raise Rejected(self.env._("The message cannot be read: %s.", type(error).__name__)) from error
-        noted.records = self._list_records(records)
+        named = self._list_records(records)
+        noted.records = named
         if key == "payment":
             done[message["id"]] = (noted, records)
-        return self._result("applied", records=noted.records)
+        return self._result("applied", records=named)
 
     @api.model
     def _lock(self, subject):
@@ -187,7 +188,8 @@ class QuittanceNews(models.AbstractModel):
                 noted.unlink()
                 differ[message_id] = result
             else:
-                records._quittance_raise_accounting(result["reason"])
+                reason = result["reason"]
+                self._attempt(lambda records=records, reason=reason: records._quittance_raise_accounting(reason))
         return differ
 
     # === Bookings === #
