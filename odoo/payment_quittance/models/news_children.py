@@ -60,12 +60,17 @@ class PaymentTransaction(models.Model):
                 lambda tx: utils.to_minor(tx.amount, tx.currency_id.name) == rest
             )[:1]
         if not child:
-            child = self._create_child_transaction(
-                utils.from_minor(rest, self.currency_id.name), provider_reference=self.provider_reference
-            )
+            child = self._quittance_release(rest) if taken else self._quittance_void_whole()
+        if not child:
+            return
         child.quittance_source = source
         if child.state != "cancel":
             child._set_canceled()
+
+    def _quittance_release(self, minor):
+        """The child that lets go of what the captures left."""
+        amount = utils.from_minor(minor, self.currency_id.name)
+        return self._create_child_transaction(amount, provider_reference=self.provider_reference)
 
     def _quittance_parts(self):
         """The children that capture or void."""

@@ -14,6 +14,9 @@ class PaymentTransaction(models.Model):
         """Post what was captured and refunded, each once and in the journal of its currency."""
         ours = self.filtered(lambda tx: tx.provider_code == "quittance")
         ours._quittance_pay_together()
+        for tx in ours.filtered(lambda tx: tx._quittance_is_due() and tx.child_transaction_ids):
+            # Odoo takes a refund that is done for a capture, and posts nothing of what was refunded before it was posted.
+            tx.with_company(tx.company_id)._create_payment()
         result = super()._post_process()
         refunds = ours.filtered(lambda tx: tx.operation == "refund" and tx.payment_id)
         for refund in refunds.filtered(lambda tx: tx.state == "done"):
@@ -72,11 +75,15 @@ class PaymentTransaction(models.Model):
         for company, txs in plain.grouped("company_id").items():
             txs.with_company(company)._quittance_pay_all()
 
-    def _quittance_is_plain(self):
+    def _quittance_is_due(self):
+        """Whether it took money itself, and not by captures of its own, of which nothing is posted."""
         self.ensure_one()
         if self.state != "done" or self.payment_id or self.operation in ("validation", "refund"):
             return False
-        if any(child.state in ("done", "cancel") for child in self.child_transaction_ids):
+        return not any(part.state in ("done", "cancel") for part in self._quittance_parts())
+
+    def _quittance_is_plain(self):
+        if not self._quittance_is_due():
             return False
         source = self.source_transaction_id or self
         if "sale_order_ids" in self._fields and (self.sale_order_ids or source.sale_order_ids):

@@ -67,7 +67,7 @@ class QuittanceAccount(models.Model):
                 self.env._(
                     "%(account)s cannot stand for %(role)s: it is of type %(type)s and must be %(kinds)s.",
                     type=labels[account.account_type],
-                    kinds=self.env._(" or ").join(labels[kind] for kind in kinds),
+                    kinds=self.env._(" or ").join(labels[kind] for kind in kinds if kind in labels),
                     **words,
                 )
             )

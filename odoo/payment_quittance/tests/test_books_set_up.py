@@ -1,5 +1,5 @@
 from odoo.exceptions import ValidationError
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 
 from ..models.quittance_books import ROLES
 from .news_common import NewsCommon
@@ -60,8 +60,15 @@ class TestBooksSetUp(NewsCommon):
         journal = self.journal()
         with self.assertRaisesRegex(ValidationError, "own account"):
             journal.inbound_payment_method_line_ids[:1].payment_account_id = journal.default_account_id
-        with self.assertRaisesRegex(ValidationError, "does not allow reconciliation"):
-            journal.inbound_payment_method_line_ids[:1].payment_account_id = self.account("opening")
+
+    def test_a_payment_method_on_an_account_without_reconciliation_is_refused_where_odoo_does_not_switch_it_on(self):
+        line, account = self.journal().inbound_payment_method_line_ids[:1], self.account("opening")
+        try:
+            line.payment_account_id = account
+        except ValidationError as error:
+            self.assertIn("does not allow reconciliation", str(error))
+        else:
+            self.assertTrue(account.reconcile)
 
     def test_a_journal_of_another_currency_is_refused(self):
         row = self.provider.quittance_journal_ids
@@ -71,10 +78,10 @@ class TestBooksSetUp(NewsCommon):
     def test_a_new_company_gets_a_provider_without_the_first_ones_books(self):
         company = self.env["res.company"].create({"name": "Another"})
         provider = self.env["payment.provider"].search([("code", "=", "quittance"), ("company_id", "=", company.id)])
-        self.assertFalse(provider.quittance_account_ids | provider.quittance_account_ids)
+        self.assertFalse(provider.quittance_account_ids or provider.quittance_journal_ids)
         self.assertFalse(provider.quittance_general_journal_id)
 
     def test_who_is_no_accounting_manager_cannot_change_the_books(self):
-        user = self.env["res.users"].create({"name": "Clerk", "login": "clerk@example.com"})
+        user = new_test_user(self.env, "clerk", groups="account.group_account_invoice")
         self.assertFalse(self.env["quittance.account"].with_user(user).has_access("write"))
         self.assertFalse(self.env["quittance.message"].with_user(user).has_access("read"))
