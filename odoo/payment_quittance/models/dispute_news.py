@@ -1,8 +1,9 @@
 from odoo import api, fields, models
 
-# How a dispute ends; while it is none of these, somebody may still answer.
-OVER = ("won", "lost", "closed", "warning_closed", "charge_refunded", "prevented")
-ANSWERABLE = ("needs_response", "warning_needs_response")
+from .. import utils
+
+# Where somebody may still send evidence.
+ANSWERABLE = ("needs_response", "warning")
 
 
 class PaymentTransaction(models.Model):
@@ -17,15 +18,16 @@ class PaymentTransaction(models.Model):
         words = {
             "dispute": dispute.get("provider_reference") or dispute["id"],
             "reference": dispute.get("reference") or "",
-            "amount": provider._quittance_format(dispute["amount_minor"], currency),
+            "amount": currency.format(utils.from_minor(dispute["amount_minor"], currency.name)),
             "reason": (dispute.get("reason") or "").replace("_", " "),
             "state": dispute["state"].replace("_", " "),
         }
         note = self.env._("Dispute %(dispute)s of %(reference)s over %(amount)s (%(reason)s): %(state)s.", **words)
         document.message_post(body=note)
-        open_ones = provider._quittance_activities(dispute["id"])
-        if dispute["state"] in OVER or dispute["state"] not in ANSWERABLE:
-            open_ones.action_feedback(feedback=note)
+        if dispute["state"] not in ANSWERABLE:
+            open_ones = provider._quittance_activities(dispute["id"])
+            if open_ones:
+                open_ones.action_feedback(feedback=note)
             return document
         provider._quittance_raise(
             document,
@@ -35,12 +37,3 @@ class PaymentTransaction(models.Model):
             deadline=fields.Date.to_date((dispute.get("due_at") or "")[:10]) or fields.Date.context_today(self),
         )
         return document
-
-
-class PaymentProvider(models.Model):
-    _inherit = "payment.provider"
-
-    def _quittance_format(self, minor, currency):
-        if not currency:
-            return str(minor)
-        return currency.format(minor / 10 ** currency.decimal_places)

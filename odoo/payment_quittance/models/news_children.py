@@ -11,6 +11,11 @@ class PaymentTransaction(models.Model):
 
     def _quittance_sync_children(self, payment):
         super()._quittance_sync_children(payment)
+        if payment.get("capture_method") == "manual" and not self.quittance_is_held:
+            self.quittance_is_held = True
+        if "captures" not in payment:
+            # An answer of the API, or a setup: only news tells what was taken, each part by its name.
+            return
         self._quittance_tell_captures(payment)
         self._quittance_tell_release(payment)
         self._quittance_tell_refunds(payment)
@@ -43,7 +48,7 @@ class PaymentTransaction(models.Model):
         """Void what was held and is not any more, so that the source's state follows its children's."""
         taken = sum(capture["amount_minor"] for capture in payment.get("captures") or [])
         rest = payment["amount_minor"] - taken
-        is_over = payment["odoo_state"] in ("done", "cancel") and payment.get("capture_method") == "manual"
+        is_over = self._quittance_state(payment) in ("done", "cancel") and payment.get("capture_method") == "manual"
         parts = self._quittance_parts()
         if not is_over or rest <= 0 or not (self.state == "authorized" or parts):
             return

@@ -12,6 +12,9 @@ class PaymentTransaction(models.Model):
 
     def _post_process(self):
         """Post what was captured and refunded, each once and in the journal of its currency."""
+        untold = self.filtered(lambda tx: tx._quittance_is_untold())
+        if untold:
+            return (self - untold)._post_process()
         ours = self.filtered(lambda tx: tx.provider_code == "quittance")
         ours._quittance_pay_together()
         for tx in ours.filtered(lambda tx: tx._quittance_is_due() and tx.child_transaction_ids):
@@ -81,6 +84,10 @@ class PaymentTransaction(models.Model):
         if self.state != "done" or self.payment_id or self.operation in ("validation", "refund"):
             return False
         return not any(part.state in ("done", "cancel") for part in self._quittance_parts())
+
+    def _quittance_is_untold(self):
+        """Whether news has yet to say how much of what was held was taken."""
+        return self.quittance_is_held and not self.quittance_source and self._quittance_is_due()
 
     def _quittance_is_plain(self):
         if not self._quittance_is_due():

@@ -15,6 +15,7 @@ class PaymentTransaction(models.Model):
         "Source", readonly=True, copy=False, help="What the provider calls the capture or refund: each is told once."
     )
     quittance_operation = fields.Char("Operation of Quittance", readonly=True, copy=False)
+    quittance_is_held = fields.Boolean("Captured by hand", readonly=True, copy=False)
     quittance_booked_on = fields.Date("Booked on", readonly=True, copy=False, help="The day at the provider, in UTC.")
 
     def init(self):

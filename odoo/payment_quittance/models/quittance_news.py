@@ -102,8 +102,7 @@ class QuittanceNews(models.AbstractModel):
         """
         key = SUBJECTS.get(message["type"])
         if key is None:
-            # A kind that came with a newer Quittance. It says nothing that this version could do.
-            return self._result("applied")
+            raise Rejected(self.env._("This addon does not know %s: it is older than the Quittance that tells it.", message["type"]))
         told = message.get(key)
         if not isinstance(told, dict) or not isinstance(told.get("id"), str):
             raise Rejected(self.env._("The message holds no %s.", key))

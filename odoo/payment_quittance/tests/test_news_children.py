@@ -75,6 +75,20 @@ class TestNewsChildren(NewsCommon):
         states = {child.amount: child.state for child in tx.child_transaction_ids}
         self.assertEqual((states, tx.state), ({60.0: "done", 40.0: "cancel"}, "done"))
 
+    def test_an_answer_that_does_not_name_what_was_taken_posts_and_voids_nothing_until_news_does(self):
+        tx = self.held()
+        answer = self.manual("C-1", 2, "captured")
+        del answer["captures"]
+        tx._quittance_process(answer)
+        tx._post_process()
+        self.assertEqual(tx.state, "done")
+        self.assertFalse(tx.child_transaction_ids or tx.payment_id or tx.is_post_processed)
+        self.tell(self.manual("C-1", 3, "captured", [self.capture("ch_a", 6000)]))
+        states = {child.amount: child.state for child in tx.child_transaction_ids}
+        self.assertEqual(states, {60.0: "done", 40.0: "cancel"})
+        self.assertFalse(tx.payment_id)
+        self.assertEqual(tx.child_transaction_ids.payment_id.amount, 60.0)
+
     # === Voids === #
 
     def test_a_void_in_stripes_dashboard_is_a_void_in_odoo_once(self):

@@ -124,7 +124,7 @@ class TestNewsRequest(NewsCommon, HttpCase):
         strange = {"id": "msg_strange", "type": "something.new"}
         answer = self.post_news(self.batch(broken, strange, good))
         self.assertEqual(answer.status_code, 200)
-        self.assertEqual([result["result"] for result in answer.json()["results"]], ["rejected", "applied", "applied"])
+        self.assertEqual([result["result"] for result in answer.json()["results"]], ["rejected", "rejected", "applied"])
         self.assertEqual(tx.state, "done")
 
     def test_no_secret_and_no_body_is_logged(self):
