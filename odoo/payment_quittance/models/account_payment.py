@@ -21,9 +21,8 @@ class AccountPayment(models.Model):
         """A refund that came back can be given again."""
         super()._compute_amount_available_for_refund()
         for payment in self:
-            if payment.amount_available_for_refund or payment.payment_transaction_id.sudo().provider_code == "quittance":
-                returned = self.search([("source_payment_id", "=", payment.id)]).filtered(
-                    lambda refund: refund.payment_transaction_id.sudo().provider_code == "quittance"
-                    and refund.payment_transaction_id.sudo().state == "error"
-                )
-                payment.amount_available_for_refund += sum(returned.mapped("amount"))
+            if payment.payment_transaction_id.sudo().provider_code != "quittance":
+                continue
+            refunds = self.search([("source_payment_id", "=", payment.id)])
+            returned = refunds.filtered(lambda refund: refund.payment_transaction_id.sudo().state == "error")
+            payment.amount_available_for_refund += sum(returned.mapped("amount"))

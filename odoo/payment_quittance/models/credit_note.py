@@ -20,8 +20,8 @@ class AccountMove(models.Model):
     def _quittance_take_back(self, refund, paid, item):
         """Have a refund meet credit notes of the invoices that its payment had settled.
 
-        One that is open over just the amount is met: the bookkeeper's own, or one whose refund came back. Else one is made. What
-        only a person can say is theirs to do, and they are told.
+        One that is open over just the amount is met: the bookkeeper's own, or one whose refund came back. Else one is
+        made. What only a person can say is theirs to do, and they are told.
 
         :param refund: the transaction
         :param paid: the payments that it gives back of
@@ -39,7 +39,8 @@ class AccountMove(models.Model):
             refund._quittance_raise(
                 summary=self.env._("Make a credit note"),
                 note=self.env._(
-                    "No credit note was made for %(reference)s: %(why)s Make it by hand, and reconcile it with the refund.",
+                    "No credit note was made for %(reference)s: %(why)s Make it by hand, and reconcile it with the"
+                    " refund.",
                     reference=refund.reference,
                     why=why,
                 ),
@@ -54,12 +55,15 @@ class AccountMove(models.Model):
         for partial in items.matched_debit_ids:
             invoice = partial.debit_move_id.move_id
             if invoice.move_type == "out_invoice":
-                settled[invoice] = settled.get(invoice, 0) + utils.to_minor(partial.credit_amount_currency, currency.name)
+                met = utils.to_minor(partial.credit_amount_currency, currency.name)
+                settled[invoice] = settled.get(invoice, 0) + met
         whole = sum(settled.values())
         if not settled:
             return []
         if whole != sum(utils.to_minor(payment.amount, currency.name) for payment in paid):
-            raise ByHand(self.env._("the payment settled less than was paid, so that it may be what was paid too much."))
+            raise ByHand(
+                self.env._("the payment settled less than was paid, so that it may be what was paid too much.")
+            )
         if minor == whole:
             return list(settled.items())
         if len(settled) > 1:
@@ -115,8 +119,10 @@ class AccountMove(models.Model):
         return note
 
     def _quittance_note_lines(self, minor):
-        """The lines of a credit note: the invoice's own where all of it goes back, else one for each set of taxes, account
-        and analytic distribution, with its share."""
+        """The lines of a credit note: the invoice's own where all of it goes back.
+
+        Else one for each set of taxes, account and analytic distribution, with its share.
+        """
         lines = self.invoice_line_ids.filtered(lambda line: line.display_type == "product")
         if utils.to_minor(self.amount_total, self.currency_id.name) == minor:
             copied = (

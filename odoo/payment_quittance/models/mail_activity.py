@@ -5,7 +5,9 @@ class MailActivity(models.Model):
     _inherit = "mail.activity"
 
     quittance_subject = fields.Char(
-        readonly=True, index="btree_not_null", help="What Quittance raised it for: one that is open is not raised again."
+        readonly=True,
+        index="btree_not_null",
+        help="What Quittance raised it for: one that is open is not raised again.",
     )
 
 

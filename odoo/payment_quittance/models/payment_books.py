@@ -18,7 +18,7 @@ class PaymentTransaction(models.Model):
         ours = self.filtered(lambda tx: tx.provider_code == "quittance")
         ours._quittance_pay_together()
         for tx in ours.filtered(lambda tx: tx._quittance_is_due() and tx.child_transaction_ids):
-            # Odoo takes a refund that is done for a capture, and posts nothing of what was refunded before it was posted.
+            # Odoo takes a refund that is done for a capture: it posts nothing of what went back before it was posted.
             tx.with_company(tx.company_id)._create_payment()
         result = super()._post_process()
         refunds = ours.filtered(lambda tx: tx.operation == "refund" and tx.payment_id)
@@ -102,8 +102,10 @@ class PaymentTransaction(models.Model):
 
     def _quittance_pay_all(self):
         values = [tx._quittance_plain_values() for tx in self]
-        payments = self.env["account.payment"].create(values)
+        # What is new has nothing to track, and its transaction says in the chatter where it came from.
+        payments = self.env["account.payment"].with_context(tracking_disable=True).create(values)
         payments.action_post()
+        payments = payments.with_env(self.env)
         plan = []
         for tx, payment in zip(self, payments, strict=True):
             tx.payment_id = payment

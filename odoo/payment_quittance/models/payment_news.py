@@ -106,7 +106,9 @@ class PaymentTransaction(models.Model):
         """Hold the transactions and their children until this transaction of Postgres ends, or fail at once."""
         ids = tuple((self | self._quittance_children()).ids)
         self.env.cr.execute(
-            "SELECT id FROM payment_transaction WHERE id IN %s ORDER BY id FOR UPDATE NOWAIT", [ids], log_exceptions=False
+            "SELECT id FROM payment_transaction WHERE id IN %s ORDER BY id FOR UPDATE NOWAIT",
+            [ids],
+            log_exceptions=False,
         )
 
     # === A transaction that Odoo lost === #

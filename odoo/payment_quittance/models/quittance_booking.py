@@ -7,9 +7,9 @@ from ..exceptions import Rejected
 class QuittanceBooking(models.AbstractModel):
     """Writes transactions of Quittance's ledger into the books.
 
-    A booking with a part on the provider's balance is a line of the journal that stands for it, one with a part on the bank a
-    line of the bank's journal, and any other an entry of the general journal. Each is written once under its source, dated as
-    it was told, and meets what waits for it.
+    A booking with a part on the provider's balance is a line of the journal that stands for it, one with a part on the
+    bank a line of the bank's journal, and any other an entry of the general journal. Each is written once under its
+    source, dated as it was told, and meets what waits for it.
     """
 
     _name = "quittance.booking"
@@ -123,8 +123,8 @@ class QuittanceBooking(models.AbstractModel):
     def _values(self, provider, booking, date):
         """What each part is worth in the company's currency: by Odoo's rate of the day where the journal's is another.
 
-        What is in the company's currency is worth what it is, and the largest of the others takes what is left, so that they
-        sum to zero.
+        What is in the company's currency is worth what it is, and the largest of the others takes what is left, so that
+        they sum to zero.
         """
         company = provider.company_id
         own, journal = company.currency_id, self._currency(booking["currency"])
@@ -156,19 +156,20 @@ class QuittanceBooking(models.AbstractModel):
 
     @api.model
     def _create(self, drafts):
-        """The moves of drafts, by their sources."""
+        """The moves of drafts, by their sources. What is new has nothing to track."""
+        quiet = self.with_context(tracking_disable=True).env
         lines = {source: draft for source, draft in drafts.items() if draft["home"]}
         entries = {source: draft for source, draft in drafts.items() if not draft["home"]}
         written = {}
         if lines:
-            records = self.env["account.bank.statement.line"].create(
+            records = quiet["account.bank.statement.line"].create(
                 [self._line_values(draft) for draft in lines.values()]
             )
-            written.update(zip(lines, (record.move_id for record in records), strict=True))
+            written.update(zip(lines, records.with_env(self.env).mapped(lambda record: record.move_id), strict=True))
         if entries:
-            moves = self.env["account.move"].create([self._entry_values(draft) for draft in entries.values()])
+            moves = quiet["account.move"].create([self._entry_values(draft) for draft in entries.values()])
             moves.action_post()
-            written.update(zip(entries, moves, strict=True))
+            written.update(zip(entries, moves.with_env(self.env), strict=True))
         return written
 
     @api.model
@@ -306,7 +307,7 @@ class QuittanceBooking(models.AbstractModel):
 
     @api.model
     def _owe_again(self, draft, move):
-        """Free what a customer had paid of the invoice, where a dispute took the whole of it: the invoice is open again.
+        """Open the invoice again, where a dispute took the whole of what a customer had paid.
 
         Of a part the customer owes that part, and the invoice stays as it is.
         """

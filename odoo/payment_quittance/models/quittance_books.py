@@ -8,8 +8,8 @@ EXPENSES = ("expense", "expense_other", "expense_direct_cost")
 CURRENT = ("asset_current",)
 HELD = ("asset_current", "liability_current")
 
-# What each role is: its label, its name in the chart behind the provider's, the types it may have (the first is what it is
-# made of), whether its items must be able to meet, and beside which account of the company it gets its code.
+# What each role is: its label, its name in the chart behind the provider's, the types it may have (the first is what it
+# is made of), whether its items must be able to meet, and beside which account of the company it gets its code.
 ROLES = {
     "outstanding_receipts": ("Outstanding receipts", "Outstanding Receipts", CURRENT, True, "transfer"),
     "outstanding_payments": ("Outstanding payments", "Outstanding Payments", CURRENT, True, "transfer"),
@@ -146,7 +146,7 @@ class AccountJournal(models.Model):
         return line
 
     def _quittance_check_method_lines(self):
-        """Refuse payment methods on which nothing can wait: the journal's own account, or one without reconciliation."""
+        """Refuse payment methods by which nothing can wait for its line."""
         for journal in self:
             lines = journal.inbound_payment_method_line_ids | journal.outbound_payment_method_line_ids
             for line in lines:

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from ..unique import make_unique
 
@@ -26,6 +27,28 @@ class QuittanceMessage(models.Model):
 
     def init(self):
         make_unique(self.env.cr, self._table, "message_id")
+
+    @api.model
+    def _insert(self, provider, noted):
+        """Note messages; where another transaction noted one meanwhile, Postgres refuses, and nothing is logged of it.
+
+        :param noted: for each, its id, kind, subject and version
+        """
+        now = fields.Datetime.now()
+        rows = SQL(", ").join(
+            SQL("(%s, %s, %s, %s, %s, %s, %s)", name, provider.id, provider.company_id.id, kind, subject, version, now)
+            for name, kind, subject, version in noted
+        )
+        self.env.cr.execute(
+            SQL(
+                "INSERT INTO %s (message_id, provider_id, company_id, kind, subject, version, applied_at)"
+                " VALUES %s RETURNING id",
+                SQL.identifier(self._table),
+                rows,
+            ),
+            log_exceptions=False,
+        )
+        return self.browse(row[0] for row in self.env.cr.fetchall())
 
     @api.autovacuum
     def _gc_messages(self):

@@ -70,17 +70,18 @@ class QuittanceNews(models.AbstractModel):
         news.env.cr.execute("SET LOCAL lock_timeout = %s", [f"{LOCK_TIMEOUT_MS}ms"])
         results = news._known(messages)
         new = [message for message in messages if message["id"] not in results]
-        bookings = [message for message in new if message["type"] == "ledger.booked"]
+        bookings = {message["id"]: message for message in new if message["type"] == "ledger.booked"}
         done = {}
         for message in new:
-            if message["type"] == "ledger.booked" or message["id"] in results:
+            if message["id"] in bookings or message["id"] in results:
                 continue
-            results[message["id"]] = news._attempt(
-                lambda message=message: news._take_in_one(provider, message, done)
-            )
+            result = news._attempt(lambda message=message: news._take_in_one(provider, message, done))
+            if result["result"] != "applied":
+                done.pop(message["id"], None)
+            results[message["id"]] = result
         for message_id, result in news._account(done).items():
             results[message_id] = result
-        results.update(news._book(provider, bookings))
+        results.update(news._book(provider, list(bookings.values())))
         words = ("result", "reason", "records")
         return [
             {"id": message["id"], **{word: results[message["id"]][word] for word in words}} for message in messages
@@ -89,9 +90,7 @@ class QuittanceNews(models.AbstractModel):
     @api.model
     def _known(self, messages):
         """The results of messages that were taken in before, by their ids."""
-        known = self.env["quittance.message"].search(
-            [("message_id", "in", [message["id"] for message in messages])]
-        )
+        known = self.env["quittance.message"].search([("message_id", "in", [message["id"] for message in messages])])
         return {row.message_id: self._result("duplicate", records=row.records or []) for row in known}
 
     @api.model
@@ -102,7 +101,9 @@ class QuittanceNews(models.AbstractModel):
         """
         key = SUBJECTS.get(message["type"])
         if key is None:
-            raise Rejected(self.env._("This addon does not know %s: it is older than the Quittance that tells it.", message["type"]))
+            raise Rejected(
+                self.env._("This addon does not know %s: it is older than the Quittance that tells it.", message["type"])
+            )
         told = message.get(key)
         if not isinstance(told, dict) or not isinstance(told.get("id"), str):
             raise Rejected(self.env._("The message holds no %s.", key))
@@ -149,15 +150,7 @@ class QuittanceNews(models.AbstractModel):
         ]
         if messages.search_count(later, limit=1):
             return messages
-        return messages.create(
-            {
-                "message_id": message["id"],
-                "provider_id": provider.id,
-                "kind": message["type"],
-                "subject": told["id"],
-                "version": version,
-            }
-        )
+        return messages._insert(provider, [(message["id"], message["type"], told["id"], version)])
 
     # === Accounting === #
 
@@ -211,28 +204,29 @@ class QuittanceNews(models.AbstractModel):
 
     @api.model
     def _book_together(self, provider, messages):
-        bookings = {}
+        bookings = []
         for message in messages:
             booking = message.get("booking")
             if not isinstance(booking, dict) or not isinstance(booking.get("source"), str):
                 raise Rejected(self.env._("The message holds no booking."))
             self._lock(booking["source"])
-            bookings[message["id"]] = booking
-        written = self.env["quittance.booking"]._write_down(provider, list(bookings.values()))
-        results, rows = {}, []
-        for (message_id, booking), records in zip(bookings.items(), written, strict=True):
-            named = self._list_records(records)
-            results[message_id] = self._result("applied", records=named)
-            rows.append(
-                {
-                    "message_id": message_id,
-                    "provider_id": provider.id,
-                    "kind": "ledger.booked",
-                    "subject": booking["source"],
-                    "records": named,
-                }
-            )
-        self.env["quittance.message"].create(rows)
+            bookings.append(booking)
+        noted = self.env["quittance.message"]._insert(
+            provider,
+            [
+                (message["id"], message["type"], booking["source"], 0)
+                for message, booking in zip(messages, bookings, strict=True)
+            ],
+        )
+        try:
+            written = self.env["quittance.booking"]._write_down(provider, bookings)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            _logger.exception("A booking cannot be read")
+            raise Rejected(self.env._("The message cannot be read: %s.", type(error).__name__)) from error
+        results = {}
+        for message, row, records in zip(messages, noted, written, strict=True):
+            row.records = named = self._list_records(records)
+            results[message["id"]] = self._result("applied", records=named)
         return results
 
     # === Results === #

@@ -98,7 +98,7 @@ class NewsCommon(AccountTestInvoicingCommon):
 
     def payment(self, reference, minor=10000, state="captured", version=1, **told):
         """A payment as a whole: captured at once, where nothing else is said."""
-        odoo_state = {"captured": "done", "canceled": "cancel", "failed": "error", "processing": "pending"}.get(state, state)
+        words = {"captured": "done", "canceled": "cancel", "failed": "error", "processing": "pending"}
         number = reference.replace("-", "").lower()
         captures = [self.capture(f"ch_{number}", minor)] if state == "captured" else []
         return {
@@ -109,7 +109,7 @@ class NewsCommon(AccountTestInvoicingCommon):
             "provider_reference": f"pi_{number}",
             "mode": "test",
             "state": state,
-            "odoo_state": odoo_state,
+            "odoo_state": words.get(state, state),
             "decline": None,
             "capture_method": "automatic",
             "currency": self.currency.name,
@@ -219,8 +219,12 @@ class NewsCommon(AccountTestInvoicingCommon):
 
     def batch(self, *messages, **values):
         return {
-            "type": "batch", "database": self.database, "company": str(self.company.id), "messages": list(messages), **values
-        }  # fmt: skip
+            "type": "batch",
+            "database": self.database,
+            "company": str(self.company.id),
+            "messages": list(messages),
+            **values,
+        }
 
     def post_news(self, batch, secrets=(SECRET,), at=0, headers=None, body=None):
         """Post a batch, signed under each of these secrets, `at` seconds from now."""

@@ -77,7 +77,8 @@ class TestBooksBookings(NewsCommon):
         self.paid("B-5")
         self.book_charge("txn_1", "ch_b5", 10000)
         self.tell(self.payment("B-5", version=2, refunds=[self.refund("re_1", 3000)]))
-        self.book(self.booking("txn_2", "re_1", [("provider_balance", -3000), ("receivable_clearing", 3000)], meets="re_1"))
+        back = [("provider_balance", -3000), ("receivable_clearing", 3000)]
+        self.book(self.booking("txn_2", "re_1", back, meets="re_1"))
         self.assertEqual((self.held(), self.outstanding()), (67.0, 0.0))
         self.tell(self.payment("B-5", version=3, refunds=[self.refund("re_1", 3000, state="failed")]))
         self.book(
@@ -97,9 +98,8 @@ class TestBooksBookings(NewsCommon):
     def lose(self, minor=10000, whole=10000):
         _tx, invoice = self.paid("B-6", minor=whole)
         self.book_charge("txn_1", "ch_b6", whole)
-        self.book(
-            self.booking("txn_2", "dp_1", [("provider_balance", -minor - 1500), ("disputes", minor), ("dispute_fees", 1500)])
-        )
+        parts = [("provider_balance", -minor - 1500), ("disputes", minor), ("dispute_fees", 1500)]
+        self.book(self.booking("txn_2", "dp_1", parts))
         return invoice
 
     def test_a_dispute_that_is_lost_reopens_the_invoice_and_the_disputes_account_is_zero(self):

@@ -16,9 +16,8 @@ class TestNewsChildren(NewsCommon):
         return tx
 
     def manual(self, reference, version, state, captures=(), minor=10000, **told):
-        return self.payment(
-            reference, minor=minor, version=version, state=state, capture_method="manual", captures=list(captures), **told
-        )
+        told = {"capture_method": "manual", "captures": list(captures), **told}
+        return self.payment(reference, minor=minor, version=version, state=state, **told)
 
     # === Captures === #
 
@@ -209,12 +208,13 @@ class TestNewsChildren(NewsCommon):
                 self.assertEqual(invoice.amount_total, 121.0)
                 tx = self.transaction(reference, amount=121.0, invoice=invoice)
                 refunds = [self.refund(f"re_{minor}", minor)]
-                self.tell(self.payment(reference, minor=12100), self.payment(reference, 12100, version=2, refunds=refunds))
+                self.tell(self.payment(reference, 12100), self.payment(reference, 12100, version=2, refunds=refunds))
                 note = invoice.reversal_move_ids
                 self.assertEqual(round(note.amount_total * 100), minor)
                 item = tx.child_transaction_ids.payment_id._quittance_customer_item()
                 self.assertTrue(item.reconciled)
-                self.assertFalse(self.env["mail.activity"].search([("quittance_subject", "=", f"credit:R-{reference}")]))
+                by_hand = [("quittance_subject", "=", f"credit:R-{reference}")]
+                self.assertFalse(self.env["mail.activity"].search(by_hand))
 
     def test_a_credit_note_of_the_bookkeepers_is_met_and_none_made(self):
         self.provider.quittance_credit_notes = True

@@ -18,7 +18,8 @@ class TestNewsOthers(NewsCommon):
 
     def dispute(self, version, state, due="2030-12-08T00:00:00Z", reference="O-1"):
         return {
-            "id": "dsp_1", "version": version, "payment": "pay_o1", "reference": reference, "provider_reference": "dp_1",
+            "id": "dsp_1", "version": version, "payment": "pay_o1", "reference": reference,
+            "provider_reference": "dp_1",
             "charge": "ch_o1", "state": state, "reason": "fraudulent", "currency": self.currency.name,
             "amount_minor": 10000, "due_at": due, "opened_at": "2030-11-30T03:00:00Z",
         }  # fmt: skip
