@@ -20,6 +20,9 @@
         "data/payment_provider_data.xml",
         "data/ir_asset_data.xml",
     ],
+    "assets": {
+        "web.assets_tests": ["payment_quittance/static/tests/arrived.js"],
+    },
     "images": ["static/description/banner.png"],
     "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",

@@ -2,8 +2,7 @@ from werkzeug.exceptions import NotFound
 
 from odoo import http
 from odoo.http import request
-
-from odoo.addons.payment import utils as payment_utils
+from odoo.tools import consteq
 
 from ..models.payment_transaction import RETURN_ROUTE
 
@@ -15,13 +14,9 @@ class QuittanceController(http.Controller):
 
         Whatever the browser brings along is not believed: where the payment stands is asked of the service.
         """
-        if not payment_utils.check_access_token(access_token, reference):
+        domain = [("reference", "=", reference), ("provider_code", "=", "quittance")]
+        tx_sudo = request.env["payment.transaction"].sudo().search(domain)
+        if not tx_sudo or not consteq(access_token, tx_sudo._quittance_access_token()):
             raise NotFound()
-        tx_sudo = (
-            request.env["payment.transaction"]
-            .sudo()
-            .search([("reference", "=", reference), ("provider_code", "=", "quittance")], limit=1)
-        )
-        if tx_sudo:
-            tx_sudo._quittance_come_back(left=bool(left))
+        tx_sudo._quittance_come_back(left=bool(left))
         return request.redirect("/payment/status")

@@ -79,7 +79,7 @@ class PaymentProvider(models.Model):
         return self.env._("%(count)s, the oldest for %(age)s s", count=messages["pending"], age=age)
 
     def _compute_feature_support_fields(self):
-        super()._compute_feature_support_fields()
+        res = super()._compute_feature_support_fields()
         self.filtered(lambda provider: provider.code == "quittance").update(
             {
                 "support_manual_capture": "partial",
@@ -87,6 +87,7 @@ class PaymentProvider(models.Model):
                 "support_tokenization": True,
             }
         )
+        return res
 
     # === What must hold === #
 
@@ -99,7 +100,9 @@ class PaymentProvider(models.Model):
         problem = utils.url_problem(self.quittance_url, self.quittance_mode)
         if problem == "plain":
             raise ValidationError(
-                self.env._("The URL of the service must begin with https. Plain http is for a test key and a private address.")
+                self.env._(
+                    "The URL of the service must begin with https. Plain http is for a test key and a private address."
+                )
             )
         if problem:
             raise ValidationError(self.env._("The URL of the service must be one such as https://pay.example.com"))
@@ -112,30 +115,39 @@ class PaymentProvider(models.Model):
                 raise ValidationError(self.env._("Connect to Quittance before you enable the provider."))
             if provider.state == "enabled" and provider.quittance_mode == "test":
                 raise ValidationError(
-                    self.env._("The API key is a test key and takes no real money: choose Test Mode, or connect with a live key.")
+                    self.env._(
+                        "The API key is a test key and takes no real money: choose Test Mode, or use a live key."
+                    )
                 )
             if provider.state == "test" and provider.quittance_mode == "live":
                 raise ValidationError(
-                    self.env._("The API key is a live key and takes real money: choose Enabled, or connect with a test key.")
+                    self.env._("The API key is a live key and takes real money: choose Enabled, or use a test key.")
                 )
 
     def write(self, vals):
-        """A key is another's until it has connected: what the one before it was told does not hold for it."""
-        if {"quittance_url", "quittance_api_key"} & vals.keys() and "quittance_account" not in vals:
-            ours = self.filtered(lambda provider: provider.code == "quittance")
-            changed = ours.filtered(lambda provider: provider._quittance_reaches_elsewhere(vals))
-            if changed:
-                forgotten = dict(vals, state="disabled", is_published=False, **self._quittance_forget_values())
-                super(PaymentProvider, changed).write(forgotten)
-            return super(PaymentProvider, self - changed).write(vals)
-        return super().write(vals)
+        """A connection is of a URL and a key: with another of either it is made anew at once, or forgotten.
+
+        A provider that takes money is never left with a key that nobody has tried.
+        """
+        ours = self.filtered(lambda provider: provider.code == "quittance" and provider.quittance_account)
+        changed = ours.filtered(lambda provider: provider._quittance_reaches_elsewhere(vals))
+        res = super().write(vals)
+        for provider in changed:
+            if provider.state == "disabled":
+                provider.write(self._quittance_forget_values())
+            else:
+                provider._quittance_connect()
+        return res
 
     def _quittance_reaches_elsewhere(self, vals):
-        """Whether a connection would be lost by a write."""
-        connected = bool(self.quittance_account)
-        return connected and any(
-            field in vals and vals[field] != self[field] for field in ("quittance_url", "quittance_api_key")
-        )
+        """Whether values name another service or key, and do not tell of its connection as well."""
+        if "quittance_account" in vals:
+            return False
+        return any(field in vals and vals[field] != self[field] for field in ("quittance_url", "quittance_api_key"))
+
+    def _archive_linked_tokens(self):
+        """Tokens of a provider that is switched off are Odoo's to archive; at Stripe the methods stay."""
+        return super(PaymentProvider, self.with_context(quittance_keep_methods=True))._archive_linked_tokens()
 
     def _quittance_forget_values(self):
         """What the service told of a connection."""
@@ -206,7 +218,7 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _quittance_stripe_type(self, method):
-        """Stripe's word for a payment method. A brand is a card; so is what was paid with before anything was chosen."""
+        """Stripe's word for a payment method. A brand is a card; so is what nobody has chosen yet."""
         code = (method.primary_payment_method_id or method).code
         return "card" if code == "unknown" else const.STRIPE_TYPES.get(code, code)
 
@@ -232,14 +244,20 @@ class PaymentProvider(models.Model):
     def action_quittance_connect(self):
         """Make this database and company known to the service, and take what it tells of itself."""
         self.ensure_one()
+        answer = self._quittance_connect()
+        return self._quittance_notify(self.env._("Connected with Quittance %s.", answer.get("version") or ""))
+
+    def _quittance_connect(self):
+        """Connect. The signing secret is told once: it is asked for when nothing is in the way any more."""
         self._quittance_check_url()
         if not self.sudo().quittance_api_key:
             raise UserError(self.env._("Fill in the API key first. Your Quittance prints it once, when it is made."))
-        self._quittance_check_answer(self._quittance_post_connection())
-        has_secret = bool(self.sudo().quittance_signing_secret)
-        answer = self._quittance_post_connection(new_secret=not has_secret)
+        answer = self._quittance_post_connection()
+        self._quittance_check_answer(answer)
+        if not self.sudo().quittance_signing_secret or answer.get("odoo_instance") != self.quittance_instance:
+            answer = self._quittance_post_connection(new_secret=True)
         self._quittance_keep_connection(answer)
-        return self._quittance_notify(self.env._("Connected with Quittance %s.", answer.get("version") or ""))
+        return answer
 
     def action_quittance_check(self):
         """Ask the service how it is."""
@@ -293,7 +311,7 @@ class PaymentProvider(models.Model):
         if apart_s > const.CLOCK_SKEW_S:
             raise UserError(
                 self.env._(
-                    "The clocks of Odoo and of Quittance are %s s apart. News would be refused: set both by a time server.",
+                    "The clocks of Odoo and of Quittance are %s s apart, and news would be refused: set them right.",
                     round(apart_s),
                 )
             )
@@ -357,7 +375,9 @@ class PaymentProvider(models.Model):
 
     def _quittance_request_url(self, endpoint):
         if not self.quittance_url:
-            raise failures.refused(self.env._("The provider has no Quittance to ask: connect it first."), "not_connected")
+            raise failures.refused(
+                self.env._("The provider has no Quittance to ask: connect it first."), "not_connected"
+            )
         return f"{self.quittance_url.rstrip('/')}/{endpoint}"
 
     def _quittance_request_headers(self, key):

@@ -16,7 +16,7 @@ class PaymentToken(models.Model):
     def _handle_archiving(self):
         """Take the method from its customer, so that nobody can charge it any more.
 
-        Where that cannot be done now, the token is archived all the same: Odoo will not use it, and a person may ask again.
+        Where that cannot be done now, the token is archived all the same: Odoo will not use it any more.
         """
         res = super()._handle_archiving()
         for token in self.filtered(lambda token: token.provider_code == "quittance" and token.provider_ref):
@@ -24,7 +24,8 @@ class PaymentToken(models.Model):
         return res
 
     def _quittance_detach(self):
-        if self.env.context.get("quittance_detached") or not self.provider_id.quittance_account:
+        # Where the method is gone already, as news told, or only the provider was switched off.
+        if self.env.context.get("quittance_detached") or self.env.context.get("quittance_keep_methods"):
             return
         provider = self.provider_id
         try:

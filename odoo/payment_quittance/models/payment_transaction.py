@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from odoo import fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.tools import hmac
 
 from odoo.addons.payment import utils as payment_utils
 
@@ -21,7 +22,11 @@ class PaymentTransaction(models.Model):
     _inherit = "payment.transaction"
 
     quittance_payment = fields.Char(
-        "Payment at Quittance", readonly=True, copy=False, index="btree_not_null", help="pay_… or, of a validation, set_…"
+        "Payment at Quittance",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="pay_… or, of a validation, set_…",
     )
     quittance_version = fields.Integer("Version at Quittance", readonly=True, copy=False)
     quittance_kind = fields.Selection(
@@ -46,8 +51,8 @@ class PaymentTransaction(models.Model):
     def _quittance_begun(self, begin):
         """What the browser needs to go on.
 
-        A refusal stays on the transaction, so that the next attempt is another one. Where the outcome is unknown, no customer
-        can have paid yet: the transaction is rolled back, and the next click asks for the very same under the same key.
+        A refusal stays on the transaction, so that the next attempt is another one. Where the outcome is unknown, no
+        customer can have paid yet: all is rolled back, and the next click asks for the very same under the same key.
         """
         if self.state == "error":
             return {"quittance_error": self.state_message}
@@ -58,7 +63,9 @@ class PaymentTransaction(models.Model):
             return {"quittance_error": str(error)}
         except failures.OutcomeUnknownError as error:
             raise ValidationError(
-                self.env._("The payment is not ready yet. Nothing was charged; please try again in a moment. (%s)", error)
+                self.env._(
+                    "The payment is not ready yet. Nothing was charged; please try again in a moment. (%s)", error
+                )
             ) from None
 
     def _quittance_begin_inline(self):
@@ -80,7 +87,9 @@ class PaymentTransaction(models.Model):
         answer = self._quittance_ask("page", "v1/checkout_sessions", page)
         self._quittance_note(answer["payment"])
         if not answer.get("url"):
-            raise failures.refused(self.env._("The page for this payment is closed. Please try again."), "checkout_not_open")
+            raise failures.refused(
+                self.env._("The page for this payment is closed. Please try again."), "checkout_not_open"
+            )
         return {"quittance_page": utils.Secret(answer["url"])}
 
     def _quittance_begin_setup(self):
@@ -124,10 +133,14 @@ class PaymentTransaction(models.Model):
         """Where the customer comes back to. Only who was sent there can come back."""
         query = {
             "reference": self.reference,
-            "access_token": payment_utils.generate_access_token(self.reference),
+            "access_token": self._quittance_access_token(),
             **more,
         }
         return f"{self.provider_id.get_base_url().rstrip('/')}{RETURN_ROUTE}?{urlencode(query)}"
+
+    def _quittance_access_token(self):
+        """What shows that a customer was sent by us; there need not be a request to make it in."""
+        return hmac(self.env(su=True), "payment_quittance.return", self.reference)
 
     # === What is asked for === #
 
@@ -135,9 +148,7 @@ class PaymentTransaction(models.Model):
         """The amount without its sign, in whole minor units."""
         minor = utils.to_minor(abs(self.amount), self.currency_id.name)
         if minor is None:
-            raise ValidationError(
-                self.env._("%(currency)s has no parts that small.", currency=self.currency_id.name)
-            )
+            raise ValidationError(self.env._("%(currency)s has no parts that small.", currency=self.currency_id.name))
         return minor
 
     def _quittance_body(self):
@@ -417,8 +428,8 @@ class PaymentTransaction(models.Model):
     def _quittance_apply(self, payment):
         """Take in a payment or a setup as the service tells it: in an answer, or as news.
 
-        It is the only way in which a transaction of ours changes its state. Safe to repeat, in any order: what is older than
-        what was taken in changes nothing.
+        What moves our transactions goes through here. Safe to repeat, in any order: what is older than what was taken
+        in changes nothing.
         """
         self.ensure_one()
         if self.quittance_payment and payment.get("id") != self.quittance_payment:
@@ -484,7 +495,9 @@ class PaymentTransaction(models.Model):
             return
         match state:
             case "pending":
-                message = payment.get("state") == "requires_action" and self.env._("The customer must confirm the payment.")
+                message = payment.get("state") == "requires_action" and self.env._(
+                    "The customer must confirm the payment."
+                )
                 self._set_pending(state_message=message or None, extra_allowed_states=("error",))
             case "authorized":
                 self._set_authorized(extra_allowed_states=("error", "cancel"))
@@ -531,7 +544,9 @@ class PaymentTransaction(models.Model):
         state = const.CHILD_STATES.get(operation["state"]) or const.DONE_STATES.get(operation["kind"])
         if state == "done" and operation["kind"] == "refund":
             state = const.REFUND_STATES.get(refund.get("state"), "pending")
-        self._quittance_note({"provider_reference": refund.get("provider_reference") or payment.get("provider_reference")})
+        self._quittance_note(
+            {"provider_reference": refund.get("provider_reference") or payment.get("provider_reference")}
+        )
         if state in (None, self.state):
             return
         match state:
@@ -562,7 +577,9 @@ class PaymentTransaction(models.Model):
             case "done":
                 self._set_canceled()
             case "pending":
-                self._quittance_await(failures.OutcomeUnknownError(self.env._("The capture before it has no outcome yet.")))
+                self._quittance_await(
+                    failures.OutcomeUnknownError(self.env._("The capture before it has no outcome yet."))
+                )
             case "error":
                 self._set_error(self.env._("The capture that was to let go of it did not go through."))
 
@@ -573,7 +590,9 @@ class PaymentTransaction(models.Model):
         method = payment.get("payment_method")
         if isinstance(method, str):
             try:
-                method = self.provider_id._quittance_call("GET", f"v1/payment_methods/{method}", reference=self.reference)
+                method = self.provider_id._quittance_call(
+                    "GET", f"v1/payment_methods/{method}", reference=self.reference
+                )
             except (ValidationError, failures.OutcomeUnknownError) as error:
                 _logger.info("transaction %s: its method is not told yet: %s", self.reference, error)
                 return {}

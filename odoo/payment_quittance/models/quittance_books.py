@@ -257,6 +257,13 @@ class PaymentProvider(models.Model):
 
     # === Set-up === #
 
+    def _quittance_keep_connection(self, answer):
+        """Set up the books of a company that has a chart of accounts, for the currencies that the provider settles in."""
+        super()._quittance_keep_connection(answer)
+        own = [("company_ids", "in", self.company_id.ids)]
+        if self.env["account.account"].sudo().search_count(own, limit=1):
+            self.sudo()._quittance_set_up_books(answer.get("currencies"))
+
     def action_quittance_set_up_books(self):
         """Find or make what is missing in the books, for the currencies that are mapped and the company's own."""
         self.ensure_one()
