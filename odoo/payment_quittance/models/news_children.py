@@ -91,6 +91,9 @@ class PaymentTransaction(models.Model):
                 continue
             child._quittance_name(refund, refund.get("refunded_on"))
             child._quittance_tell_refund(refund)
+            returned = refund.get("returned")
+            if returned and not child.quittance_returned_on:
+                child.quittance_returned_on = returned["returned_on"]
 
     def _quittance_tell_refund(self, refund):
         state = refund["state"]

@@ -163,7 +163,7 @@ class PaymentTransaction(models.Model):
         known = [("quittance_source", "=", source), ("company_id", "=", refund.company_id.id)]
         if self.env["account.payment"].search_count(known, limit=1):
             return
-        date = fields.Date.context_today(self.with_context(tz="UTC"))
+        date = self.quittance_returned_on or fields.Date.context_today(self.with_context(tz="UTC"))
         self.provider_id._quittance_check_lock(date, refund.journal_id)
         line = refund.journal_id._quittance_method_line("inbound", self.provider_id)
         returned = self.env["account.payment"].create(

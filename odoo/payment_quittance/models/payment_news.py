@@ -16,6 +16,7 @@ class PaymentTransaction(models.Model):
     )
     quittance_operation = fields.Char("Operation of Quittance", readonly=True, copy=False)
     quittance_is_held = fields.Boolean("Captured by hand", readonly=True, copy=False)
+    quittance_returned_on = fields.Date("Came back on", readonly=True, copy=False)
     quittance_booked_on = fields.Date("Booked on", readonly=True, copy=False, help="The day at the provider, in UTC.")
 
     def init(self):

@@ -28,6 +28,7 @@ SUBJECTS = {
     "setup.updated": "setup",
     "payment_method.updated": "payment_method",
     "dispute.updated": "dispute",
+    "payment.linked": "link",
     "ledger.booked": "booking",
 }
 
@@ -105,10 +106,11 @@ class QuittanceNews(models.AbstractModel):
                 self.env._("This addon does not know %s: it is older than the Quittance that tells it.", message["type"])
             )
         told = message.get(key)
-        if not isinstance(told, dict) or not isinstance(told.get("id"), str):
+        subject = told.get("source" if key == "link" else "id") if isinstance(told, dict) else None
+        if not isinstance(subject, str):
             raise Rejected(self.env._("The message holds no %s.", key))
-        self._lock(told["id"])
-        noted = self._note(provider, message, told)
+        self._lock(subject)
+        noted = self._note(provider, message, subject, told)
         if not noted:
             return self._result("stale")
         take_in = {
@@ -116,6 +118,7 @@ class QuittanceNews(models.AbstractModel):
             "setup": self.env["payment.transaction"]._quittance_take_in_setup,
             "payment_method": self.env["payment.token"]._quittance_take_in_method,
             "dispute": self.env["payment.transaction"]._quittance_take_in_dispute,
+            "link": self.env["account.payment"]._quittance_take_in_link,
         }[key]
         try:
             records = take_in(provider, told)
@@ -136,7 +139,7 @@ class QuittanceNews(models.AbstractModel):
             raise Later()
 
     @api.model
-    def _note(self, provider, message, told):
+    def _note(self, provider, message, subject, told):
         """Note a message as taken in; nothing where a later one was before."""
         version = told.get("version", message.get("sequence"))
         if not isinstance(version, int):
@@ -145,12 +148,12 @@ class QuittanceNews(models.AbstractModel):
         later = [
             ("provider_id", "=", provider.id),
             ("kind", "=", message["type"]),
-            ("subject", "=", told["id"]),
+            ("subject", "=", subject),
             ("version", ">=", version),
         ]
         if messages.search_count(later, limit=1):
             return messages
-        return messages._insert(provider, [(message["id"], message["type"], told["id"], version)])
+        return messages._insert(provider, [(message["id"], message["type"], subject, version)])
 
     # === Accounting === #
 

@@ -163,7 +163,7 @@ class NewsCommon(AccountTestInvoicingCommon):
 
     def message(self, kind, told, **values):
         key = {"payment.updated": "payment", "ledger.booked": "booking", "setup.updated": "setup",
-               "payment_method.updated": "payment_method", "dispute.updated": "dispute"}[kind]  # fmt: skip
+               "payment_method.updated": "payment_method", "dispute.updated": "dispute", "payment.linked": "link"}[kind]  # fmt: skip
         number = next(self.numbers)
         return {"id": f"msg_{number:06}", "type": kind, "sequence": number, key: told, **values}
 

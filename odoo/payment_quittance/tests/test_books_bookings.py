@@ -2,7 +2,7 @@ from datetime import date
 
 from odoo.tests import tagged
 
-from .news_common import NewsCommon
+from .news_common import TODAY, NewsCommon
 
 
 @tagged("post_install", "-at_install")
@@ -92,6 +92,23 @@ class TestBooksBookings(NewsCommon):
         line = self.book(self.booking("txn_9", "odd", [("provider_balance", 500), ("suspense", -500)]))[0]
         self.assertFalse(line.is_reconciled)
         self.assertEqual(self.balance(self.journal().suspense_account_id), -5.0)
+
+    def test_money_that_was_linked_by_hand_settles_its_invoice_and_leaves_suspense(self):
+        invoice = self.invoice(50.0)
+        self.book(self.booking("txn_1", "ch_x", [("provider_balance", 5000), ("suspense", -5000)]))
+        link = {
+            "source": "link_txn_1", "balance_transaction": "txn_1", "reference": "S00042", "provider_account": "acc_1",
+            "currency": self.currency.name, "amount_minor": 5000, "linked_on": TODAY,
+            "settles": [{"model": "account.move", "id": invoice.id, "amount_minor": 5000}],
+        }  # fmt: skip
+        for _time in range(2):
+            result = self.take_in(self.message("payment.linked", link, sequence=0))[0]
+            self.assertIn(result["result"], ("applied", "stale"))
+        self.assertIn(invoice.payment_state, ("paid", "in_payment"))
+        moved = [("suspense", 5000), ("receivable_clearing", -5000)]
+        self.book(self.booking("link:txn_1", "txn_1", moved, meets="link_txn_1"))
+        self.assertEqual(self.outstanding(), 0.0)
+        self.assertEqual(self.balance(self.journal().suspense_account_id), 0.0)
 
     # === Disputes === #
 

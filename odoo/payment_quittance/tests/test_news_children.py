@@ -1,7 +1,7 @@
 from odoo.release import version_info
 from odoo.tests import tagged
 
-from .news_common import NewsCommon
+from .news_common import TODAY, NewsCommon
 
 
 @tagged("post_install", "-at_install")
@@ -156,7 +156,8 @@ class TestNewsChildren(NewsCommon):
     def test_a_refund_that_came_back_is_reversed_and_can_be_given_again(self):
         tx, invoice = self.paid("D-5")
         self.tell(self.payment("D-5", version=2, refunds=[self.refund("re_1", 3000)]))
-        failed = [self.refund("re_1", 3000, state="failed")]
+        returned = {"source": "re_1_returned", "returned_on": TODAY}
+        failed = [self.refund("re_1", 3000, state="failed", returned=returned)]
         self.tell(self.payment("D-5", version=3, refunds=failed), self.payment("D-5", version=4, refunds=failed))
         child = tx.child_transaction_ids
         self.assertEqual(child.state, "error")
