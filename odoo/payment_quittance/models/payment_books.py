@@ -16,7 +16,6 @@ class PaymentTransaction(models.Model):
         if untold:
             return (self - untold)._post_process()
         ours = self.filtered(lambda tx: tx.provider_code == "quittance")
-        ours._quittance_pay_together()
         for tx in ours.filtered(lambda tx: tx._quittance_is_due() and tx.child_transaction_ids):
             # Odoo takes a refund that is done for a capture: it posts nothing of what went back before it was posted.
             tx.with_company(tx.company_id)._create_payment()
@@ -67,16 +66,15 @@ class PaymentTransaction(models.Model):
 
     # === Many at once === #
 
-    def _quittance_pay_together(self):
-        """Make the payments of several transactions in one go: Odoo finds them made, and goes on.
+    def _quittance_post_together(self):
+        """Post-process several transactions, their payments made in one go: Odoo finds them made, and goes on.
 
-        Only what is plain: a sale order may yet make an invoice, and a discount for early payment is Odoo's to tell.
+        Only of what is plain: a sale order may yet make an invoice, and a discount for early payment is Odoo's to tell.
         """
         plain = self.filtered(lambda tx: tx._quittance_is_plain())
-        if len(plain) < 2:
-            return
-        for company, txs in plain.grouped("company_id").items():
-            txs.with_company(company)._quittance_pay_all()
+        if plain:
+            plain._quittance_pay_all()
+        self._post_process()
 
     def _quittance_is_due(self):
         """Whether it took money itself, and not by captures of its own, of which nothing is posted."""

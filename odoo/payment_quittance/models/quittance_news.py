@@ -172,7 +172,7 @@ class QuittanceNews(models.AbstractModel):
         if not due:
             return {}
         together = self.env["payment.transaction"].union(*(records for _noted, records in due.values()))
-        if len(due) > 1 and self._attempt(lambda: together._post_process())["result"] == "applied":
+        if len(due) > 1 and self._attempt(together._quittance_post_together)["result"] == "applied":
             return {}
         differ = {}
         for message_id, (noted, records) in due.items():
