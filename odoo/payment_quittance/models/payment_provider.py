@@ -338,11 +338,16 @@ class PaymentProvider(models.Model):
         self.sudo().write(values)
 
     def _quittance_notify(self, message):
+        """Show a message, with what is wrong at Stripe where something is."""
+        problems = self.quittance_webhook_problems
+        if problems:
+            message = self.env._("%(message)s But of Stripe's webhook: %(problems)s", message=message, problems=problems)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "type": "success",
+                "type": "warning" if problems else "success",
+                "sticky": bool(problems),
                 "message": message,
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },

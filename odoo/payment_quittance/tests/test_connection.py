@@ -124,8 +124,10 @@ class TestConnection(QuittanceCommon):
             webhook={"state": "registered", "problems": ["events missing"]},
         )
 
-        self.quittance.action_quittance_check()
+        shown = self.quittance.action_quittance_check()["params"]
 
+        self.assertEqual(shown["type"], "warning")
+        self.assertIn("events missing", shown["message"])
         self.assertEqual(self.quittance.quittance_dead, 3)
         self.assertEqual(self.quittance.quittance_exceptions, 4)
         self.assertEqual(self.quittance.quittance_webhook_problems, "events missing")

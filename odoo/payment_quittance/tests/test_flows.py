@@ -360,6 +360,31 @@ class TestFlows(QuittanceCommon):
 
         self.assertEqual(shares, [(invoices[0].id, 10000), (invoices[1].id, 2000)])
 
+    def test_orders_are_named_where_sales_are_installed(self):
+        if "sale.order" not in self.env:
+            self.skipTest("sale is not installed")
+        product = self.env["product.product"].create({"name": "x", "list_price": 80, "taxes_id": []})
+        order = self.env["sale.order"].create(
+            {"partner_id": self.partner.id, "order_line": [Command.create({"product_id": product.id})]}
+        )
+        tx = self.make_tx(
+            "direct", amount=50, currency_id=order.currency_id.id, sale_order_ids=[Command.set(order.ids)]
+        )
+
+        settled = [{"model": "sale.order", "id": order.id, "amount_minor": 5000}]
+        self.assertEqual(tx._quittance_settles(), settled)
+
+    def test_each_company_asks_with_a_key_of_its_own(self):
+        company = self.env["res.company"].create({"name": "Another"})
+        other = self.quittance.copy({"company_id": company.id})
+        other.write({"quittance_url": "https://pay.example.com", "quittance_api_key": "qk_test_other"})
+
+        other._quittance_connect()
+        self.assertEqual(self.service.last["json"]["company"], str(company.id))
+        self.assertEqual(self.service.last["headers"]["Authorization"], "Bearer qk_test_other")
+        keys = {provider._quittance_key("pay", "S00042", 100) for provider in self.quittance | other}
+        self.assertEqual(len(keys), 2)
+
     def test_amounts_with_parts_of_a_unit_are_not_asked_for(self):
         yen = self._enable_currency("JPY") if version_info[0] >= 19 else self._prepare_currency("JPY")
         yen.rounding = 0.01
