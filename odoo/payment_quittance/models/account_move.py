@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 from odoo import fields, models
 
 from ..unique import make_unique
@@ -11,5 +12,5 @@ class AccountMove(models.Model):
     )
 
     def init(self):
-        super().init()
         make_unique(self.env.cr, self._table, "company_id", "quittance_source")
+        return super().init()

@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 

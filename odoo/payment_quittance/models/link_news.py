@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 from odoo import api, fields, models
 
 from .. import utils
@@ -16,7 +17,8 @@ class AccountPayment(models.Model):
         currency = self.env["res.currency"].search([("name", "=", link["currency"])])
         if not currency or link["amount_minor"] <= 0:
             raise Rejected(self.env._("%s is no payment in a currency of this Odoo.", link["source"]))
-        invoices = provider._quittance_documents(link.get("settles") or []).get("account.move", self.env["account.move"])
+        documents = provider._quittance_documents(link.get("settles") or [])
+        invoices = documents.get("account.move", self.env["account.move"])
         owed = invoices._quittance_owed().filtered(lambda line: line.parent_state == "posted" and not line.reconciled)
         journal = provider._quittance_payment_journal(currency) or provider.journal_id
         date = fields.Date.to_date(link["linked_on"])

@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 import logging
 
 from odoo import fields, models

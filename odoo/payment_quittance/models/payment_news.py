@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 from odoo import api, fields, models
 
 from .. import utils
@@ -20,9 +21,9 @@ class PaymentTransaction(models.Model):
     quittance_booked_on = fields.Date("Booked on", readonly=True, copy=False, help="The day at the provider, in UTC.")
 
     def init(self):
-        super().init()
         for field in ("quittance_source", "quittance_operation"):
             make_unique(self.env.cr, self._table, "provider_id", field)
+        return super().init()
 
     # === A payment === #
 

@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
@@ -258,11 +259,12 @@ class PaymentProvider(models.Model):
     # === Set-up === #
 
     def _quittance_keep_connection(self, answer):
-        """Set up the books of a company that has a chart of accounts, for the currencies that the provider settles in."""
-        super()._quittance_keep_connection(answer)
+        """Set up the books in the currencies that the provider settles in, where the company has a chart of accounts."""
+        result = super()._quittance_keep_connection(answer)
         own = [("company_ids", "in", self.company_id.ids)]
         if self.env["account.account"].sudo().search_count(own, limit=1):
             self.sudo()._quittance_set_up_books(answer.get("currencies"))
+        return result
 
     def action_quittance_set_up_books(self):
         """Find or make what is missing in the books, for the currencies that are mapped and the company's own."""

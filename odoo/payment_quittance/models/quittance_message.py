@@ -16,7 +16,7 @@ class QuittanceMessage(models.Model):
     _order = "id desc"
     _rec_name = "message_id"
 
-    message_id = fields.Char("Message", required=True, readonly=True)
+    message_id = fields.Char(required=True, readonly=True)
     provider_id = fields.Many2one("payment.provider", required=True, readonly=True, ondelete="cascade")
     company_id = fields.Many2one(related="provider_id.company_id", store=True)
     kind = fields.Char(required=True, readonly=True)

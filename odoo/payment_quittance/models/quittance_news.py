@@ -1,3 +1,4 @@
+# One file for each concern. pylint: disable=consider-merging-classes-inherited
 import logging
 
 import psycopg2
@@ -103,7 +104,7 @@ class QuittanceNews(models.AbstractModel):
         key = SUBJECTS.get(message["type"])
         if key is None:
             raise Rejected(
-                self.env._("This addon does not know %s: it is older than the Quittance that tells it.", message["type"])
+                self.env._("This addon does not know %s: it is older than its Quittance.", message["type"])
             )
         told = message.get(key)
         subject = told.get("source" if key == "link" else "id") if isinstance(told, dict) else None

@@ -8,6 +8,7 @@ from odoo import fields
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 
+from ..models.quittance_news import SUBJECTS
 from ..signature import sign
 
 # Nobody else's: another provider of the database may be connected too.
@@ -164,8 +165,7 @@ class NewsCommon(AccountTestInvoicingCommon):
         }
 
     def message(self, kind, told, **values):
-        key = {"payment.updated": "payment", "ledger.booked": "booking", "setup.updated": "setup",
-               "payment_method.updated": "payment_method", "dispute.updated": "dispute", "payment.linked": "link"}[kind]  # fmt: skip
+        key = SUBJECTS[kind]
         number = next(self.numbers)
         return {"id": f"msg_{number:06}", "type": kind, "sequence": number, key: told, **values}
 

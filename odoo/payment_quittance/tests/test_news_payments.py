@@ -83,7 +83,7 @@ class TestNewsPayments(NewsCommon):
                     "partner_id": env.ref("base.main_partner").id,
                 }
             )
-            cr.commit()
+            cr.commit()  # pylint: disable=invalid-commit
             try:
                 tx._quittance_lock()
                 with database.cursor() as other:
@@ -93,7 +93,7 @@ class TestNewsPayments(NewsCommon):
             finally:
                 cr.rollback()
                 tx.unlink()
-                cr.commit()
+                cr.commit()  # pylint: disable=invalid-commit
 
     def test_what_postgres_could_not_serialize_is_later_and_no_failure(self):
         self.transaction("P-F")
@@ -214,7 +214,7 @@ class TestNewsPayments(NewsCommon):
 
         def refuse(payments):
             if "P-Q2" in str(payments.mapped("memo")):
-                raise UserError("no")
+                raise UserError(payments.env._("This day is not for posting."))
             return post(payments)
 
         with patch.object(self.registry["account.payment"], "action_post", refuse):
