@@ -341,7 +341,7 @@ class PaymentProvider(models.Model):
         """Show a message, with what is wrong at Stripe where something is."""
         problems = self.quittance_webhook_problems
         if problems:
-            message = self.env._("%(message)s But of Stripe's webhook: %(problems)s", message=message, problems=problems)
+            message = self.env._("%(message)s Stripe's webhook: %(problems)s", message=message, problems=problems)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

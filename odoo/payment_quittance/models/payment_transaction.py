@@ -380,8 +380,8 @@ class PaymentTransaction(models.Model):
 
     def action_quittance_refresh(self):
         """Ask what became of it. What never reached the service is asked for again, under the same key."""
+        payment_utils.check_rights_on_recordset(self)
         for tx in self.sudo():
-            payment_utils.check_rights_on_recordset(tx)
             try:
                 tx._quittance_catch_up()
             except failures.OutcomeUnknownError as error:

@@ -1,6 +1,6 @@
 import logging
 
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.release import version_info
 from odoo.tests import tagged
@@ -311,15 +311,23 @@ class TestFlows(QuittanceCommon):
 
         self.assertEqual(refund.state, "error")
 
+    def test_only_who_may_change_transactions_asks_for_them(self):
+        tx = self.make_paid()
+
+        with self.assertRaises(AccessError):
+            tx.with_user(self.internal_user).action_quittance_refresh()
+
     # === What is told ===
 
     def test_what_is_older_than_what_is_known_changes_nothing(self):
-        tx = self.make_paid()
-        tx.quittance_version = 5
+        tx = self.make_tx("direct")
+        tx._get_processing_values()
+        payment = self.service.payments["pay_1"]
+        tx._quittance_process({**payment, "version": 5, "state": "processing"})
 
-        tx._quittance_process({**self.service.payments["pay_1"], "version": 4, "state": "canceled"})
+        tx._quittance_process({**payment, "version": 4, "state": "failed"})
 
-        self.assertEqual(tx.state, "done")
+        self.assertEqual((tx.state, tx.quittance_version), ("pending", 5))
 
     def test_a_payment_that_was_given_up_and_is_paid_all_the_same_is_paid(self):
         tx = self.make_tx("direct")

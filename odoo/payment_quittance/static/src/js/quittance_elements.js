@@ -46,7 +46,7 @@ export class QuittanceElement {
         const options = {
             appearance: { theme: "stripe" },
             currency: this.values.currency,
-            paymentMethodTypes: [this.values.method_type],
+            allowedPaymentMethodTypes: [this.values.method_type],
         };
         if (!this.isPayment) {
             return { ...options, mode: "setup", setupFutureUsage: "off_session" };
