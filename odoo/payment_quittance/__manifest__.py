@@ -11,8 +11,11 @@
     "data": [
         "security/payment_quittance_groups.xml",
         "security/ir.model.access.csv",
+        "security/quittance_books_rules.xml",
         "views/payment_quittance_templates.xml",
         "views/payment_provider_views.xml",
+        "views/quittance_books_views.xml",
+        "views/quittance_message_views.xml",
         "views/payment_transaction_views.xml",
         "data/payment_provider_data.xml",
         "data/ir_asset_data.xml",

@@ -129,3 +129,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != "quittance":
             return super()._send_refund_request()
         return self._quittance_refund()
+
+    def _quittance_void_whole(self):
+        """The child that lets go of all that was held."""
+        return self._create_child_transaction(self.amount, provider_reference=self.provider_reference)
