@@ -8,6 +8,7 @@ pub mod account_standings;
 pub mod api_keys;
 pub mod audit_log;
 pub mod balance_transactions;
+pub mod book_keepers;
 pub mod checkout_sessions;
 pub mod customers;
 pub mod data_keys;

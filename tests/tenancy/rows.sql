@@ -6,6 +6,8 @@ instance as (insert into odoo_instance (merchant_id, id, url, database, api_key_
     select merchant, instance, 'http://127.0.0.1:1/ALPHA', 'ALPHA', '\x00', 'rpc', now() from made),
 journal as (insert into odoo_journal (merchant_id, provider_account_id, currency, odoo_instance_id, journal_id, books)
     select merchant, account, 'EUR', instance, 1, '{}' from made),
+keeper as (insert into book_keeper (merchant_id, provider_account_id, odoo_instance_id, since)
+    select merchant, account, instance, now() from made),
 signing as (insert into signing_secret (merchant_id, odoo_instance_id, id, secret_sealed, created_at)
     select merchant, instance, gen_random_uuid(), '\x00', now() from made),
 endpoint as (insert into webhook_endpoint (merchant_id, provider_account_id, id, state, url, provider_reference, secret_id, created_at, retire_at)

@@ -148,6 +148,20 @@ pub async fn show(
     .await?)
 }
 
+/// Holds an account until the transaction ends: who keeps its books is decided by one at a time.
+pub async fn lock(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: ProviderAccountId,
+) -> Result<(), StoreError> {
+    sqlx::query("select from provider_account where merchant_id = $1 and id = $2 for no key update")
+        .bind(merchant)
+        .bind(id)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
 /// A page of a merchant's accounts, newest first, older than `before`; those of one mode where it is said.
 pub async fn list_page(
     conn: &mut PgConnection,
