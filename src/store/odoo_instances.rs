@@ -9,7 +9,7 @@ use super::{StoreError, odoo_journals, sealed, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
 use crate::domain::redact::mask;
-use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
+use crate::sink::{Access, AddonAccess, Books, Journals, OdooInstance, RpcAccess, Via};
 
 const TABLE: &str = "odoo_instance";
 
@@ -87,9 +87,12 @@ pub async fn get(
                 ),
             })
         }
-        Via::Addon => Access::Addon {
+        Via::Addon => Access::Addon(AddonAccess {
+            database: row.database,
+            // Kept once an addon has said which one it is of.
+            company: None,
             secrets: signing_secrets::list(conn, sealer, merchant, id).await?,
-        },
+        }),
     };
     Ok(OdooInstance {
         merchant_id: merchant,
