@@ -14,6 +14,9 @@ use crate::domain::posting::Posting;
 use crate::sink::Via;
 use crate::store;
 
+/// After a restore versions go on from what was told before it, whatever that was: more of them than a payment ever has.
+const VERSIONS_OF_A_LIFE: i64 = 1_000_000;
+
 /// Which way each instance is told. That never changes, so that each is read once.
 #[derive(Debug, Default)]
 pub(super) struct Ways(RwLock<HashMap<OdooInstanceId, Via>>);
@@ -65,7 +68,8 @@ pub(super) async fn tell(app: &App, conn: &mut PgConnection, payment: &Payment) 
     }
     let operations = store::operations::list(conn, merchant, payment.id).await?;
     let refunds = store::refunds::list(conn, merchant, payment.id).await?;
-    let told = PaymentNews::of(payment, &operations, &refunds);
+    let mut told = PaymentNews::of(payment, &operations, &refunds);
+    told.version += store::restores::count(conn).await? * VERSIONS_OF_A_LIFE;
     let news = News::PaymentUpdated {
         payment: Box::new(told),
     };

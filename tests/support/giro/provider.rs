@@ -8,7 +8,7 @@ use quittance::domain::operation::OperationKind;
 use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
-    Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation,
+    Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation, Memory,
     ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, Settlement, VerifiedWebhook,
     VerifyError, Wallet, verify_hmac_sha256,
 };
@@ -198,6 +198,10 @@ impl Provider for Giro {
     }
 
     fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
+    fn memory(&self) -> Option<&dyn Memory> {
         None
     }
 
