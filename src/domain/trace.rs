@@ -77,6 +77,8 @@ pub struct PaymentTrace {
     pub customer_reference: Option<String>,
     /// When the money is taken.
     pub capture_method: CaptureMethod,
+    /// The provider's id of the payment method that was tried at once, where one was.
+    pub payment_method: Option<String>,
     /// What the merchant says of it, for people.
     pub description: Option<String>,
     /// The merchant's own notes.

@@ -31,7 +31,7 @@ pub async fn look(conn: &mut PgConnection) -> Result<Found, StoreError> {
     Ok(if same.rows_affected() == 1 { Found::Same } else { Found::Other })
 }
 
-/// What of itself the database does not tell, so that a restore may go unnoticed.
+/// Whether the database tells enough of itself for a restore to be noticed.
 pub async fn is_told_apart(conn: &mut PgConnection) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar("select quittance_incarnation() not like '%-/%'")
         .fetch_one(conn)
@@ -152,16 +152,17 @@ pub struct RestoreAccount {
     fence: i64,
 }
 
-/// Takes up to `limit` accounts that are due, for as long as `lease`.
+/// Takes up to `limit` accounts of a restore that are due, for as long as `lease`.
 pub async fn lease(
     conn: &mut PgConnection,
+    restore: i64,
     lease: Duration,
     limit: i64,
 ) -> Result<Vec<RestoreAccount>, StoreError> {
     Ok(sqlx::query_as(
         "with due as materialized (
              select merchant_id, provider_account_id, restore_id from restore_account
-             where due_at <= clock_timestamp() order by due_at limit $2 for update skip locked
+             where due_at <= clock_timestamp() and restore_id = $3 order by due_at limit $2 for update skip locked
          )
          update restore_account a set fence = a.fence + 1, due_at = clock_timestamp() + $1
          from due where a.merchant_id = due.merchant_id and a.provider_account_id = due.provider_account_id
@@ -171,6 +172,7 @@ pub async fn lease(
     )
     .bind(lease)
     .bind(limit)
+    .bind(restore)
     .fetch_all(conn)
     .await?)
 }
@@ -238,7 +240,7 @@ pub async fn lift(conn: &mut PgConnection, account: &RestoreAccount) -> Result<b
     Ok(done.rows_affected() == 1)
 }
 
-/// Forgets when accounts are due whose restore is over. How many accounts of the unfinished one are still fenced.
+/// How many accounts of the restore that is not finished are fenced.
 pub async fn count_fenced(conn: &mut PgConnection) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar(
         "select count(*) from restore_account account join restore on restore.id = account.restore_id

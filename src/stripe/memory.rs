@@ -14,7 +14,7 @@ use super::events;
 use super::money::StripeAmount;
 use super::objects::{
     CAPTURE_AMOUNT, CAPTURE_METHOD, CAPTURE_REFERENCE, CAPTURE_REQUEST, CUSTOMER, Expandable, INSTANCE, Identified,
-    Metadata, Page, REFERENCE, REQUEST, SETTLES,
+    METHOD, Metadata, Page, REFERENCE, REQUEST, SETTLES,
 };
 use super::request::Request;
 use super::series::StripeHttp;
@@ -178,6 +178,7 @@ impl Traced for Made {
             } else {
                 CaptureMethod::Automatic
             },
+            payment_method: marks.read(METHOD),
             description: self.description,
             notes: marks.into_notes(),
         };

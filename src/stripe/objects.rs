@@ -28,6 +28,8 @@ pub(super) const REFERENCE: &str = "quittance_reference";
 pub(super) const SETTLES: &str = "quittance_settles";
 pub(super) const INSTANCE: &str = "quittance_odoo_instance";
 pub(super) const CAPTURE_METHOD: &str = "quittance_capture_method";
+/// The payment method that was to be tried at once.
+pub(super) const METHOD: &str = "quittance_method";
 /// The same of the capture that a payment intent remembers.
 pub(super) const CAPTURE_REQUEST: &str = "quittance_capture_request";
 pub(super) const CAPTURE_AMOUNT: &str = "quittance_capture_amount";

@@ -37,14 +37,16 @@ impl Cluster {
     pub async fn restore_to(&self, point: &str) -> Result<()> {
         self.ask("select pg_walfile_name(pg_switch_wal()) || $1", "").await?;
         self.stop().await?;
-        let recovery = format!(
-            "restore_command = 'cp {}/{ARCHIVE}/%f %p'\nrecovery_target_name = '{point}'\nrecovery_target_action = 'promote'\n",
-            self.directory()?.display()
-        );
+        let archive = self.directory()?.join(ARCHIVE);
+        let settings = [
+            format!("restore_command = 'cp {}/%f %p'", archive.display()),
+            format!("recovery_target_name = '{point}'"),
+            "recovery_target_action = 'promote'".to_owned(),
+        ];
         let script = format!(
-            "rm -rf data && cp -a {BACKUP} data && printf '%s' \"$1\" >> data/postgresql.auto.conf && touch data/recovery.signal"
+            "rm -rf data && cp -a {BACKUP} data && printf '%s\\n' \"$@\" >> data/postgresql.auto.conf && touch data/recovery.signal"
         );
-        self.run(shell(&script, &[&recovery])).await?;
+        self.run(shell(&script, &settings.each_ref().map(String::as_str))).await?;
         self.start_server().await?;
         loop {
             let mut connection = PgConnection::connect(&self.url()).await?;

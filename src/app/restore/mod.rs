@@ -134,7 +134,7 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
         enroll(app, restore).await?;
     }
     let mut tx = app.db.dispatch().await?;
-    let due = store::restores::lease(&mut tx, app.timing.operation_lease, AT_ONCE).await?;
+    let due = store::restores::lease(&mut tx, restore, app.timing.operation_lease, AT_ONCE).await?;
     commit(tx).await?;
     let found = due.len();
     stream::iter(due)

@@ -90,6 +90,7 @@ async fn take_in_payment(
     };
     let ask = Ask {
         asked: made.asked,
+        payment_method: made.payment_method.clone(),
         ..Ask::default()
     };
     let operation = lost(&payment, made.operation, kind, payment.amount.minor(), ask, made.made_at);

@@ -4,8 +4,8 @@
 //! same request.
 
 use super::super::objects::{
-    CAPTURE, CAPTURE_AMOUNT, CAPTURE_METHOD, CAPTURE_REFERENCE, CAPTURE_REQUEST, CUSTOMER, INSTANCE, REFERENCE,
-    REQUEST, SETTLES,
+    CAPTURE, CAPTURE_AMOUNT, CAPTURE_METHOD, CAPTURE_REFERENCE, CAPTURE_REQUEST, CUSTOMER, INSTANCE, METHOD,
+    REFERENCE, REQUEST, SETTLES,
 };
 use crate::domain::operation::Operation;
 use crate::domain::payment::{CaptureMethod, Payment};
@@ -26,6 +26,8 @@ pub(super) fn of(call: Call<'_>) -> Vec<Mark> {
     let mut marks = vec![mark(REQUEST, &asked)];
     if operation.kind.begins() {
         marks.extend(of_payment(payment));
+        let method = operation.ask.payment_method.as_ref();
+        marks.extend(method.map(|method| mark(METHOD, method)));
     } else if let Some(reference) = &operation.ask.reference {
         marks.push(mark(REFERENCE, reference));
     }
