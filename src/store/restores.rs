@@ -28,14 +28,20 @@ pub async fn look(conn: &mut PgConnection) -> Result<Found, StoreError> {
     )
     .execute(conn)
     .await?;
-    Ok(if same.rows_affected() == 1 { Found::Same } else { Found::Other })
+    Ok(if same.rows_affected() == 1 {
+        Found::Same
+    } else {
+        Found::Other
+    })
 }
 
 /// Whether the database tells enough of itself for a restore to be noticed.
 pub async fn is_told_apart(conn: &mut PgConnection) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("select quittance_incarnation() not like '%-/%'")
-        .fetch_one(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("select quittance_incarnation() not like '%-/%'")
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 /// Begins a restore where the database is another one than it was; nothing where somebody else was quicker.

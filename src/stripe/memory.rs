@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 use super::events;
 use super::money::StripeAmount;
 use super::objects::{
-    CAPTURE_AMOUNT, CAPTURE_METHOD, CAPTURE_REFERENCE, CAPTURE_REQUEST, CUSTOMER, Expandable, INSTANCE, Identified,
-    METHOD, Metadata, Page, REFERENCE, REQUEST, SETTLES,
+    CAPTURE_AMOUNT, CAPTURE_METHOD, CAPTURE_REFERENCE, CAPTURE_REQUEST, CUSTOMER, Expandable, INSTANCE,
+    Identified, METHOD, Metadata, Page, REFERENCE, REQUEST, SETTLES,
 };
 use super::request::Request;
 use super::series::StripeHttp;
@@ -77,7 +77,11 @@ async fn page<T: DeserializeOwned + Traced>(
     request: &Request,
 ) -> Result<MemoryPage, ProviderError> {
     let page: Page<T> = http.send(account, request, http.deadline()).await?;
-    let next = page.data.last().filter(|_| page.has_more).map(|last| last.id().to_owned());
+    let next = page
+        .data
+        .last()
+        .filter(|_| page.has_more)
+        .map(|last| last.id().to_owned());
     let mut traces = Vec::new();
     for object in page.data {
         traces.extend(object.traces().map_err(unreadable)?);
@@ -182,7 +186,10 @@ impl Traced for Made {
             description: self.description,
             notes: marks.into_notes(),
         };
-        Ok([Trace::Payment(Box::new(made))].into_iter().chain(capture).collect())
+        Ok([Trace::Payment(Box::new(made))]
+            .into_iter()
+            .chain(capture)
+            .collect())
     }
 }
 
@@ -259,9 +266,17 @@ impl FromStr for Documents {
             let amount_minor = parts.next()?.parse().ok()?;
             let id = parts.next()?.parse().ok()?;
             let model = parts.next()?.to_owned();
-            Some(Settles { model, id, amount_minor })
+            Some(Settles {
+                model,
+                id,
+                amount_minor,
+            })
         };
-        text.split(';').map(one).collect::<Option<_>>().map(Self).ok_or(())
+        text.split(';')
+            .map(one)
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or(())
     }
 }
 

@@ -39,8 +39,8 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::trace::Shelf;
 use crate::provider::{
     Affairs, Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History,
-    HistoryPage, Interpretation, Memory, MemoryPage, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount,
-    ProviderError, Rights, Settlement, VerifiedWebhook, VerifyError, Wallet,
+    HistoryPage, Interpretation, Memory, MemoryPage, NewEndpoint, ObjectRef, Outcome, PartRef, Provider,
+    ProviderAccount, ProviderError, Rights, Settlement, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;

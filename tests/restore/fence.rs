@@ -16,15 +16,20 @@ impl Shop {
 
     pub(super) async fn execute(&self, statement: &str) {
         let mut connection = PgConnection::connect(&self.database).await.unwrap();
-        connection.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
+        connection
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .unwrap();
     }
 
     pub(super) async fn count(&self, table_and_condition: &str) -> i64 {
         let mut connection = PgConnection::connect(&self.database).await.unwrap();
-        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {table_and_condition}")))
-            .fetch_one(&mut connection)
-            .await
-            .unwrap()
+        sqlx::query_scalar(AssertSqlSafe(format!(
+            "select count(*) from {table_and_condition}"
+        )))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
     }
 }
 
@@ -49,11 +54,17 @@ async fn while_it_is_fenced_nothing_moves_money_or_is_kept_and_reads_and_webhook
     for (path, body) in [
         ("/v1/payments".to_owned(), payment("S1", json!({}))),
         ("/v1/checkout_sessions".to_owned(), page),
-        ("/v1/setups".to_owned(), json!({ "customer": customer, "return_url": "https://shop.example/" })),
+        (
+            "/v1/setups".to_owned(),
+            json!({ "customer": customer, "return_url": "https://shop.example/" }),
+        ),
         (format!("/v1/payments/{id}/capture"), json!({})),
         (format!("/v1/payments/{id}/cancel"), json!({})),
         (format!("/v1/payments/{id}/refunds"), json!({})),
-        (format!("/v1/payments/{id}/confirm"), json!({ "payment_method": "pm_card_visa", "return_url": "https://shop.example/" })),
+        (
+            format!("/v1/payments/{id}/confirm"),
+            json!({ "payment_method": "pm_card_visa", "return_url": "https://shop.example/" }),
+        ),
     ] {
         let reply = shop.post(&path, &format!("fenced{path}"), &body).await;
         let problem = reply.expect(StatusCode::SERVICE_UNAVAILABLE);
@@ -64,16 +75,24 @@ async fn while_it_is_fenced_nothing_moves_money_or_is_kept_and_reads_and_webhook
     assert_eq!(shop.stripe.payment_intents().len(), 1);
 
     // What was answered before is answered again, what is known is shown, and what Stripe tells is kept.
-    let again = shop.charge("HELD", invoice, json!({ "capture_method": "manual" })).await;
+    let again = shop
+        .charge("HELD", invoice, json!({ "capture_method": "manual" }))
+        .await;
     assert_eq!(again.expect(StatusCode::CREATED)["id"], held["id"]);
     let shown = shop.get(&format!("/v1/payments/{id}?refresh=true")).await;
     assert_eq!(shown.expect(StatusCode::OK)["state"], "authorized");
     assert_eq!(shop.get("/readyz").await.status, StatusCode::OK);
     shop.stripe.set_delivery(DeliveryPlan::default());
-    shop.stripe.lapse(held["provider_reference"].as_str().unwrap()).unwrap();
+    shop.stripe
+        .lapse(held["provider_reference"].as_str().unwrap())
+        .unwrap();
     eventually_within(LONG, async || {
         let shown = shop.get(&format!("/v1/payments/{id}")).await.json();
-        if shown["state"] == "canceled" { Ok(()) } else { Err(shown.to_string()) }
+        if shown["state"] == "canceled" {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        }
     })
     .await;
     let status = shop.status().await;
@@ -91,7 +110,9 @@ async fn while_it_is_fenced_nothing_moves_money_or_is_kept_and_reads_and_webhook
 async fn where_nothing_is_missing_the_fence_lifts_by_itself_within_seconds() {
     let shop = Shop::set_up("promoted").await;
     let service = shop.serve().await;
-    shop.charge("S1", shop.invoice(), json!({})).await.expect(StatusCode::CREATED);
+    shop.charge("S1", shop.invoice(), json!({}))
+        .await
+        .expect(StatusCode::CREATED);
     let began = std::time::Instant::now();
     shop.become_another().await;
     let refused = shop.charge("S2", shop.invoice(), json!({})).await;
@@ -100,7 +121,9 @@ async fn where_nothing_is_missing_the_fence_lifts_by_itself_within_seconds() {
     assert_eq!(status["accounts"][0]["rewritten"], 0);
     assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     assert_eq!(shop.count("exception").await, 0);
-    shop.charge("S2", shop.invoice(), json!({})).await.expect(StatusCode::CREATED);
+    shop.charge("S2", shop.invoice(), json!({}))
+        .await
+        .expect(StatusCode::CREATED);
     service.stop().await.unwrap();
 }
 
@@ -119,7 +142,9 @@ async fn an_operator_may_lift_the_fence_with_a_reason_and_only_once() {
     shop.quittance.run(&finish, &[]).await.unwrap();
     let status = shop.status().await;
     assert_eq!(status["finished_because"], "compared by hand");
-    shop.charge("S1", shop.invoice(), json!({})).await.expect(StatusCode::CREATED);
+    shop.charge("S1", shop.invoice(), json!({}))
+        .await
+        .expect(StatusCode::CREATED);
     assert!(shop.quittance.run(&finish, &[]).await.is_err());
     service.stop().await.unwrap();
 }

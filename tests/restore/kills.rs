@@ -31,7 +31,9 @@ async fn a_kill_in_the_middle_of_taking_in_loses_nothing_and_doubles_nothing() {
 
     // Every read of a single payment is slow, so that the kills come in the middle.
     let reads = Matcher::method_path("GET", "/v1/payment_intents/*");
-    shop.stripe.faults().always(reads, Fault::Delay(Duration::from_millis(10)));
+    shop.stripe
+        .faults()
+        .always(reads, Fault::Delay(Duration::from_millis(10)));
     for known in [1, 40, 101] {
         let service = shop.serve().await;
         eventually_within(LONG, async || match shop.count("payment").await {

@@ -52,7 +52,9 @@ impl Shop {
             journal: "STRP".to_owned(),
             fee_account: "621000".to_owned(),
         };
-        let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo)).await.unwrap();
+        let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo))
+            .await
+            .unwrap();
         let endpoint = format!("{}{}", quittance.url(), merchant.webhook_path());
         stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
         Self {
@@ -100,7 +102,8 @@ impl Shop {
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
-        self.post("/v1/payments", &format!("pay-{reference}"), &body).await
+        self.post("/v1/payments", &format!("pay-{reference}"), &body)
+            .await
     }
 
     /// Asks again until it is answered otherwise than that it must wait.
@@ -132,7 +135,11 @@ impl Shop {
     pub(super) async fn until_lifted(&self) -> Value {
         eventually_within(LONG, async || {
             let status = self.status().await;
-            if status["ok"] == true { Ok(status) } else { Err(status.to_string()) }
+            if status["ok"] == true {
+                Ok(status)
+            } else {
+                Err(status.to_string())
+            }
         })
         .await
     }

@@ -41,7 +41,8 @@ async fn late_is_ready(replica: &quittance_sandbox::service::Quittance) -> Statu
 #[tokio::test]
 async fn an_older_version_serves_on_without_a_5xx_while_a_newer_one_migrates_and_starts_beside_it() {
     let mut shop = Shop::set_up("upgrade").await;
-    let log = |name: &str| std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("restore-{name}.log"));
+    let log =
+        |name: &str| std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("restore-{name}.log"));
     let newer = shop.quittance.replica(&log("upgrade-newer")).unwrap();
     let older = shop.serve().await;
     let second = newer.serve(&["--with-worker"]).await.unwrap();
@@ -72,7 +73,10 @@ async fn an_older_version_serves_on_without_a_5xx_while_a_newer_one_migrates_and
     older.stop().await.unwrap();
     shop.quittance = newer;
     for (reference, reply) in one.iter().take(3) {
-        let listed = shop.get(&format!("/v1/payments?reference={reference}")).await.json();
+        let listed = shop
+            .get(&format!("/v1/payments?reference={reference}"))
+            .await
+            .json();
         assert_eq!(listed["data"][0]["id"], reply.json()["id"]);
     }
     second.stop().await.unwrap();

@@ -17,7 +17,9 @@ impl Day {
     /// A payment that is held and one that is paid.
     async fn begin(shop: &Shop) -> Self {
         let invoice = shop.invoice();
-        let held = shop.charge("HELD", shop.invoice(), json!({ "capture_method": "manual" })).await;
+        let held = shop
+            .charge("HELD", shop.invoice(), json!({ "capture_method": "manual" }))
+            .await;
         let paid = shop.charge("PAID", shop.invoice(), json!({})).await;
         Self {
             invoice,
@@ -35,10 +37,14 @@ impl Day {
             .await;
         let part = json!({ "amount_minor": 2_100, "reference": "C-HELD" });
         let path = format!("/v1/payments/{held}/capture");
-        let captured = shop.until_answered(async || shop.post(&path, "capture", &part).await).await;
+        let captured = shop
+            .until_answered(async || shop.post(&path, "capture", &part).await)
+            .await;
         let part = json!({ "amount_minor": 1_100, "reference": "R-PAID" });
         let path = format!("/v1/payments/{paid}/refunds");
-        let refunded = shop.until_answered(async || shop.post(&path, "refund", &part).await).await;
+        let refunded = shop
+            .until_answered(async || shop.post(&path, "refund", &part).await)
+            .await;
         [
             charged.expect(StatusCode::CREATED),
             captured.expect(StatusCode::OK),
@@ -74,7 +80,9 @@ async fn nothing_is_done_twice(shop: &Shop, day: &Day, first: &[Value; 3], befor
     assert_eq!(moved(shop), before);
     let status = shop.until_lifted().await;
     assert_eq!(status["accounts"][0]["exceptions_open"], 0, "{status:#}");
-    let held = shop.get(&format!("/v1/payments/{}", day.held["id"].as_str().unwrap())).await;
+    let held = shop
+        .get(&format!("/v1/payments/{}", day.held["id"].as_str().unwrap()))
+        .await;
     assert_eq!(held.json()["captured_minor"], 2_100);
     // Odoo was told before and is told again, and its books hold it once.
     shop.until_booked(day.invoice, "paid").await;

@@ -103,7 +103,10 @@ impl Cluster {
     /// The same, archiving its log, so that it can be restored to any moment after a backup.
     pub async fn start_archiving(durability: Durability) -> Result<Self> {
         let archiving = format!("mkdir -p ../{0} && cp %p ../{0}/%f", restore::ARCHIVE);
-        let settings = ["archive_mode=on".to_owned(), format!("archive_command={archiving}")];
+        let settings = [
+            "archive_mode=on".to_owned(),
+            format!("archive_command={archiving}"),
+        ];
         Self::start_with(durability, &settings).await
     }
 

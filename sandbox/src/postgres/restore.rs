@@ -35,7 +35,8 @@ impl Cluster {
     /// Stops the server, puts the base backup back, lets it follow the archived log up to a named moment, and starts it there: what
     /// was committed later is gone, and the cluster is on another timeline.
     pub async fn restore_to(&self, point: &str) -> Result<()> {
-        self.ask("select pg_walfile_name(pg_switch_wal()) || $1", "").await?;
+        self.ask("select pg_walfile_name(pg_switch_wal()) || $1", "")
+            .await?;
         self.stop().await?;
         let archive = self.directory()?.join(ARCHIVE);
         let settings = [
@@ -46,7 +47,8 @@ impl Cluster {
         let script = format!(
             "rm -rf data && cp -a {BACKUP} data && printf '%s\\n' \"$@\" >> data/postgresql.auto.conf && touch data/recovery.signal"
         );
-        self.run(shell(&script, &settings.each_ref().map(String::as_str))).await?;
+        self.run(shell(&script, &settings.each_ref().map(String::as_str)))
+            .await?;
         self.start_server().await?;
         loop {
             let mut connection = PgConnection::connect(&self.url()).await?;
@@ -78,7 +80,12 @@ impl Cluster {
     /// Dumps a database.
     pub async fn dump(&self, url: &str) -> Result<()> {
         let program = self.beside_the_server("pg_dump")?;
-        let words = [program, "--format=custom".to_owned(), "--file=dump".to_owned(), url.to_owned()];
+        let words = [
+            program,
+            "--format=custom".to_owned(),
+            "--file=dump".to_owned(),
+            url.to_owned(),
+        ];
         self.run(words.into()).await
     }
 
@@ -86,7 +93,8 @@ impl Cluster {
     pub async fn put_dump_back(&self) -> Result<String> {
         let url = self.create_database(&fresh_name()).await?;
         let program = self.beside_the_server("pg_restore")?;
-        self.run(vec![program, format!("--dbname={url}"), "dump".to_owned()]).await?;
+        self.run(vec![program, format!("--dbname={url}"), "dump".to_owned()])
+            .await?;
         Ok(url)
     }
 
@@ -100,7 +108,8 @@ impl Cluster {
     }
 
     async fn run(&self, words: Vec<String>) -> Result<()> {
-        self.with_keeper(move |keeper: &mut Keeper, _| keeper.run(&words)).await
+        self.with_keeper(move |keeper: &mut Keeper, _| keeper.run(&words))
+            .await
     }
 
     fn directory(&self) -> Result<&Path> {

@@ -71,7 +71,10 @@ pub async fn look_first(app: &App) -> Result<(), AppError> {
 
 /// Looks again and again until `stop`.
 pub async fn watch(app: Arc<App>, stop: CancellationToken) {
-    while tokio::time::timeout(LOOKED_EVERY, stop.cancelled()).await.is_err() {
+    while tokio::time::timeout(LOOKED_EVERY, stop.cancelled())
+        .await
+        .is_err()
+    {
         if let Err(error) = look(&app).await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
@@ -161,9 +164,12 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
 }
 
 async fn enroll(app: &App, restore: i64) -> Result<(), AppError> {
-    let wait = app
-        .timing
-        .scaled(app.timing.operation_lease.try_into().unwrap_or(time::Duration::MINUTE));
+    let wait = app.timing.scaled(
+        app.timing
+            .operation_lease
+            .try_into()
+            .unwrap_or(time::Duration::MINUTE),
+    );
     loop {
         let mut conn = app.db.dispatch().await?;
         let missing = store::restores::list_missing(&mut conn, restore).await?;

@@ -22,7 +22,11 @@ use crate::store::StoreError;
 use crate::store::restores::RestoreAccount;
 
 /// Takes in what a provider keeps of one thing that we asked for; whether a row had to be written again. Safe to repeat.
-pub(super) async fn take_in(app: &Arc<App>, account: &RestoreAccount, trace: Trace) -> Result<bool, AppError> {
+pub(super) async fn take_in(
+    app: &Arc<App>,
+    account: &RestoreAccount,
+    trace: Trace,
+) -> Result<bool, AppError> {
     match trace {
         Trace::Payment(made) => take_in_payment(app, account, *made).await,
         Trace::Capture(taken) => take_in_capture(app, account, &taken).await,
@@ -93,7 +97,14 @@ async fn take_in_payment(
         payment_method: made.payment_method.clone(),
         ..Ask::default()
     };
-    let operation = lost(&payment, made.operation, kind, payment.amount.minor(), ask, made.made_at);
+    let operation = lost(
+        &payment,
+        made.operation,
+        kind,
+        payment.amount.minor(),
+        ask,
+        made.made_at,
+    );
     write(app, &mut tx, merchant, &operation).await?;
     ask_about_gaps(app, &mut tx, account, &made, &payment).await?;
     commit(tx).await?;
@@ -306,7 +317,8 @@ async fn take_in_capture(
         return Ok(false);
     }
     let Some(amount_minor) = taken.amount_minor.filter(|&minor| minor > 0) else {
-        let told = "it was captured, and how much was asked for is not noted with it: compare, and resolve this";
+        let told =
+            "it was captured, and how much was asked for is not noted with it: compare, and resolve this";
         let about = About(payment.id, Some(payment.id), reference);
         question(app, &mut tx, account, about, told).await?;
         commit(tx).await?;
@@ -318,7 +330,14 @@ async fn take_in_capture(
         ..Ask::default()
     };
     let now = app.clock.now();
-    let mut capture = lost(&payment, taken.operation, OperationKind::Capture, amount_minor, ask, now);
+    let mut capture = lost(
+        &payment,
+        taken.operation,
+        OperationKind::Capture,
+        amount_minor,
+        ask,
+        now,
+    );
     write(app, &mut tx, merchant, &capture).await?;
     capture.state = OperationState::Succeeded;
     store::operations::update(&mut tx, merchant, &capture, None).await?;

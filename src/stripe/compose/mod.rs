@@ -43,7 +43,11 @@ pub(super) fn compose(call: Call<'_>) -> Result<Request, ProviderError> {
         OperationKind::Capture => {
             let mut capture = CapturePaymentIntent::new(intent_of(payment)?)
                 .amount_to_capture(amount()?)
-                .metadata(marks::of_capture(operation).into_iter().collect::<HashMap<_, _>>())
+                .metadata(
+                    marks::of_capture(operation)
+                        .into_iter()
+                        .collect::<HashMap<_, _>>(),
+                )
                 .expand([CHARGE_LINE.to_owned()]);
             if !operation.ask.is_final {
                 capture = capture.final_capture(false);

@@ -8,9 +8,9 @@ use quittance::domain::operation::OperationKind;
 use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
-    Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation, Memory,
-    ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, Settlement, VerifiedWebhook,
-    VerifyError, Wallet, verify_hmac_sha256,
+    Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation,
+    Memory, ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, Settlement,
+    VerifiedWebhook, VerifyError, Wallet, verify_hmac_sha256,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
