@@ -20,7 +20,7 @@ use crate::app::gauges::Gauges;
 use crate::app::keys::KeysError;
 use crate::app::limits::{Limits, Replica};
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, rights};
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, restore, rights};
 use crate::config::Settings;
 use crate::http::Gates;
 use crate::odoo::OdooSink;
@@ -213,6 +213,13 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         tasks,
         bell: Arc::new(Notify::new()),
     });
+    if let Err(error) = restore::look_first(&app).await {
+        // Nothing moves money unless the same is asked and answered again.
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "whether the database was restored could not be looked at"
+        );
+    }
     keys::prepare(&app).await?;
     Ok(app)
 }
@@ -325,6 +332,8 @@ impl Application {
             app.runtime
                 .spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone()))
         });
+        let watching = restore::watch(Arc::clone(&app), stop.clone());
+        app.tasks.spawn_on(watching, &app.runtime);
         let metrics = start_metrics(settings, &app)?;
         let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
         app.tasks.spawn_on(looked_at, &app.runtime);

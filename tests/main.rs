@@ -33,6 +33,7 @@ mod personal;
 mod providers;
 mod races;
 mod reconciliation;
+mod restore;
 mod startup;
 mod stripe;
 mod support;

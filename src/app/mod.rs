@@ -38,6 +38,7 @@ pub mod queue;
 mod payouts;
 pub mod postings;
 pub mod reconciliation;
+pub mod restore;
 pub mod rights;
 pub mod setup;
 pub mod setups;
