@@ -76,23 +76,51 @@ pub(super) async fn send(
     };
     let body = serde_json::to_vec(&batch).map_err(|_| error::refused("the message cannot be written"))?;
     let id = message.id.to_string();
-    let timestamp = now.unix_timestamp();
-    let signature = signatures(secrets, &id, timestamp, &body, now)?;
-    let answer = http
-        .post(url.clone(), |request| {
-            request
-                .header(CONTENT_TYPE, "application/json")
-                .header("webhook-id", &id)
-                .header("webhook-timestamp", timestamp)
-                .header("webhook-signature", signature)
-                .body(body)
-        })
-        .await?;
+    let answer = post(http, url, secrets, &id, body, now).await?;
     if answer.status == 200 {
         read(&id, &answer.body)
     } else {
         Err(from_status(&answer))
     }
+}
+
+/// Hands over a batch of nothing, signed now, which changes nothing there.
+pub(super) async fn ping(
+    http: &Http,
+    url: &Url,
+    secrets: &[LiveSecret],
+    (database, company): (&str, &str),
+    now: OffsetDateTime,
+) -> Result<(), SinkError> {
+    let batch = serde_json::json!({ "type": "batch", "database": database, "company": company, "messages": [] });
+    let id = OutboxMessageId::generate().to_string();
+    let answer = post(http, url, secrets, &id, batch.to_string().into(), now).await?;
+    if answer.status == 200 {
+        Ok(())
+    } else {
+        Err(from_status(&answer))
+    }
+}
+
+async fn post(
+    http: &Http,
+    url: &Url,
+    secrets: &[LiveSecret],
+    id: &str,
+    body: Vec<u8>,
+    now: OffsetDateTime,
+) -> Result<Answer, SinkError> {
+    let timestamp = now.unix_timestamp();
+    let signature = signatures(secrets, id, timestamp, &body, now)?;
+    http.post(url.clone(), |request| {
+        request
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signature)
+            .body(body)
+    })
+    .await
 }
 
 /// One signature with each secret that signs now, newest first.

@@ -82,6 +82,18 @@ impl Sink for OdooSink {
         books::find(&self.database(url, database, login, api_key), request).await
     }
 
+    async fn ping(
+        &self,
+        instance: &OdooInstance,
+        side: (&str, &str),
+        now: OffsetDateTime,
+    ) -> Result<(), SinkError> {
+        match &instance.access {
+            Access::Addon { secrets } => addon::ping(&self.http, &instance.url, secrets, side, now).await,
+            Access::Rpc(_) => Err(refused("only our addon takes a ping")),
+        }
+    }
+
     async fn check_key(&self, url: &Url, access: &RpcAccess) -> Result<(), SinkError> {
         books::check_key(&self.database(url, &access.database, access.login.as_deref(), &access.api_key))
             .await

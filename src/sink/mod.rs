@@ -325,6 +325,18 @@ pub trait Sink: Send + Sync {
         request: &BooksRequest,
     ) -> Result<Books, SinkError>;
 
+    /// Says nothing to our addon, signed: whether it answers, and takes what is signed so. `side` is the database and the company
+    /// that it is for.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`SinkError::Refused`] where the instance has no addon.
+    async fn ping(
+        &self,
+        instance: &OdooInstance,
+        side: (&str, &str),
+        now: OffsetDateTime,
+    ) -> Result<(), SinkError>;
+
     /// Looks whether the key is good and its user may do what postings need, whichever journals they go to.
     ///
     /// # Errors

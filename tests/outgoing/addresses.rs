@@ -67,6 +67,7 @@ fn message() -> OutboxMessage {
         }),
         attempts: 0,
         fence: 1,
+        trace_context: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
 use crate::domain::posting::Posting;
 use crate::domain::redact::mask;
 use crate::sink::Posted;
+use crate::telemetry::trace;
 
 pub use lease::{Room, lease, lease_bookings, read};
 
@@ -25,7 +26,8 @@ pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> 
 }
 
 /// Queues a message behind the payment's others. The caller holds the payment's row. One that has the same key is left as it
-/// is; news of the same version that nobody has taken up yet is told as it is now.
+/// is; news of the same version that nobody has taken up yet is told as it is now. It belongs to the trace of the payment's newest
+/// operation, whoever brought the news; where that has none, to the caller's.
 pub async fn push(
     conn: &mut PgConnection,
     merchant: MerchantId,
@@ -37,8 +39,10 @@ pub async fn push(
     let is_news = matches!(message, Message::News(_));
     sqlx::query(
         "insert into outbox_message (merchant_id, id, odoo_instance_id, payment_id, sequence, posting_key, posting,
-             due_at, created_at)
-         select $1, $2, $3, $4, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7
+             due_at, created_at, trace_context)
+         select $1, $2, $3, $4, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7,
+             coalesce((select trace_context from operation where merchant_id = $1 and payment_id = $4
+                 order by created_at desc, id desc limit 1), $9)
          from outbox_message where merchant_id = $1 and payment_id = $4
          on conflict (merchant_id, odoo_instance_id, posting_key) do update set posting = excluded.posting
              where $8 and outbox_message.state = 'pending' and outbox_message.fence = 0",
@@ -51,6 +55,7 @@ pub async fn push(
     .bind(Json(message))
     .bind(now)
     .bind(is_news)
+    .bind(trace::current().map(|context| context.to_string()))
     .execute(conn)
     .await?;
     Ok(())
@@ -91,9 +96,13 @@ pub async fn push_bookings(
         postings.push(Json(Message::Posting(booking.posting)));
     }
     sqlx::query(
-        "insert into outbox_message (merchant_id, provider_account_id, due_at, created_at, id, odoo_instance_id, payment_id,
-             journal_currency, posting_key, posting)
-         select $1, $2, clock_timestamp(), $3, * from unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[])
+        "insert into outbox_message (merchant_id, provider_account_id, due_at, created_at, trace_context, id, odoo_instance_id,
+             payment_id, journal_currency, posting_key, posting)
+         select $1, $2, clock_timestamp(), $3,
+             (select trace_context from operation o where o.merchant_id = $1 and o.payment_id = booking.payment_id
+                 order by o.created_at desc, o.id desc limit 1), booking.*
+         from unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[])
+             booking (id, odoo_instance_id, payment_id, journal_currency, posting_key, posting)
          on conflict do nothing",
     )
     .bind(merchant)
