@@ -91,6 +91,8 @@ where
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
+        // Spans know their parents; nothing else here goes by OpenTelemetry's own current context.
+        .with_context_activation(false)
         .with_filter(filter_fn(is_ours)))
 }
 

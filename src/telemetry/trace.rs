@@ -110,8 +110,7 @@ fn thread() -> Thread {
     let found = tracing::dispatcher::get_default(|dispatch| {
         let current = dispatch.current_span();
         let span = dispatch.downcast_ref::<Registry>()?.span(current.id()?)?;
-        let extensions = span.extensions();
-        extensions.get::<Thread>().cloned()
+        span.scope().find_map(|span| span.extensions().get::<Thread>().cloned())
     });
     found.unwrap_or_default()
 }

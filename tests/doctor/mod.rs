@@ -145,7 +145,7 @@ async fn each_thing_that_is_wrong_is_an_error_with_what_to_do_and_the_exit_code_
     for (sql, wanted) in [
         ("update webhook_event set state = 'dead'", None),
         ("update odoo_instance set paused_until = now() + interval '1 hour', paused_reason = 'away'", None),
-        ("delete from webhook_secret", Some("provider.endpoint")),
+        ("update webhook_endpoint set url = 'https://elsewhere.example/' || url", Some("provider.endpoint")),
     ] {
         sqlx::query(sql).execute(&practice.db).await.unwrap();
         let (findings, fine) = examine(&practice.quittance, &["--merchant", &practice.merchant.id]).await;
