@@ -10,8 +10,8 @@ use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -56,9 +56,11 @@ pub enum TelemetryError {
 pub fn init(filter: &str, format: LogFormat, export: Option<&Export>) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter)?;
     // Whoever is logged to, spans know where they belong.
-    let spans = |metadata: &Metadata<'_>| metadata.is_span() && *metadata.level() <= Level::INFO;
+    // Dynamic, so that each span and line is asked about anew: where all filters always say yes, tracing goes by what they said of
+    // the last callsite that was only asked about, as sqlx asks about its own.
+    let spans = dynamic_filter_fn(|metadata: &Metadata<'_>, _: &Context<'_, _>| metadata.is_span());
     let registry = tracing_subscriber::registry()
-        .with(trace::Threads.with_filter(filter_fn(spans)))
+        .with(trace::Threads.with_filter(spans.with_max_level_hint(Level::INFO)))
         .with(lines(format).with_filter(filter));
     // Whoever embeds this library may have set a subscriber of their own: theirs stays.
     #[cfg(feature = "otlp")]

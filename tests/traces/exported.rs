@@ -44,7 +44,8 @@ async fn one_trace_leads_from_odoos_call_to_stripes_and_on_to_the_posting() {
     assert_eq!(stripe.parent, operation.id);
     assert_eq!(stripe.attributes["path"], "/v1/payment_intents");
     let sent = find(&spans, "app.outbox.send");
-    assert_eq!(sent.parent, operation.id, "the posting goes on where the operation was");
+    let asked = find(&spans, "app.payment.create");
+    assert_eq!(sent.parent, asked.id, "the posting goes on where the operation was asked for");
     let to_odoo: BTreeSet<&str> = spans
         .iter()
         .filter(|span| span.name == "odoo.request.send")
