@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::auth::Keys;
+use crate::app::doctor::{self, Finding};
 use crate::app::gauges::Gauges;
 use crate::app::keys::KeysError;
 use crate::app::limits::{Limits, Replica};
 use crate::app::queue::InHand;
-use crate::app::doctor::{self, Finding};
 use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, rights};
 use crate::config::{self, Settings};
 use crate::domain::ids::MerchantId;

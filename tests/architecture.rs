@@ -105,7 +105,10 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
         ("stripe_client_core", &["stripe"]),
         ("std::env::", &["config"]),
         ("now_utc", &["app"]),
-        ("reqwest::Client::builder", &["odoo", "stripe", "telemetry", "vault"]),
+        (
+            "reqwest::Client::builder",
+            &["odoo", "stripe", "telemetry", "vault"],
+        ),
         ("VerifiedWebhook::new", &["stripe"]),
         ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),
@@ -138,7 +141,12 @@ fn a_span_is_named_by_layer_noun_and_verb_and_shows_only_what_it_names() {
             spans += 1;
         }
         for made in text.split("_span!(").skip(1) {
-            let name = made.trim_start().trim_start_matches('"').split('"').next().unwrap();
+            let name = made
+                .trim_start()
+                .trim_start_matches('"')
+                .split('"')
+                .next()
+                .unwrap();
             assert!(is_span(name, &module), "{at}: {name}");
             spans += 1;
         }
@@ -150,7 +158,8 @@ fn a_span_is_named_by_layer_noun_and_verb_and_shows_only_what_it_names() {
 /// Whether a span's name has the form of `docs/LOGGING.md`: its layer's module first.
 fn is_span(name: &str, module: &str) -> bool {
     let parts: Vec<&str> = name.split('.').collect();
-    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_word =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     name == "http.request" || (parts.len() == 3 && parts[0] == module && parts.iter().all(is_word))
 }
 

@@ -60,10 +60,7 @@ impl PretendCollector {
     /// All that it was sent.
     #[must_use]
     pub fn bytes(&self) -> Vec<Bytes> {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The spans in it, in the order in which they ended.
@@ -81,9 +78,7 @@ impl PretendCollector {
 }
 
 async fn take(State(kept): State<Kept>, body: Bytes) -> StatusCode {
-    kept.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(body);
+    kept.lock().unwrap_or_else(PoisonError::into_inner).push(body);
     StatusCode::OK
 }
 

@@ -52,9 +52,12 @@ async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Resul
     let payment = store::payments::get(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
     let asked_in = store::operations::trace_context(&mut tx, merchant, id).await?;
     commit(tx).await?;
-    let span = tracing::info_span!("app.operation.take_up", operation_id = %id, traceparent = tracing::field::Empty);
+    let span =
+        tracing::info_span!("app.operation.take_up", operation_id = %id, traceparent = tracing::field::Empty);
     trace::continue_from(&span, asked_in);
-    carry_out(Arc::clone(app), payment, operation, None).instrument(span).await?;
+    carry_out(Arc::clone(app), payment, operation, None)
+        .instrument(span)
+        .await?;
     Ok(())
 }
 

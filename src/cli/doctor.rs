@@ -42,7 +42,11 @@ fn table(findings: &[Finding]) -> String {
     for finding in findings {
         let whose = finding.of.as_deref().unwrap_or_default();
         let level = finding.level;
-        let _never_fails = writeln!(table, "{level:7}  {:check$}  {whose:of$}  {}", finding.check, finding.said);
+        let _never_fails = writeln!(
+            table,
+            "{level:7}  {:check$}  {whose:of$}  {}",
+            finding.check, finding.said
+        );
         if let Some(remedy) = &finding.remedy {
             let _never_fails = writeln!(table, "{:7}  {:check$}  {:of$}  -> {remedy}", "", "", "");
         }

@@ -21,7 +21,12 @@ const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// Holds settings against each other.
 #[must_use]
 pub fn fit(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![answer(settings), attempts(settings), shutdown(settings), proxies(settings)];
+    let mut findings = vec![
+        answer(settings),
+        attempts(settings),
+        shutdown(settings),
+        proxies(settings),
+    ];
     if settings.metrics_listen.is_none() {
         findings.push(Finding::warning(
             "settings.metrics",
@@ -50,17 +55,28 @@ pub fn fit(settings: &Settings) -> Vec<Finding> {
 
 fn answer(settings: &Settings) -> Finding {
     let within = settings.timing.answer_within;
-    let said = format!("a caller gets an answer within {} ms, and Odoo waits 10000", within.as_millis());
+    let said = format!(
+        "a caller gets an answer within {} ms, and Odoo waits 10000",
+        within.as_millis()
+    );
     if within + SPARE <= ODOO_WAITS {
         Finding::ok("settings.answer", said)
     } else {
-        Finding::error("settings.answer", said, "set QUITTANCE_ANSWER_WITHIN_MS to 8000 at most")
+        Finding::error(
+            "settings.answer",
+            said,
+            "set QUITTANCE_ANSWER_WITHIN_MS to 8000 at most",
+        )
     }
 }
 
 fn attempts(settings: &Settings) -> Finding {
     let (one, all) = (settings.provider_attempt_timeout, settings.provider_timeout);
-    let said = format!("one request may take {} ms, with repeats {}", one.as_millis(), all.as_millis());
+    let said = format!(
+        "one request may take {} ms, with repeats {}",
+        one.as_millis(),
+        all.as_millis()
+    );
     if one < all {
         Finding::ok("settings.provider", said)
     } else {
@@ -87,7 +103,8 @@ fn proxies(settings: &Settings) -> Finding {
         return Finding::error(check, "anybody may say where a request comes from", remedy);
     }
     if settings.trusted_proxies.is_empty() && !settings.listen.ip().is_loopback() {
-        let remedy = "set QUITTANCE_TRUSTED_PROXIES where a proxy is in front: else all callers are the proxy";
+        let remedy =
+            "set QUITTANCE_TRUSTED_PROXIES where a proxy is in front: else all callers are the proxy";
         return Finding::warning(check, "no proxy is trusted", remedy);
     }
     Finding::ok(check, "a proxy's word is taken from trusted networks alone")

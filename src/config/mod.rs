@@ -241,10 +241,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
     bounded("database_connections", raw.database_connections.into(), 4, 1_000)?;
     let http_workers = raw.http_workers.try_into().unwrap_or(u64::MAX);
     bounded("http_workers", http_workers, 1, 256)?;
-    let trusted_proxies = raw
-        .trusted_proxies
-        .parse()
-        .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))?;
+    let trusted_proxies = check_proxies(&raw.trusted_proxies)?;
     let metrics_listen = check_metrics_listen(&raw.metrics_listen)?;
     bounded("odoo_concurrency", raw.odoo_concurrency.into(), 1, 32)?;
     let odoo_allowed_networks = raw
@@ -296,6 +293,11 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
             .map(|time| time * 1_000)?,
     })
+}
+
+fn check_proxies(text: &str) -> Result<Networks, ConfigError> {
+    text.parse()
+        .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))
 }
 
 fn check_kept(raw: &Raw) -> Result<Kept, ConfigError> {

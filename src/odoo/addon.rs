@@ -92,7 +92,8 @@ pub(super) async fn ping(
     (database, company): (&str, &str),
     now: OffsetDateTime,
 ) -> Result<(), SinkError> {
-    let batch = serde_json::json!({ "type": "batch", "database": database, "company": company, "messages": [] });
+    let batch =
+        serde_json::json!({ "type": "batch", "database": database, "company": company, "messages": [] });
     let id = OutboxMessageId::generate().to_string();
     let answer = post(http, url, secrets, &id, batch.to_string().into(), now).await?;
     if answer.status == 200 {

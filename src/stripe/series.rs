@@ -134,7 +134,9 @@ impl StripeHttp {
             return Err(ProviderError::too_slow());
         }
         match prepared.send(&self.http, self.timeouts.per_attempt).await {
-            Attempt::Answered(answer) if answer.status == StatusCode::UNAUTHORIZED => Err(ProviderError::Auth),
+            Attempt::Answered(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                Err(ProviderError::Auth)
+            }
             Attempt::Answered(answer) => Ok(answer.date),
             Attempt::NotSent(message) => Err(ProviderError::Unavailable { message }),
             Attempt::Lost(message) => Err(ProviderError::Unavailable {

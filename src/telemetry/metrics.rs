@@ -30,6 +30,7 @@ const SPAN_OUTCOMES: [&str; 2] = ["exported", "dropped"];
 type Labels<const N: usize> = [(&'static str, String); N];
 
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
+type Standing = Family<Vec<(&'static str, String)>, Gauge>;
 type Times<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// The process's counters.
@@ -184,7 +185,7 @@ pub struct Reading {
 #[must_use]
 pub fn write(readings: &[Reading]) -> String {
     let mut standing = Registry::with_prefix("quittance");
-    let mut families: Vec<(&str, Family<Vec<(&'static str, String)>, Gauge>)> = Vec::new();
+    let mut families: Vec<(&str, Standing)> = Vec::new();
     for reading in readings {
         let known = families.iter().position(|(known, _)| *known == reading.name);
         let place = known.unwrap_or_else(|| {

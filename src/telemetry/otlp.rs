@@ -110,8 +110,7 @@ fn share(percent: u8) -> f64 {
 pub(super) async fn finish() {
     let Some(provider) = STARTED.get() else { return };
     // It blocks, and what it waits for is sent by this runtime.
-    let flushed =
-        tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(FLUSHED_WITHIN));
+    let flushed = tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(FLUSHED_WITHIN));
     let _what_is_lost_is_counted = flushed.await;
 }
 

@@ -46,10 +46,7 @@ impl FromStr for TraceContext {
             return Err(NoContext);
         };
         let lengths = [version.len(), trace.len(), span.len(), flags.len()] == [2, 32, 16, 2];
-        let digits = |text: &str| {
-            text.bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        };
+        let digits = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let ends = rest.is_empty() || (version != "00" && rest.starts_with('-'));
         if !lengths || !parts.iter().all(|part| digits(part)) || version == "ff" || !ends {
             return Err(NoContext);
@@ -110,7 +107,8 @@ fn thread() -> Thread {
     let found = tracing::dispatcher::get_default(|dispatch| {
         let current = dispatch.current_span();
         let span = dispatch.downcast_ref::<Registry>()?.span(current.id()?)?;
-        span.scope().find_map(|span| span.extensions().get::<Thread>().cloned())
+        span.scope()
+            .find_map(|span| span.extensions().get::<Thread>().cloned())
     });
     found.unwrap_or_default()
 }

@@ -41,7 +41,9 @@ impl Practice {
             journal: "STRP".to_owned(),
             fee_account: "621000".to_owned(),
         };
-        let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo)).await.unwrap();
+        let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo))
+            .await
+            .unwrap();
         let practice = Self {
             quittance,
             merchant,
@@ -50,8 +52,17 @@ impl Practice {
             db: PgPool::connect(&url).await.unwrap(),
         };
         let connect = ["provider-account", "connect", "--merchant", &practice.merchant.id];
-        let of = ["--provider-account", &practice.merchant.provider_account, "--url", "https://pay.example"];
-        practice.quittance.run(&[&connect[..], &of].concat(), &[]).await.unwrap();
+        let of = [
+            "--provider-account",
+            &practice.merchant.provider_account,
+            "--url",
+            "https://pay.example",
+        ];
+        practice
+            .quittance
+            .run(&[&connect[..], &of].concat(), &[])
+            .await
+            .unwrap();
         practice
     }
 
@@ -85,14 +96,20 @@ async fn examine(quittance: &Quittance, more: &[&str]) -> (Vec<Value>, bool) {
     let output = quittance.output(&arguments, &[]).await.unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["ok"], json!(output.status.success()), "{told:#}");
-    (told["findings"].as_array().unwrap().clone(), output.status.success())
+    (
+        told["findings"].as_array().unwrap().clone(),
+        output.status.success(),
+    )
 }
 
 /// The checks that are errors; each says what to do.
 fn errors(findings: &[Value]) -> Vec<&str> {
     let wrong = findings.iter().filter(|finding| finding["level"] != "ok");
     for finding in wrong.clone() {
-        assert!(finding["remedy"].as_str().is_some_and(|remedy| remedy.len() > 10), "{finding:#}");
+        assert!(
+            finding["remedy"].as_str().is_some_and(|remedy| remedy.len() > 10),
+            "{finding:#}"
+        );
     }
     wrong
         .filter(|finding| finding["level"] == "error")
@@ -130,13 +147,21 @@ async fn what_is_as_it_should_be_has_no_error_and_looking_changes_nothing() {
     ] {
         let found = findings.iter().filter(|finding| finding["check"] == check);
         let levels: Vec<&Value> = found.map(|finding| &finding["level"]).collect();
-        assert!(!levels.is_empty() && levels.iter().all(|level| *level == "ok"), "{check}: {findings:#?}");
+        assert!(
+            !levels.is_empty() && levels.iter().all(|level| *level == "ok"),
+            "{check}: {findings:#?}"
+        );
     }
     assert_eq!(practice.rows().await, before);
     let output = practice.quittance.output(&["doctor"], &[]).await.unwrap();
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("errors: 0, warnings: "), "{table}");
-    assert!(table.lines().any(|line| line.starts_with("ok       database.migrations")), "{table}");
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("ok       database.migrations")),
+        "{table}"
+    );
 }
 
 #[tokio::test]
@@ -144,8 +169,14 @@ async fn each_thing_that_is_wrong_is_an_error_with_what_to_do_and_the_exit_code_
     let practice = Practice::open("ill").await;
     for (sql, wanted) in [
         ("update webhook_event set state = 'dead'", None),
-        ("update odoo_instance set paused_until = now() + interval '1 hour', paused_reason = 'away'", None),
-        ("update webhook_endpoint set url = 'https://elsewhere.example/' || url", Some("provider.endpoint")),
+        (
+            "update odoo_instance set paused_until = now() + interval '1 hour', paused_reason = 'away'",
+            None,
+        ),
+        (
+            "update webhook_endpoint set url = 'https://elsewhere.example/' || url",
+            Some("provider.endpoint"),
+        ),
     ] {
         sqlx::query(sql).execute(&practice.db).await.unwrap();
         let (findings, fine) = examine(&practice.quittance, &["--merchant", &practice.merchant.id]).await;
@@ -154,15 +185,26 @@ async fn each_thing_that_is_wrong_is_an_error_with_what_to_do_and_the_exit_code_
     }
     practice.odoo.replace_api_key("another");
     let (findings, _) = examine(&practice.quittance, &[]).await;
-    assert_eq!(errors(&findings), ["provider.endpoint", "odoo.reachable"], "{findings:#?}");
+    assert_eq!(
+        errors(&findings),
+        ["provider.endpoint", "odoo.reachable"],
+        "{findings:#?}"
+    );
     let stripe = practice.quittance.clone();
     drop(practice.stripe);
     let (findings, _) = examine(&stripe, &[]).await;
-    assert_eq!(errors(&findings), ["provider.reachable", "odoo.reachable"], "{findings:#?}");
+    assert_eq!(
+        errors(&findings),
+        ["provider.reachable", "odoo.reachable"],
+        "{findings:#?}"
+    );
     let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
         values (9999, 'x', true, '', 0)";
     sqlx::query(newer).execute(&practice.db).await.unwrap();
-    sqlx::query("delete from _sqlx_migrations where version > 1").execute(&practice.db).await.unwrap();
+    sqlx::query("delete from _sqlx_migrations where version > 1")
+        .execute(&practice.db)
+        .await
+        .unwrap();
     let (findings, _) = examine(&stripe, &[]).await;
     assert_eq!(errors(&findings), ["database.migrations"], "{findings:#?}");
 }
@@ -180,7 +222,10 @@ async fn a_database_that_is_away_or_empty_and_a_wrong_key_are_found_before_all_e
     );
     let (findings, _) = examine(&other, &[]).await;
     let wrong = errors(&findings);
-    assert!(wrong.contains(&"keys.wrapping") && wrong.contains(&"keys.opens"), "{findings:#?}");
+    assert!(
+        wrong.contains(&"keys.wrapping") && wrong.contains(&"keys.opens"),
+        "{findings:#?}"
+    );
     let weak = practice
         .quittance
         .clone()
@@ -193,7 +238,13 @@ async fn a_database_that_is_away_or_empty_and_a_wrong_key_are_found_before_all_e
 async fn an_odoo_with_our_addon_is_asked_with_a_signed_batch_of_nothing() {
     let practice = Practice::open("addon").await;
     let addon = PretendAddon::start().await.unwrap();
-    let add = ["odoo-instance", "add-addon", "--merchant", &practice.merchant.id, "--url"];
+    let add = [
+        "odoo-instance",
+        "add-addon",
+        "--merchant",
+        &practice.merchant.id,
+        "--url",
+    ];
     let added = practice
         .quittance
         .run(&[&add[..], &[&addon.url()]].concat(), &[])
@@ -201,13 +252,18 @@ async fn an_odoo_with_our_addon_is_asked_with_a_signed_batch_of_nothing() {
         .unwrap();
     addon.set_secret(added["signing_secret"].as_str().unwrap());
     let of_addon = |findings: Vec<Value>| {
-        let found = findings.into_iter().find(|finding| finding["check"] == "odoo.addon");
+        let found = findings
+            .into_iter()
+            .find(|finding| finding["check"] == "odoo.addon");
         found.unwrap()["level"].as_str().unwrap().to_owned()
     };
     assert_eq!(of_addon(examine(&practice.quittance, &[]).await.0), "ok");
     let asked = addon.requests();
     assert!(asked[0].headers.contains_key("webhook-signature"));
-    assert_eq!(serde_json::from_str::<Value>(&asked[0].body).unwrap()["messages"], json!([]));
+    assert_eq!(
+        serde_json::from_str::<Value>(&asked[0].body).unwrap()["messages"],
+        json!([])
+    );
     addon.reply(Some(AddonReply::status(401)));
     assert_eq!(of_addon(examine(&practice.quittance, &[]).await.0), "error");
 }

@@ -269,7 +269,12 @@ impl World {
         }
         if cfg!(feature = "otlp") {
             let names: BTreeSet<String> = self.collector.spans().into_iter().map(|span| span.name).collect();
-            for name in ["http.request", "stripe.request.send", "odoo.request.send", "app.outbox.send"] {
+            for name in [
+                "http.request",
+                "stripe.request.send",
+                "odoo.request.send",
+                "app.outbox.send",
+            ] {
                 assert!(names.contains(name), "{name} is exported: {names:?}");
             }
         }

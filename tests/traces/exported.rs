@@ -45,13 +45,21 @@ async fn one_trace_leads_from_odoos_call_to_stripes_and_on_to_the_posting() {
     assert_eq!(stripe.attributes["path"], "/v1/payment_intents");
     let sent = find(&spans, "app.outbox.send");
     let asked = find(&spans, "app.payment.create");
-    assert_eq!(sent.parent, asked.id, "the posting goes on where the operation was asked for");
+    assert_eq!(
+        sent.parent, asked.id,
+        "the posting goes on where the operation was asked for"
+    );
     let to_odoo: BTreeSet<&str> = spans
         .iter()
         .filter(|span| span.name == "odoo.request.send")
         .map(|span| span.attributes["path"].as_str())
         .collect();
-    assert!(to_odoo.iter().any(|path| path.starts_with("/json/2/account.payment/")), "{to_odoo:?}");
+    assert!(
+        to_odoo
+            .iter()
+            .any(|path| path.starts_with("/json/2/account.payment/")),
+        "{to_odoo:?}"
+    );
     for line in of_message(&shop.lines(), "odoo has a message") {
         assert_eq!(line["span_id"].as_str().map(str::len), Some(16), "{line:#}");
     }
@@ -61,7 +69,10 @@ async fn one_trace_leads_from_odoos_call_to_stripes_and_on_to_the_posting() {
 async fn a_trace_that_the_caller_does_not_sample_is_not_exported_and_one_that_begins_here_is_by_its_share() {
     let collector = PretendCollector::start().await.unwrap();
     let url = collector.url();
-    let settings = [("QUITTANCE_OTLP_ENDPOINT", url.as_str()), ("QUITTANCE_OTLP_PERCENT", "0")];
+    let settings = [
+        ("QUITTANCE_OTLP_ENDPOINT", url.as_str()),
+        ("QUITTANCE_OTLP_PERCENT", "0"),
+    ];
     let shop = Shop::set_up("sampled", &settings).await;
     let service = shop.quittance.serve(&["--with-worker"]).await.unwrap();
     for (reference, context) in [
@@ -94,7 +105,11 @@ async fn what_an_operation_left_unknown_is_taken_up_in_its_own_trace() {
     let spans = collector.spans();
     let taken_up = find(&spans, "app.operation.take_up");
     assert_eq!(taken_up.trace, TRACE);
-    assert!(spans.iter().any(|span| span.name == "stripe.request.send" && span.failed));
+    assert!(
+        spans
+            .iter()
+            .any(|span| span.name == "stripe.request.send" && span.failed)
+    );
 }
 
 #[tokio::test]
@@ -106,6 +121,9 @@ async fn a_collector_that_is_away_costs_one_line_and_no_request() {
     shop.posted("S1").await;
     service.stop().await.unwrap();
     let lines = shop.lines();
-    let said = of_message(&lines, "the collector takes no spans; they are dropped until it does");
+    let said = of_message(
+        &lines,
+        "the collector takes no spans; they are dropped until it does",
+    );
     assert_eq!(said.len(), 1, "{lines:#?}");
 }

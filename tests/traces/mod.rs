@@ -60,7 +60,9 @@ impl Shop {
             journal: "STRP".to_owned(),
             fee_account: "621000".to_owned(),
         };
-        let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo)).await.unwrap();
+        let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo))
+            .await
+            .unwrap();
         let endpoint = format!("{}{}", quittance.url(), merchant.webhook_path());
         stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
         Self {
@@ -99,8 +101,14 @@ impl Shop {
                 .get(&url)
                 .bearer_auth(&self.merchant.api_key);
             let listed = Reply::of(asked).await.expect(StatusCode::OK);
-            let postings = listed["data"][0]["postings"].as_array().cloned().unwrap_or_default();
-            let sent = postings.iter().filter(|posting| posting["state"] == "sent").count();
+            let postings = listed["data"][0]["postings"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let sent = postings
+                .iter()
+                .filter(|posting| posting["state"] == "sent")
+                .count();
             if sent > 0 && sent == postings.len() {
                 Ok(())
             } else {
@@ -114,7 +122,9 @@ impl Shop {
     fn lines(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(self.quittance.log()).unwrap();
         let lines = log.lines().map(serde_json::from_str);
-        lines.collect::<Result<_, _>>().expect("each line is one JSON object")
+        lines
+            .collect::<Result<_, _>>()
+            .expect("each line is one JSON object")
     }
 
     /// The trace that a table keeps.
@@ -167,12 +177,22 @@ async fn what_is_no_trace_context_is_left_out_and_a_delivery_is_in_nobodys_trace
     let service = shop.quittance.serve(&[]).await.unwrap();
     for (number, wrong) in ["hello", "00-0-0-01", &"0".repeat(9_000)].into_iter().enumerate() {
         let reply = shop.create(&format!("W{number}"), Some(wrong)).await;
-        assert!(reply.status == StatusCode::CREATED || wrong.len() > 8_000, "{reply:?}");
+        assert!(
+            reply.status == StatusCode::CREATED || wrong.len() > 8_000,
+            "{reply:?}"
+        );
     }
     let delivery = Client::new_for_tests()
-        .post(format!("{}{}", shop.quittance.url(), shop.merchant.webhook_path()))
+        .post(format!(
+            "{}{}",
+            shop.quittance.url(),
+            shop.merchant.webhook_path()
+        ))
         .header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
-    assert_eq!(Reply::of(delivery.body("{}")).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        Reply::of(delivery.body("{}")).await.status,
+        StatusCode::BAD_REQUEST
+    );
     service.stop().await.unwrap();
     let lines = shop.lines();
     assert!(lines.len() > 3);

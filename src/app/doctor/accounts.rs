@@ -22,7 +22,9 @@ pub(super) async fn look(app: &App, merchant: MerchantId) -> Vec<Finding> {
     };
     if accounts.is_empty() {
         let remedy = "run `quittance provider-account add`";
-        return vec![Finding::warning("provider.accounts", "it has no account at a provider", remedy).of(merchant)];
+        return vec![
+            Finding::warning("provider.accounts", "it has no account at a provider", remedy).of(merchant),
+        ];
     }
     let mut findings = Vec::new();
     for account in accounts {
@@ -48,12 +50,16 @@ async fn list(app: &App, merchant: MerchantId) -> Result<Vec<ShownAccount>, AppE
 async fn of_account(app: &App, merchant: MerchantId, shown: &ShownAccount) -> Vec<Finding> {
     if shown.disabled_at.is_some() {
         let remedy = "run `quittance provider-account enable`, if that is not meant";
-        return vec![Finding::warning("provider.enabled", "it is disabled: nothing begins there", remedy)];
+        return vec![Finding::warning(
+            "provider.enabled",
+            "it is disabled: nothing begins there",
+            remedy,
+        )];
     }
     let account = match open(app, merchant, shown.id).await {
         Ok(account) => account,
         Err(error) => {
-            let remedy = "see docs/keys.md, or run `quittance provider-account update-keys`";
+            let remedy = "see docs/keys.md, or run `quittance provider-account rotate-keys`";
             return vec![Finding::error("provider.key", told(&error), remedy)];
         }
     };
@@ -86,17 +92,23 @@ async fn key(app: &App, account: &ProviderAccount) -> (Vec<Finding>, bool) {
     let mode = if account.live { "live" } else { "test" };
     match rights.tell_time(account).await {
         Ok(there) => {
-            let mut findings = vec![Finding::ok("provider.key", format!("{} takes the key, in {mode} mode", account.provider))];
+            let mut findings = vec![Finding::ok(
+                "provider.key",
+                format!("{} takes the key, in {mode} mode", account.provider),
+            )];
             findings.extend(there.map(|there| clock(there, app.clock.now())));
             (findings, true)
         }
         Err(error @ ProviderError::Auth) => {
-            let remedy = "make a new key at the provider, and run `quittance provider-account update-keys`";
+            let remedy = "make a new key at the provider, and run `quittance provider-account rotate-keys`";
             (vec![Finding::error("provider.key", error.told(), remedy)], false)
         }
         Err(error) => {
             let remedy = "look whether this machine reaches the provider: proxy, firewall, network policy, status page";
-            (vec![Finding::error("provider.reachable", error.told(), remedy)], false)
+            (
+                vec![Finding::error("provider.reachable", error.told(), remedy)],
+                false,
+            )
         }
     }
 }
@@ -108,7 +120,10 @@ fn clock(there: OffsetDateTime, here: OffsetDateTime) -> Finding {
     }
     Finding::error(
         "provider.clock",
-        format!("the database's clock is {} s ahead of the provider's", ahead.whole_seconds()),
+        format!(
+            "the database's clock is {} s ahead of the provider's",
+            ahead.whole_seconds()
+        ),
         "synchronise the clock of the database's machine: at 300 s every webhook is refused",
     )
 }
@@ -125,7 +140,11 @@ async fn missing_rights(app: &App, merchant: MerchantId, id: ProviderAccountId) 
         Ok(rights) => {
             let names: Vec<&str> = rights.missing.iter().map(|right| right.shown_as).collect();
             let said = format!("the key lacks {}", names.join(", "));
-            Finding::error(check, said, "give it these at the provider; the README has the list")
+            Finding::error(
+                check,
+                said,
+                "give it these at the provider; the README has the list",
+            )
         }
         Err(error) => Finding::error(check, told(&error), "try again once the provider answers"),
     }
@@ -162,8 +181,15 @@ async fn events(app: &App, merchant: MerchantId, id: ProviderAccountId) -> Findi
         Err(error) => return super::unread(check, &error),
     };
     if standing.dead > 0 {
-        let said = format!("{} events could not be applied and wait for a person", standing.dead);
-        return Finding::error(check, said, "`quittance events list --state dead`: docs/runbook.md");
+        let said = format!(
+            "{} events could not be applied and wait for a person",
+            standing.dead
+        );
+        return Finding::error(
+            check,
+            said,
+            "`quittance events list --state dead`: docs/runbook.md",
+        );
     }
     let quiet = "look whether the provider delivers: its dashboard shows failed deliveries";
     match standing.last_delivered_at {
@@ -172,7 +198,10 @@ async fn events(app: &App, merchant: MerchantId, id: ProviderAccountId) -> Findi
             let days = (app.clock.now() - at).whole_days();
             Finding::warning(check, format!("the last was delivered {days} days ago"), quiet)
         }
-        Some(at) => Finding::ok(check, format!("the last was delivered at {at}, {} wait", standing.pending)),
+        Some(at) => Finding::ok(
+            check,
+            format!("the last was delivered at {at}, {} wait", standing.pending),
+        ),
     }
 }
 

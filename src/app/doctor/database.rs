@@ -1,5 +1,7 @@
 //! Postgres: whether it answers, is fit, and is of this version.
 
+use std::cmp::Ordering;
+
 use super::{Finding, Level};
 use crate::app::{AppError, clock};
 use crate::store::health::{self, Server};
@@ -65,7 +67,8 @@ async fn server(db: &Db) -> Result<[Finding; 2], AppError> {
     };
     let said = format!("synchronous_commit is {synchronous_commit}");
     let durability = if synchronous_commit == "off" {
-        let remedy = "set it to on for this role or database: a crash would lose events that were acknowledged";
+        let remedy =
+            "set it to on for this role or database: a crash would lose events that were acknowledged";
         Finding::error("database.synchronous_commit", said, remedy)
     } else {
         Finding::ok("database.synchronous_commit", said)
@@ -82,15 +85,20 @@ async fn as_application(db: &Db) -> Result<[Finding; 2], AppError> {
 fn migrations(applied: Option<i64>) -> Finding {
     let check = "database.migrations";
     let wanted = MIGRATOR.iter().map(|migration| migration.version).max();
-    let number = |version: Option<i64>| version.map_or_else(|| "none".to_owned(), |version| format!("{version:04}"));
-    let said = format!("the newest is {}, and this version's {}", number(applied), number(wanted));
-    if applied < wanted {
-        Finding::error(check, said, "run `quittance migrate`")
-    } else if applied > wanted {
-        let remedy = "a newer version ran here: end the upgrade, or go back to it";
-        Finding::warning(check, said, remedy)
-    } else {
-        Finding::ok(check, said)
+    let number =
+        |version: Option<i64>| version.map_or_else(|| "none".to_owned(), |version| format!("{version:04}"));
+    let said = format!(
+        "the newest is {}, and this version's {}",
+        number(applied),
+        number(wanted)
+    );
+    match applied.cmp(&wanted) {
+        Ordering::Less => Finding::error(check, said, "run `quittance migrate`"),
+        Ordering::Equal => Finding::ok(check, said),
+        Ordering::Greater => {
+            let remedy = "a newer version ran here: end the upgrade, or go back to it";
+            Finding::warning(check, said, remedy)
+        }
     }
 }
 

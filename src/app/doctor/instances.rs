@@ -14,7 +14,9 @@ pub(super) async fn look(app: &App, merchant: MerchantId) -> Vec<Finding> {
     };
     if instances.is_empty() {
         let remedy = "connect the addon, or run `quittance odoo-instance add`";
-        return vec![Finding::warning("odoo.instances", "no Odoo is told of its payments", remedy).of(merchant)];
+        return vec![
+            Finding::warning("odoo.instances", "no Odoo is told of its payments", remedy).of(merchant),
+        ];
     }
     let mut findings = Vec::new();
     for instance in instances {
@@ -57,19 +59,33 @@ async fn journals(app: &App, merchant: MerchantId, instance: &ShownInstance) -> 
         Ok(checked) => checked,
         Err(error) => return vec![failed("odoo.reachable", instance, &error)],
     };
-    let mut findings = vec![Finding::ok("odoo.reachable", format!("{} takes the key", instance.url))];
+    let mut findings = vec![Finding::ok(
+        "odoo.reachable",
+        format!("{} takes the key", instance.url),
+    )];
     if checked.is_empty() {
         let remedy = "run `quittance odoo setup`";
-        findings.push(Finding::warning("odoo.journals", "no journal stands for an account", remedy));
+        findings.push(Finding::warning(
+            "odoo.journals",
+            "no journal stands for an account",
+            remedy,
+        ));
     }
     for seen in checked {
         let journal = format!("journal {} for {}", seen.journal_id, seen.currency);
         if seen.findings.is_empty() {
-            findings.push(Finding::ok("odoo.journals", format!("{journal} is as bookings need it")));
+            findings.push(Finding::ok(
+                "odoo.journals",
+                format!("{journal} is as bookings need it"),
+            ));
         }
         for found in seen.findings {
             let remedy = "put it right in Odoo, or run `quittance odoo setup`";
-            findings.push(Finding::error("odoo.journals", format!("{journal}: {found}"), remedy));
+            findings.push(Finding::error(
+                "odoo.journals",
+                format!("{journal}: {found}"),
+                remedy,
+            ));
         }
     }
     findings
@@ -82,7 +98,9 @@ async fn addon(app: &App, merchant: MerchantId, instance: &ShownInstance) -> Fin
             store::odoo_instances::get(&mut conn, &app.sealer, merchant, instance.id).await?
         };
         let side = [&instance.database, &instance.company].map(|of| of.as_deref().unwrap_or_default());
-        app.sink.ping(&opened, (side[0], side[1]), app.clock.now()).await?;
+        app.sink
+            .ping(&opened, (side[0], side[1]), app.clock.now())
+            .await?;
         Ok::<_, AppError>(())
     };
     match pinged.await {
@@ -92,13 +110,15 @@ async fn addon(app: &App, merchant: MerchantId, instance: &ShownInstance) -> Fin
 }
 
 fn failed(check: &'static str, instance: &ShownInstance, error: &AppError) -> Finding {
-    let remedy = match error {
-        AppError::Sink(SinkError::Unauthorized { .. }) => match instance.sink {
-            Via::Rpc => "make a new key in Odoo, and run `quittance odoo-instance update-key`",
+    let remedy = if matches!(error, AppError::Sink(SinkError::Unauthorized { .. })) {
+        match instance.sink {
+            Via::Rpc => "make a new key in Odoo, and run `quittance odoo-instance rotate-key`",
             Via::Addon => "connect again in Odoo, in the settings of the provider",
-        },
-        AppError::Sink(SinkError::NotAllowed { .. }) => "name its network in QUITTANCE_ODOO_ALLOWED_NETWORKS",
-        _ => "look whether this machine reaches Odoo, and whether it runs",
+        }
+    } else if matches!(error, AppError::Sink(SinkError::NotAllowed { .. })) {
+        "name its network in QUITTANCE_ODOO_ALLOWED_NETWORKS"
+    } else {
+        "look whether this machine reaches Odoo, and whether it runs"
     };
     Finding::error(check, format!("{}: {}", instance.url, told(error)), remedy)
 }
@@ -119,8 +139,15 @@ async fn messages(app: &App, merchant: MerchantId, instance: &ShownInstance) -> 
     };
     match standing.await {
         Ok(standing) if standing.dead > 0 => {
-            let said = format!("{} messages are dead, and those of their payments wait", standing.dead);
-            Finding::error(check, said, "`quittance outbox list --state dead`: docs/runbook.md")
+            let said = format!(
+                "{} messages are dead, and those of their payments wait",
+                standing.dead
+            );
+            Finding::error(
+                check,
+                said,
+                "`quittance outbox list --state dead`: docs/runbook.md",
+            )
         }
         Ok(standing) => Finding::ok(check, format!("{} wait, none is dead", standing.pending)),
         Err(error) => super::unread(check, &error),

@@ -42,7 +42,10 @@ pub(super) async fn look(app: &App) -> Vec<Finding> {
             ),
         }
     }));
-    let idle = ring.ids().into_iter().filter(|id| *id != current.id() && !wraps.contains_key(id));
+    let idle = ring
+        .ids()
+        .into_iter()
+        .filter(|id| *id != current.id() && !wraps.contains_key(id));
     findings.extend(idle.map(|id| {
         Finding::warning(
             "keys.previous",

@@ -133,7 +133,11 @@ async fn list_merchants(app: &App, merchant: Option<MerchantId>) -> Result<Vec<M
     let mut merchants = Vec::new();
     for id in ids {
         let mut conn = app.db.read(id).await?;
-        merchants.push(store::merchants::get(&mut conn, id).await.map_err(no("merchant"))?);
+        merchants.push(
+            store::merchants::get(&mut conn, id)
+                .await
+                .map_err(no("merchant"))?,
+        );
     }
     Ok(merchants)
 }

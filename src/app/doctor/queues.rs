@@ -47,7 +47,11 @@ fn events(standing: &Standing) -> Finding {
     let (pending, lag) = (standing.events_pending, standing.event_lag_s);
     let said = format!("{pending} events wait, the oldest for {lag} s");
     if lag > LAG_S {
-        Finding::warning("queues.events", said, "look whether a worker runs: `quittance worker`")
+        Finding::warning(
+            "queues.events",
+            said,
+            "look whether a worker runs: `quittance worker`",
+        )
     } else {
         Finding::ok("queues.events", said)
     }

@@ -124,13 +124,24 @@ async fn carry(
 /// together belong to as many traces as they have payments: theirs is one of its own, with a link to each.
 fn span_of(messages: &[OutboxMessage]) -> Span {
     let first = messages.first();
-    let span = tracing::info_span!("app.outbox.send", count = messages.len(), traceparent = Empty, otel.kind = "consumer",
-        payment_id = first.and_then(|first| first.payment_id).map(tracing::field::display), message_id = first.map(|first| tracing::field::display(first.id)),
-        kind = first.map(|first| first.posting.kind()));
+    let span = tracing::info_span!(
+        "app.outbox.send",
+        count = messages.len(),
+        traceparent = Empty,
+        otel.kind = "consumer",
+        payment_id = first
+            .and_then(|first| first.payment_id)
+            .map(tracing::field::display),
+        message_id = first.map(|first| tracing::field::display(first.id)),
+        kind = first.map(|first| first.posting.kind())
+    );
     if let [only] = messages {
         trace::continue_from(&span, only.trace_context);
     } else {
-        let mut linked: Vec<TraceContext> = messages.iter().filter_map(|message| message.trace_context).collect();
+        let mut linked: Vec<TraceContext> = messages
+            .iter()
+            .filter_map(|message| message.trace_context)
+            .collect();
         linked.dedup();
         for context in linked {
             trace::link(&span, context);

@@ -59,8 +59,16 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster) -> Result<()
         let (rows_before, bytes_before) = before.get(&table).copied().unwrap_or_default();
         let (rows, bytes) = (rows - rows_before, bytes.saturating_sub(bytes_before));
         if rows >= PAYMENTS / 10 {
-            report.add(&format!("rows_{table}"), Thousandths::ratio(rows, PAYMENTS)?, "a payment")?;
-            report.add(&format!("bytes_{table}"), Thousandths::whole(bytes / PAYMENTS)?, "a payment")?;
+            report.add(
+                &format!("rows_{table}"),
+                Thousandths::ratio(rows, PAYMENTS)?,
+                "a payment",
+            )?;
+            report.add(
+                &format!("bytes_{table}"),
+                Thousandths::whole(bytes / PAYMENTS)?,
+                "a payment",
+            )?;
         }
     }
     Ok(())
