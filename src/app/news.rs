@@ -114,15 +114,7 @@ pub(super) async fn tell_setup(app: &App, conn: &mut PgConnection, setup: &Setup
     };
     let message = of_this_life(conn, news).await?;
     let subject = Subject::Other(setup.id.uuid());
-    push(
-        app,
-        conn,
-        (merchant, account),
-        instance,
-        subject,
-        &message,
-    )
-    .await
+    push(app, conn, (merchant, account), instance, subject, &message).await
 }
 
 /// Queues a method's version for the addon that keeps its account's books. The caller holds the method's row and has written it.
@@ -140,15 +132,7 @@ pub(super) async fn tell_method(
     };
     let message = of_this_life(conn, news).await?;
     let subject = Subject::Other(method.id.uuid());
-    push(
-        app,
-        conn,
-        (merchant, account),
-        instance,
-        subject,
-        &message,
-    )
-    .await
+    push(app, conn, (merchant, account), instance, subject, &message).await
 }
 
 /// Tells of the payments that a method was tried on which is known from now on: they saved it.

@@ -175,6 +175,8 @@ fn in_turn(taken: Vec<Taken>) -> Vec<(Subject, Vec<Taken>)> {
 }
 
 /// Applies what several payments' events tell, in one transaction. Gives back those that are not ended by it.
+#[tracing::instrument(name = "app.webhook.apply_together", skip_all,
+    fields(merchant_id = %account.0, objects = objects.len()))]
 async fn apply_together(
     app: &App,
     account: (MerchantId, ProviderAccountId),

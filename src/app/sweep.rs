@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream::{self, StreamExt};
 use time::Duration;
+use tracing::Instrument;
 
 use super::carry_out::carry_out;
 use super::{App, AppError, commit, payments};
 use crate::domain::ids::{MerchantId, OperationId};
 use crate::store;
+use crate::telemetry::trace;
 
 /// How many operations a sweep looks at, and how many it works on at once.
 const BATCH: i64 = 32;
@@ -59,8 +61,14 @@ async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Resul
         return Ok(());
     };
     let payment = store::payments::get(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
+    let asked_in = store::operations::trace_context(&mut tx, merchant, id).await?;
     commit(tx).await?;
-    carry_out(Arc::clone(app), payment, operation, None).await?;
+    let span =
+        tracing::info_span!("app.operation.take_up", operation_id = %id, traceparent = tracing::field::Empty);
+    trace::continue_from(&span, asked_in);
+    carry_out(Arc::clone(app), payment, operation, None)
+        .instrument(span)
+        .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod api_keys;
 mod audit_log;
+mod doctor;
 mod events;
 mod exceptions;
 mod keys;
@@ -20,6 +21,7 @@ use admin::AdminCommand;
 use api_keys::ApiKeyCommand;
 use audit_log::AuditLogCommand;
 use clap::Subcommand;
+pub(crate) use doctor::Doctor;
 use events::EventsCommand;
 use exceptions::ExceptionsCommand;
 use keys::KeysCommand;

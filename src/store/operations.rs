@@ -10,6 +10,7 @@ use crate::domain::idempotency::Asked;
 use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
 use crate::domain::operation::{Ask, Operation, OperationKind, OperationState, Reason};
 use crate::domain::payment::MandateAcceptance;
+use crate::telemetry::trace::{self, TraceContext};
 
 macro_rules! columns {
     () => {
@@ -78,7 +79,7 @@ impl From<Row> for Operation {
     }
 }
 
-/// Adds an operation, leased to the caller until `leased_until`.
+/// Adds an operation, leased to the caller until `leased_until`. Whoever takes it up later goes on in the caller's trace.
 pub async fn insert(
     conn: &mut PgConnection,
     merchant: MerchantId,
@@ -88,8 +89,8 @@ pub async fn insert(
     sqlx::query(
         "insert into operation (merchant_id, id, payment_id, provider_account_id, kind, amount_minor, state,
              payment_method, return_url, first_sent_at, fence, due_at, off_session, mandate, page, reason, is_final,
-             reference, checkout_reference, payment_method_types, asked, look_up, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $10)",
+             reference, checkout_reference, payment_method_types, asked, look_up, created_at, trace_context)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $10, $23)",
     )
     .bind(merchant)
     .bind(operation.id)
@@ -113,6 +114,7 @@ pub async fn insert(
     .bind(&operation.ask.payment_method_types)
     .bind(operation.ask.asked.map(|asked| asked.to_bytes().to_vec()))
     .bind(operation.look_up)
+    .bind(trace::current().map(|context| context.to_string()))
     .execute(conn)
     .await?;
     Ok(())
@@ -231,6 +233,21 @@ pub async fn lease(
     .fetch_optional(conn)
     .await?;
     Ok(row.map(Operation::from))
+}
+
+/// The trace in which an operation was asked for, where there was one.
+pub async fn trace_context(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OperationId,
+) -> Result<Option<TraceContext>, StoreError> {
+    let kept: Option<String> =
+        sqlx::query_scalar("select trace_context from operation where merchant_id = $1 and id = $2")
+            .bind(merchant)
+            .bind(id)
+            .fetch_one(conn)
+            .await?;
+    Ok(kept.and_then(|text| text.parse().ok()))
 }
 
 /// Which operations are due: those a crash left pending, and unknown ones whose time has come. Those of merchants that are fenced
