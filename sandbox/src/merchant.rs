@@ -5,6 +5,19 @@ use serde_json::Value;
 
 use crate::service::Quittance;
 
+/// What runs the service's commands: a program on this machine, or one in a container.
+pub trait Commands: Sync {
+    /// Runs a command to its end, with `secrets` in its environment, and returns the JSON it prints, if any.
+    fn run(&self, arguments: &[&str], secrets: &[(&str, &str)])
+    -> impl Future<Output = Result<Value>> + Send;
+}
+
+impl Commands for Quittance {
+    async fn run(&self, arguments: &[&str], secrets: &[(&str, &str)]) -> Result<Value> {
+        Quittance::run(self, arguments, secrets).await
+    }
+}
+
 /// All that a key may do but set up, so that nothing is out of reach of who tries things.
 pub const SCOPES: [&str; 13] = [
     "payments:read",
@@ -64,7 +77,7 @@ pub struct Merchant {
 impl Merchant {
     /// Adds a merchant with a provider account, an API key and, where given, an Odoo instance.
     pub async fn add(
-        quittance: &Quittance,
+        quittance: &impl Commands,
         stripe: &StripeAccess,
         odoo: Option<&OdooAccess>,
     ) -> Result<Self> {
