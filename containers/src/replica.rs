@@ -186,6 +186,12 @@ impl Replica {
         &self.url
     }
 
+    /// Where it answers in its network: not through the engine's own proxy, which takes connections for one that has stopped listening.
+    pub async fn inner_url(&self) -> Result<String> {
+        let address = self.container.get_bridge_ip_address().await?;
+        Ok(format!("http://{address}:{API}"))
+    }
+
     /// From the start of its process until it said that it is ready, at most.
     #[must_use]
     pub fn ready_after(&self) -> Duration {
