@@ -133,7 +133,7 @@ impl Runner {
         let mut told = image
             .with_cmd(arguments)
             .with_network(&self.network)
-            .with_label(LABEL, "")
+            .with_label(LABEL, "1")
             .with_user(&pod.user)
             .with_readonly_rootfs(pod.read_only)
             .with_mount(mounted)

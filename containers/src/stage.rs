@@ -143,7 +143,7 @@ async fn start_postgres(network: &str, name: &str) -> Result<ContainerAsync<Gene
         .with_wait_for(WaitFor::healthcheck())
         .with_health_check(healthy)
         .with_network(network)
-        .with_label(LABEL, "")
+        .with_label(LABEL, "1")
         .with_container_name(name)
         .with_env_var("POSTGRES_USER", SUPERUSER)
         .with_env_var("POSTGRES_PASSWORD", "quittance")

@@ -1,6 +1,6 @@
 //! The image itself.
 
-use quittance_containers::image::Image;
+use quittance_containers::image::{Image, LABEL};
 use quittance_containers::pod::Pod;
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
@@ -36,7 +36,8 @@ async fn the_image_holds_no_shell() {
     let image = Image::quittance().unwrap();
     for shell in ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"] {
         let started = GenericImage::new(&image.name, &image.tag).with_entrypoint(shell);
-        let refused = started.with_cmd(["-c", "true"]).start().await.unwrap_err();
+        let started = started.with_cmd(["-c", "true"]).with_label(LABEL, "1");
+        let refused = started.start().await.unwrap_err();
         let told = format!("{refused:?}");
         assert!(
             told.contains("no such file") || told.contains("not found"),
