@@ -3,32 +3,37 @@
 
 ARG RUST_IMAGE=rust:1.95-bookworm
 ARG BASE_IMAGE=debian:bookworm-slim
+# Where the program comes from: `build`, or `prebuilt` for what scripts/static.sh left at target/image/quittance.
+ARG PROGRAM=build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
-# A static program runs without a C library beside it. It is optimised as a whole, to be smaller: that takes minutes more.
-ENV CARGO_INCREMENTAL=0 \
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
-    CARGO_PROFILE_RELEASE_LTO=fat \
-    CARGO_TARGET_DIR=/target \
-    RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/build=/quittance --remap-path-prefix=/usr/local/cargo=/cargo"
+ENV CARGO_TARGET_DIR=/target
 
 # First all that is not ours, over sources that are empty: this layer stays until a dependency changes.
 COPY Cargo.toml Cargo.lock ./
 COPY sandbox/Cargo.toml sandbox/
+COPY containers/Cargo.toml containers/
+COPY scripts/static.sh scripts/
 RUN --mount=type=secret,id=cargo_config,target=/usr/local/cargo/config.toml \
-    mkdir -p src sandbox/src tests \
+    mkdir -p src sandbox/src containers/src containers/tests tests \
     && echo 'fn main() {}' >src/main.rs \
-    && touch src/lib.rs sandbox/src/lib.rs tests/main.rs \
-    && cargo build --locked --release --package quittance --bin quittance --features vault,otlp --target "$(rustc --print host-tuple)"
+    && touch src/lib.rs sandbox/src/lib.rs containers/src/lib.rs containers/tests/main.rs tests/main.rs \
+    && scripts/static.sh /nothing
 
 # Then ours. What was copied is older than what was built of nothing: it is touched, so that cargo sees it.
 COPY migrations migrations
 COPY src src
 RUN --mount=type=secret,id=cargo_config,target=/usr/local/cargo/config.toml \
     touch src/lib.rs src/main.rs \
-    && cargo build --locked --release --package quittance --bin quittance --features vault,otlp --target "$(rustc --print host-tuple)" \
-    && install -D "/target/$(rustc --print host-tuple)/release/quittance" /image/usr/local/bin/quittance
+    && scripts/static.sh /image/usr/local/bin/quittance
+
+FROM scratch AS prebuilt
+COPY target/image/quittance /image/usr/local/bin/quittance
+
+# One of the two.
+# hadolint ignore=DL3006
+FROM ${PROGRAM} AS program
 
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE} AS roots
@@ -48,7 +53,7 @@ LABEL org.opencontainers.image.title="Quittance" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=roots /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=roots /etc/nsswitch.conf /etc/nsswitch.conf
-COPY --from=build /image /
+COPY --from=program /image /
 ENV PATH=/usr/local/bin \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     QUITTANCE_LISTEN=0.0.0.0:8080 \

@@ -6,14 +6,14 @@ export QUITTANCE_TEST_NODE_MODULES ?= $(CURDIR)/target/node/node_modules
 export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
-.PHONY: help test matrix demo chart chart-readme schemathesis bench lint deny machete sbom reproducible coverage
+.PHONY: help test matrix demo chart chart-readme containers schemathesis bench lint deny machete sbom reproducible coverage
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Run every test, against a Postgres of its own.
 	@scripts/prepare.sh postgres python nodejs localstripe faketime
-	$(CARGO) test --workspace --features quittance/vault,quittance/otlp --no-fail-fast
+	$(CARGO) test --workspace --exclude quittance-containers --features quittance/vault,quittance/otlp --no-fail-fast
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.
 	@scripts/prepare.sh postgres
@@ -33,6 +33,9 @@ chart: ## Render the chart in all its shapes, and hold it, its alerts and the Do
 chart-readme: ## Write the table of values into the chart's README.
 	@scripts/prepare.sh chart
 	target/chart/bin/python scripts/chart_readme.py
+
+containers: ## Build the image and run it in containers as the chart does; FILTER=load for a part, KEEP=1 leaves images and engine.
+	@scripts/containers.sh $(FILTER)
 
 schemathesis: ## Hold the running service against its own contract: no 500, no undocumented answer.
 	@scripts/prepare.sh postgres schemathesis

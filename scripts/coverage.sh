@@ -17,4 +17,4 @@ if ! ls "$(rustc --print sysroot)"/lib/rustlib/*/bin/llvm-cov >/dev/null 2>&1; t
   }
 fi
 
-cargo llvm-cov --workspace --ignore-filename-regex '(sandbox|tests)/' --summary-only "$@"
+cargo llvm-cov --workspace --exclude quittance-containers --ignore-filename-regex '(sandbox|tests)/' --summary-only "$@"

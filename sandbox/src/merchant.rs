@@ -5,6 +5,19 @@ use serde_json::Value;
 
 use crate::service::Quittance;
 
+/// What runs the service's commands: a program on this machine, or one in a container.
+pub trait Commands: Sync {
+    /// Runs a command to its end, with `secrets` in its environment, and returns the JSON it prints, if any.
+    fn run(&self, arguments: &[&str], secrets: &[(&str, &str)])
+    -> impl Future<Output = Result<Value>> + Send;
+}
+
+impl Commands for Quittance {
+    async fn run(&self, arguments: &[&str], secrets: &[(&str, &str)]) -> Result<Value> {
+        Quittance::run(self, arguments, secrets).await
+    }
+}
+
 /// All that a key may do but set up, so that nothing is out of reach of who tries things.
 pub const SCOPES: [&str; 13] = [
     "payments:read",
@@ -64,7 +77,7 @@ pub struct Merchant {
 impl Merchant {
     /// Adds a merchant with a provider account, an API key and, where given, an Odoo instance.
     pub async fn add(
-        quittance: &Quittance,
+        quittance: &impl Commands,
         stripe: &StripeAccess,
         odoo: Option<&OdooAccess>,
     ) -> Result<Self> {
@@ -115,7 +128,7 @@ impl Merchant {
     }
 
     /// One more API key: what an Odoo is given, and no more.
-    pub async fn key_for_odoo(&self, quittance: &Quittance) -> Result<String> {
+    pub async fn key_for_odoo(&self, quittance: &impl Commands) -> Result<String> {
         make_key(quittance, &self.id, &["--preset", "odoo"]).await
     }
 
@@ -126,7 +139,7 @@ impl Merchant {
     }
 }
 
-async fn make_key(quittance: &Quittance, merchant: &str, rights: &[&str]) -> Result<String> {
+async fn make_key(quittance: &impl Commands, merchant: &str, rights: &[&str]) -> Result<String> {
     let key = ["api-key", "create", "--merchant", merchant, "--name", "odoo"];
     let created = quittance.run(&[&key[..], rights].concat(), &[]).await?;
     text(&created, "key")

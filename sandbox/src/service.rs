@@ -294,6 +294,7 @@ fn free_port() -> Result<u16> {
 }
 
 /// 32 bytes as the service wants them, good enough for secrets that are pretended too.
-fn fresh_sealing_key() -> String {
+#[must_use]
+pub fn fresh_sealing_key() -> String {
     BASE64.encode(Sha256::digest(Uuid::now_v7().as_bytes()))
 }
