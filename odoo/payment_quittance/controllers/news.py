@@ -12,9 +12,7 @@ MAX_MESSAGES = 50
 class QuittanceNews(http.Controller):
     """Where Quittance's news arrives. What a request may do is decided by its signature alone."""
 
-    @http.route(
-        "/payment/quittance/news", type="http", auth="public", methods=["POST"], csrf=False, save_session=False
-    )
+    @http.route("/payment/quittance/news", type="http", auth="public", methods=["POST"], csrf=False, save_session=False)
     def news(self):
         length = request.httprequest.content_length
         if length is not None and length > MAX_BYTES:

@@ -85,9 +85,7 @@ class QuittanceNews(models.AbstractModel):
             results[message_id] = result
         results.update(news._book(provider, list(bookings.values())))
         words = ("result", "reason", "records")
-        return [
-            {"id": message["id"], **{word: results[message["id"]][word] for word in words}} for message in messages
-        ]
+        return [{"id": message["id"], **{word: results[message["id"]][word] for word in words}} for message in messages]
 
     @api.model
     def _known(self, messages):
@@ -103,9 +101,7 @@ class QuittanceNews(models.AbstractModel):
         """
         key = SUBJECTS.get(message["type"])
         if key is None:
-            raise Rejected(
-                self.env._("This addon does not know %s: it is older than its Quittance.", message["type"])
-            )
+            raise Rejected(self.env._("This addon does not know %s: it is older than its Quittance.", message["type"]))
         told = message.get(key)
         subject = told.get("source" if key == "link" else "id") if isinstance(told, dict) else None
         if not isinstance(subject, str):
@@ -202,7 +198,9 @@ class QuittanceNews(models.AbstractModel):
         results.clear()
         for message in messages:
             found = {}
-            attempt = self._attempt(lambda message=message: found.update(self._book_together(provider, [message])))
+            attempt = self._attempt(
+                lambda message=message, found=found: found.update(self._book_together(provider, [message]))
+            )
             results[message["id"]] = found.get(message["id"], attempt) if attempt["result"] == "applied" else attempt
         return results
 
