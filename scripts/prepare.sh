@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [syft] [chart] [addon]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [trial] [syft] [chart] [addon]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -102,6 +102,14 @@ schemathesis() {
 localstripe() {
   (environment target/localstripe scripts/requirements-localstripe.txt) ||
     echo "localstripe is not at hand: the test against it is skipped"
+}
+
+# A real browser, and what drives it, for the trial in a real Odoo.
+trial() {
+  [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || install chromium ||
+    missing "a browser is missing: install chromium (Debian: apt-get install chromium), or name one in CHROMIUM"
+  have wkhtmltopdf || install wkhtmltopdf || missing "an Odoo that sells prints: install wkhtmltopdf"
+  environment target/trial-python scripts/requirements-trial.txt
 }
 
 # What writes the bill of materials.

@@ -1,8 +1,8 @@
 //! A pretend of our addon in Odoo: its controller takes signed messages, each once, and says of each what became of it.
 //!
-//! `docs/outgoing.md` is the contract it keeps.
+//! `docs/odoo-contract.md` is the contract it keeps, and a batch that breaks it is refused and told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +24,10 @@ use crate::server::{self, Server};
 const PATH: &str = "/payment/quittance/news";
 /// How far a signature's time may be off, in seconds.
 const TOLERANCE: i64 = 300;
+/// How many messages a batch has at most.
+const MOST: usize = 50;
+/// And how many bytes, unless one message alone has more.
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// A request that reached the controller, whether or not it was taken.
 #[derive(Clone, Debug)]
@@ -64,10 +68,14 @@ struct State {
     secret: String,
     reply: Option<Reply>,
     refused: BTreeMap<String, String>,
+    /// How often messages about something are put off yet.
+    busy: BTreeMap<String, usize>,
+    broken: Vec<String>,
     work: Duration,
     requests: Vec<Request>,
     applied: Vec<Value>,
-    payments: BTreeMap<String, Value>,
+    /// What was told last of each payment, setup, method, dispute, booking and link, by its id.
+    held: BTreeMap<String, Value>,
     told: BTreeMap<String, Vec<String>>,
     in_hand: usize,
     most_in_hand: usize,
@@ -125,11 +133,20 @@ impl PretendAddon {
         self.state().reply = reply;
     }
 
-    /// From now on messages of the payment with this reference are rejected.
-    pub fn reject(&self, reference: &str, reason: &str) {
-        self.state()
-            .refused
-            .insert(reference.to_owned(), reason.to_owned());
+    /// From now on messages about what has this id, reference or source are rejected.
+    pub fn reject(&self, about: &str, reason: &str) {
+        self.state().refused.insert(about.to_owned(), reason.to_owned());
+    }
+
+    /// So often from now on messages about what has this id, reference or source are put off.
+    pub fn put_off(&self, about: &str, times: usize) {
+        self.state().busy.insert(about.to_owned(), times);
+    }
+
+    /// In what ways batches broke the contract.
+    #[must_use]
+    pub fn broken(&self) -> Vec<String> {
+        self.state().broken.clone()
     }
 
     /// Ends every rejection.
@@ -164,11 +181,15 @@ impl PretendAddon {
     #[must_use]
     pub fn payment(&self, reference: &str) -> Option<Value> {
         let state = self.state();
-        let found = state
-            .payments
-            .values()
-            .find(|payment| payment["reference"] == reference);
-        found.cloned()
+        let mut payments = state.held.iter().filter(|(id, _)| id.starts_with("pay_"));
+        let found = payments.find(|(_, payment)| payment["reference"] == reference);
+        found.map(|(_, payment)| payment.clone())
+    }
+
+    /// What was told last of what has this id; of a booking or a link, this source.
+    #[must_use]
+    pub fn held(&self, id: &str) -> Option<Value> {
+        self.state().held.get(id).cloned()
     }
 
     /// What was said of a message, each time that it came.
@@ -278,30 +299,123 @@ fn take(state: &mut State, headers: &HeaderMap, body: &[u8]) -> Response {
     let Some(messages) = batch["messages"].as_array() else {
         return server::json(StatusCode::BAD_REQUEST, "{}");
     };
+    if let Some(broken) = breaks(messages, body.len()) {
+        state.broken.push(broken);
+        return server::json(StatusCode::UNPROCESSABLE_ENTITY, "{}");
+    }
     let results: Vec<Value> = messages.iter().map(|message| apply(state, message)).collect();
-    server::json(StatusCode::OK, json!({ "results": results }).to_string())
+    let answer = json!({ "database": batch["database"], "results": results });
+    server::json(StatusCode::OK, answer.to_string())
+}
+
+/// In what way a batch breaks the contract.
+fn breaks(messages: &[Value], bytes: usize) -> Option<String> {
+    if messages.len() > MOST || (messages.len() > 1 && bytes > MOST_BYTES) {
+        return Some(format!("{} messages in {bytes} bytes", messages.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for message in messages {
+        let Some(told) = told(message) else {
+            return Some(format!("nobody knows what {} is", message["type"]));
+        };
+        let (id, sequence) = (text(&message["id"]), message["sequence"].as_i64());
+        if !id.starts_with("msg_") || sequence.is_none() {
+            return Some(format!("no id or sequence: {message}"));
+        }
+        let subject = told["payment"]
+            .as_str()
+            .map_or_else(|| id_of(told), str::to_owned);
+        if sequence != Some(0) && !seen.insert(subject.clone()) {
+            return Some(format!("{subject} is there twice"));
+        }
+    }
+    None
+}
+
+/// What a message tells of.
+fn told(message: &Value) -> Option<&Value> {
+    let field = match message["type"].as_str()? {
+        "payment.updated" => "payment",
+        "setup.updated" => "setup",
+        "payment_method.updated" => "payment_method",
+        "dispute.updated" => "dispute",
+        "payment.linked" => "link",
+        "ledger.booked" => "booking",
+        _ => return None,
+    };
+    Some(&message[field]).filter(|told| told.is_object())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What makes it one and the same: an id, or the source of a booking or a link.
+fn id_of(told: &Value) -> String {
+    text(told.get("id").unwrap_or(&told["source"]))
 }
 
 /// What becomes of one message, as in one transaction of Odoo's.
 fn apply(state: &mut State, message: &Value) -> Value {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (id, payment) = (text(&message["id"]), &message["payment"]);
-    let held = state.payments.get(&text(&payment["id"]));
-    let mut reason = Value::Null;
-    let result = if state.applied.iter().any(|applied| applied["id"] == message["id"]) {
-        "duplicate"
-    } else if held.is_some_and(|held| held["version"].as_i64() >= payment["version"].as_i64()) {
-        "stale"
-    } else if let Some(why) = state.refused.get(&text(&payment["reference"])) {
-        reason = json!(why);
-        "rejected"
-    } else {
+    let id = text(&message["id"]);
+    let (result, reason) = judge(state, message);
+    if result == "applied" {
         state.applied.push(message.clone());
-        state.payments.insert(text(&payment["id"]), payment.clone());
-        "applied"
-    };
+        if let Some(told) = told(message) {
+            state.held.insert(id_of(told), told.clone());
+        }
+    }
     state.told.entry(id.clone()).or_default().push(result.to_owned());
     json!({ "id": id, "result": result, "reason": reason })
+}
+
+fn judge(state: &mut State, message: &Value) -> (&'static str, Option<String>) {
+    let Some(told) = told(message) else {
+        return ("rejected", Some("unknown".to_owned()));
+    };
+    let names = [id_of(told), text(&told["reference"])];
+    if state.applied.iter().any(|applied| applied["id"] == message["id"]) {
+        return ("duplicate", None);
+    }
+    let held = state.held.get(&names[0]);
+    if held.is_some_and(|held| held["version"].as_i64() >= told["version"].as_i64()) {
+        return ("stale", None);
+    }
+    for name in &names {
+        if let Some(left) = state.busy.get_mut(name).filter(|left| **left > 0) {
+            *left -= 1;
+            return ("later", None);
+        }
+        if let Some(why) = state.refused.get(name) {
+            return ("rejected", Some(why.clone()));
+        }
+    }
+    if let Some(why) = unmet(state, told).filter(|_| message["type"] == "ledger.booked") {
+        return ("rejected", Some(why));
+    }
+    ("applied", None)
+}
+
+/// Why a booking cannot be written: nothing that was told so far is what it meets.
+fn unmet(state: &State, booking: &Value) -> Option<String> {
+    let name = booking["meets"].as_str()?;
+    let is_bank = |part: &Value| part["account"] == "bank";
+    if booking["parts"].as_array()?.iter().any(is_bank) || state.held.contains_key(name) {
+        return None;
+    }
+    let waits = |told: &Value| {
+        let list = |field: &str| told[field].as_array().cloned().unwrap_or_default();
+        let is_met = |one: &Value| one["source"] == name;
+        list("captures").iter().any(is_met)
+            || list("refunds").iter().any(|refund| {
+                (is_met(refund) && !refund["refunded_on"].is_null()) || is_met(&refund["returned"])
+            })
+    };
+    if state.held.values().any(waits) {
+        None
+    } else {
+        Some(format!("nothing waits for {name}"))
+    }
 }
 
 /// Standard Webhooks, version 1: one of the signatures is HMAC-SHA256 of `{id}.{timestamp}.{body}`.

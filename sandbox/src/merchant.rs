@@ -105,11 +105,8 @@ impl Merchant {
                 )
                 .await?;
         }
-        let key = ["api-key", "create", "--merchant", &id, "--name", "odoo"];
-        let scopes = SCOPES.iter().flat_map(|scope| ["--scope", scope]);
-        let command: Vec<&str> = key.into_iter().chain(scopes).collect();
-        let created = quittance.run(&command, &[]).await?;
-        let api_key = text(&created, "key")?;
+        let scopes: Vec<&str> = SCOPES.iter().flat_map(|scope| ["--scope", scope]).collect();
+        let api_key = make_key(quittance, &id, &scopes).await?;
         Ok(Self {
             id,
             provider_account,
@@ -117,11 +114,22 @@ impl Merchant {
         })
     }
 
+    /// One more API key: what an Odoo is given, and no more.
+    pub async fn key_for_odoo(&self, quittance: &Quittance) -> Result<String> {
+        make_key(quittance, &self.id, &["--preset", "odoo"]).await
+    }
+
     /// Where Stripe's webhooks for this merchant go.
     #[must_use]
     pub fn webhook_path(&self) -> String {
         format!("/webhooks/stripe/{}", self.provider_account)
     }
+}
+
+async fn make_key(quittance: &Quittance, merchant: &str, rights: &[&str]) -> Result<String> {
+    let key = ["api-key", "create", "--merchant", merchant, "--name", "odoo"];
+    let created = quittance.run(&[&key[..], rights].concat(), &[]).await?;
+    text(&created, "key")
 }
 
 fn text(answer: &Value, field: &str) -> Result<String> {

@@ -185,6 +185,8 @@ async fn close_exceptions(
         by: &operator.name,
         at: now,
     };
-    let kind = ExceptionKind::MessageDead;
-    Ok(store::exceptions::close(conn, operator.merchant_id, kind, &subjects, closing).await?)
+    for kind in [ExceptionKind::MessageDead, ExceptionKind::MessageRejected] {
+        store::exceptions::close(conn, operator.merchant_id, kind, &subjects, closing).await?;
+    }
+    Ok(())
 }

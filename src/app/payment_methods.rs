@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::auth::Caller;
 use super::customers::get_of_mode;
 use super::error::no;
+use super::news::{tell_method, tell_of_saved};
 use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::{Answer, App, AppError, Key, Served, commit};
 use crate::app::audit_log;
@@ -204,19 +205,26 @@ pub(super) async fn learn_as_of(
     };
     let customer = store::customers::lock(conn, merchant, customer).await?;
     let reference = said.provider_reference.as_str();
+    let mut is_new = false;
     if said.customer_reference.is_some() {
         let new = new_method(&customer, said, read_at, app.clock.now());
-        store::payment_methods::insert(conn, &new).await?;
+        is_new = store::payment_methods::insert(conn, &new).await?;
     }
     let held = store::payment_methods::find_by_provider_reference(conn, merchant, account, reference).await?;
     let Some(held) = held.filter(|held| held.customer_id == customer.id) else {
         return Ok(None);
     };
     let mut method = store::payment_methods::lock(conn, merchant, held.id).await?;
-    if method.take_in(said, read_at) {
-        method.updated_at = app.clock.now();
+    let has_changed = method.take_in(said, read_at);
+    if has_changed {
+        method.touch(app.clock.now());
     }
     store::payment_methods::update(conn, &method).await?;
+    if is_new {
+        tell_of_saved(app, conn, &method).await?;
+    } else if has_changed {
+        tell_method(app, conn, &method).await?;
+    }
     if method.state == MethodState::Detached {
         let_go(app, conn, customer, method.id).await?;
     }
@@ -238,6 +246,7 @@ fn new_method(
         state: MethodState::Attached,
         face: said.face.clone(),
         mandate: None,
+        version: 0,
         read_at,
         created_at: now,
         updated_at: now,
@@ -255,8 +264,9 @@ pub(super) async fn let_go(
     let mut method = store::payment_methods::lock(conn, customer.merchant_id, id).await?;
     if method.state == MethodState::Attached {
         method.state = MethodState::Detached;
-        method.updated_at = now;
+        method.touch(now);
         store::payment_methods::update(conn, &method).await?;
+        tell_method(app, conn, &method).await?;
     }
     if customer.default_payment_method == Some(id) {
         customer.default_payment_method = None;

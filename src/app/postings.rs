@@ -1,7 +1,7 @@
-//! What the ledger booked, on its way into stock Odoo's books.
+//! What the ledger booked, on its way into Odoo's books.
 //!
 //! What an account holds in a currency has one journal, so that each transaction goes to one Odoo: the one that the journal is
-//! mapped in, or else the one that its payment names.
+//! mapped in, or that with our addon which keeps the account's books, or else the stock one that its payment names.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,8 @@ use crate::domain::ids::{MerchantId, OdooInstanceId, PaymentId, ProviderAccountI
 use crate::domain::ledger::LedgerAccount;
 use crate::domain::line_link::LineLink;
 use crate::domain::money::{Currency, Money};
+use crate::domain::news::{LinkNews, News};
+use crate::domain::outbox::Message;
 use crate::domain::posting::{self, Posting};
 use crate::sink::Via;
 use crate::store;
@@ -49,6 +51,36 @@ pub(super) async fn book(
     Ok(())
 }
 
+/// Who keeps the books of an account.
+struct Keepers {
+    /// Stock Odoos, by the currency of the journal that is mapped there.
+    mapped: HashMap<String, OdooInstanceId>,
+    /// The Odoo with our addon, for all currencies.
+    addon: Option<OdooInstanceId>,
+}
+
+impl Keepers {
+    async fn find(
+        conn: &mut PgConnection,
+        merchant: MerchantId,
+        account: ProviderAccountId,
+    ) -> Result<Self, AppError> {
+        Ok(Self {
+            mapped: store::odoo_journals::list_instances(conn, merchant, account).await?,
+            addon: store::book_keepers::find(conn, merchant, account).await?,
+        })
+    }
+
+    /// Who keeps what it holds in a currency; none where nobody was said to.
+    fn of(&self, currency: Currency) -> Option<OdooInstanceId> {
+        self.mapped.get(currency.code()).copied().or(self.addon)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.mapped.is_empty() && self.addon.is_none()
+    }
+}
+
 /// Books what a line was linked to by hand. In Odoo the customer's payment is registered on the documents of the link, and what
 /// waited for it in suspense meets that.
 pub(super) async fn book_link(
@@ -63,15 +95,13 @@ pub(super) async fn book_link(
     let (Some(currency), Some(instance)) = (posting::home(&parts), link.odoo_instance_id) else {
         return Ok(());
     };
-    let mapped = store::odoo_journals::list_instances(conn, merchant, account).await?;
-    if link.amount.minor <= 0
-        || mapped
-            .get(currency.code())
-            .is_some_and(|keeper| *keeper != instance)
-    {
-        return Ok(());
-    }
-    if app.outgoing.ways.get(conn, merchant, instance).await? != Via::Rpc {
+    let keeper = Keepers::find(conn, merchant, account).await?.of(currency);
+    let via = app.outgoing.ways.get(conn, merchant, instance).await?;
+    let keeps = match via {
+        Via::Rpc => keeper.is_none_or(|keeper| keeper == instance) && link.amount.minor > 0,
+        Via::Addon => keeper == Some(instance),
+    };
+    if !keeps {
         return Ok(());
     }
     let date = transaction.occurred_at.to_offset(UtcOffset::UTC).date();
@@ -82,13 +112,19 @@ pub(super) async fn book_link(
         currency,
         posting,
     };
-    let paid = Posting::CustomerPayment {
-        charge: key.clone(),
-        provider_reference: link.balance_transaction.clone(),
-        reference: link.reference.as_str().to_owned(),
-        amount: link.amount,
-        date,
-        settles: link.settles.clone(),
+    let paid: Message = match via {
+        Via::Rpc => Posting::CustomerPayment {
+            charge: key.clone(),
+            provider_reference: link.balance_transaction.clone(),
+            reference: link.reference.as_str().to_owned(),
+            amount: link.amount,
+            date,
+            settles: link.settles.clone(),
+        }
+        .into(),
+        Via::Addon => Message::News(News::PaymentLinked {
+            link: Box::new(LinkNews::of(link, &key, date)),
+        }),
     };
     let moved = Posting::Booking {
         source: transaction.source,
@@ -97,7 +133,7 @@ pub(super) async fn book_link(
         parts,
         meets: Some(key),
     };
-    let both = vec![booking(paid), booking(moved)];
+    let both = vec![booking(paid), booking(moved.into())];
     Ok(store::outbox::push_bookings(conn, merchant, account, both, app.clock.now()).await?)
 }
 
@@ -109,8 +145,8 @@ async fn queue(
     (merchant, account): (MerchantId, ProviderAccountId),
     booked: Vec<Booked>,
 ) -> Result<usize, AppError> {
-    let mapped = store::odoo_journals::list_instances(conn, merchant, account).await?;
-    if mapped.is_empty() && booked.iter().all(|booked| booked.payment.is_none()) {
+    let keepers = Keepers::find(conn, merchant, account).await?;
+    if keepers.is_empty() && booked.iter().all(|booked| booked.payment.is_none()) {
         return Ok(0);
     }
     let mut messages = Vec::with_capacity(booked.len());
@@ -122,7 +158,7 @@ async fn queue(
         if let Some(disputed) = booked.disputed {
             posting::owe_again(&mut parts, disputed);
         }
-        let Some(instance) = keeper(app, conn, merchant, &mapped, currency, booked.payment).await? else {
+        let Some(instance) = keeper(app, conn, merchant, &keepers, currency, booked.payment).await? else {
             continue;
         };
         // Another Odoo was not told of the payment: nothing there waits for its bookings.
@@ -139,7 +175,7 @@ async fn queue(
             odoo_instance_id: instance,
             payment_id: payment.map(|(id, _)| id),
             currency,
-            posting,
+            posting: posting.into(),
         });
     }
     let count = messages.len();
@@ -205,17 +241,17 @@ fn name(found: &Unqueued) -> (String, Option<String>) {
     (label, meets)
 }
 
-/// The stock Odoo whose books show what an account holds in a currency.
+/// The Odoo whose books show what an account holds in a currency.
 async fn keeper(
     app: &App,
     conn: &mut PgConnection,
     merchant: MerchantId,
-    mapped: &HashMap<String, OdooInstanceId>,
+    keepers: &Keepers,
     currency: Currency,
     payment: Option<(PaymentId, OdooInstanceId)>,
 ) -> Result<Option<OdooInstanceId>, AppError> {
-    if let Some(instance) = mapped.get(currency.code()) {
-        return Ok(Some(*instance));
+    if let Some(instance) = keepers.of(currency) {
+        return Ok(Some(instance));
     }
     let Some((_, instance)) = payment else {
         return Ok(None);

@@ -9,6 +9,7 @@ use super::apply::READS;
 use super::auth::Caller;
 use super::customers::{ensure, get_of_mode};
 use super::error::no;
+use super::news::tell_setup;
 use super::payment_methods::{get_method_of_mode, learn_as_of};
 use super::wallet::{WalletAccount, check_mode, patient, timed};
 use super::webhooks::end_with;
@@ -251,6 +252,7 @@ async fn take_in(
     said: &SetupSnapshot,
 ) -> Result<(), AppError> {
     let now = app.clock.now();
+    let before = (setup.state, setup.decline.clone(), setup.payment_method);
     setup.take_in(said, now);
     if let (Said::Known(SetupState::Succeeded), Some(method)) = (&said.state, &said.method) {
         let (merchant, account) = (setup.merchant_id, setup.provider_account_id);
@@ -259,7 +261,11 @@ async fn take_in(
         let saved = learn_as_of(app, conn, (merchant, account), reference, method, now).await?;
         setup.payment_method = saved.map(|method| method.id).or(setup.payment_method);
     }
-    Ok(store::setups::update(conn, &app.sealer, setup).await?)
+    store::setups::update(conn, &app.sealer, setup).await?;
+    if before != (setup.state, setup.decline.clone(), setup.payment_method) {
+        tell_setup(app, conn, setup).await?;
+    }
+    Ok(())
 }
 
 /// The provider keeps a failure under the key and nothing else: under this key there will be nothing.
@@ -273,5 +279,6 @@ async fn give_up(app: &App, conn: &mut PgConnection, setup: &mut Setup) -> Resul
         message: "The payment provider failed. Please try again.".to_owned(),
     });
     setup.touch(app.clock.now());
-    Ok(store::setups::update(conn, &app.sealer, setup).await?)
+    store::setups::update(conn, &app.sealer, setup).await?;
+    tell_setup(app, conn, setup).await
 }

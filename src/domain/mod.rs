@@ -6,6 +6,7 @@ pub mod balance_transaction;
 pub mod card_number;
 pub mod checkout;
 pub mod customer;
+pub mod day;
 pub mod dispute;
 pub mod exception;
 pub mod exchange;

@@ -113,6 +113,15 @@ pub fn rest_after_failure(failures: i32, id: &str) -> Duration {
     jittered(doubled(failures, Duration::minutes(10)), failures, id)
 }
 
+/// How long a message waits that Odoo asked for later, by how often it was taken up (from 1): doubling from a second to a minute, and up
+/// to a fifth more or less. Whatever else it was taken up for counts too: then Odoo is not at ease.
+#[must_use]
+pub fn delay_after_later(taken_up: i64, id: &str) -> Duration {
+    let count = i32::try_from(taken_up.clamp(1, 7)).unwrap_or(7);
+    let delay = Duration::seconds(1_i64 << (count - 1)).min(Duration::seconds(50));
+    jittered(delay, count, id)
+}
+
 fn doubled(count: i32, longest: Duration) -> Duration {
     let doublings = u32::try_from(count.clamp(1, 14) - 1).unwrap_or_default();
     Duration::seconds(5 * (1_i64 << doublings)).min(longest)
@@ -157,6 +166,19 @@ mod tests {
             total > Duration::hours(73) && total < Duration::hours(77),
             "{total}"
         );
+    }
+
+    #[test]
+    fn what_odoo_asks_for_later_is_sent_again_within_a_minute_however_often() {
+        assert!(delay_after_later(1, "msg_1") <= Duration::seconds(2));
+        assert!(delay_after_later(2, "msg_1") > delay_after_later(1, "msg_1"));
+        for taken_up in [10, 1_000, i64::MAX] {
+            let delay = delay_after_later(taken_up, "msg_1");
+            assert!(
+                delay >= Duration::seconds(30) && delay <= Duration::minutes(1),
+                "{delay}"
+            );
+        }
     }
 
     #[test]

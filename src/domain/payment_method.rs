@@ -105,6 +105,8 @@ pub struct PaymentMethod {
     pub face: MethodFace,
     /// What it may be debited under, where it needs that.
     pub mandate: Option<Mandate>,
+    /// Grows with every change of what Odoo is told of it.
+    pub version: i64,
     /// When what is held of it was read.
     pub read_at: OffsetDateTime,
     /// When it was first told of.
@@ -131,6 +133,12 @@ impl PaymentMethod {
             }
         }
         before != (self.state, self.face.clone(), self.mandate.clone())
+    }
+
+    /// Marks that more is known than before.
+    pub const fn touch(&mut self, now: OffsetDateTime) {
+        self.version += 1;
+        self.updated_at = now;
     }
 
     /// Takes in what the provider says of a mandate. One that does not hold never replaces another one that does.

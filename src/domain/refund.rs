@@ -1,5 +1,7 @@
 //! Money given back.
 
+use time::{Date, OffsetDateTime};
+
 use super::ids::{OperationId, PaymentId, RefundId};
 use super::snapshot::{RefundSnapshot, Said};
 
@@ -62,19 +64,34 @@ pub struct Refund {
     pub state: RefundState,
     /// The provider's id of it (`re_…`).
     pub provider_reference: String,
+    /// The day on which it left, in UTC: none while it has not, and of one that never did.
+    pub refunded_on: Option<Date>,
+    /// The day on which we heard that it came back after all, in UTC.
+    pub returned_on: Option<Date>,
 }
 
 impl Refund {
     /// Takes in what the provider says; `true` where that is news.
     ///
     /// A word we do not know leaves the refund as it is: the next known one decides.
-    pub fn apply(&mut self, said: &RefundSnapshot) -> bool {
+    pub fn apply(&mut self, said: &RefundSnapshot, now: OffsetDateTime) -> bool {
         match said.state {
             Said::Known(state) if state.rank() > self.state.rank() => {
+                if self.state == RefundState::Succeeded {
+                    self.returned_on = Some(now.date());
+                }
                 self.state = state;
+                self.note_left(said);
                 true
             }
             Said::Known(_) | Said::Unrecognized(_) => false,
+        }
+    }
+
+    /// Notes the day on which it left, once it has.
+    pub fn note_left(&mut self, said: &RefundSnapshot) {
+        if self.state == RefundState::Succeeded {
+            self.refunded_on = Some(said.created.date());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::payment::{Decline, Reference};
 use super::snapshot::{Said, SetupSnapshot};
 
 /// Where a setup stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum SetupState {

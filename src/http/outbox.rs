@@ -103,9 +103,11 @@ pub struct MessageView {
     payment: Option<String>,
     /// `odo_…`
     odoo_instance: String,
-    /// Its place among the messages of its payment, which leave in this order; null of a booking, which leaves after them.
+    /// Its place among the messages of its payment, setup or saved method, which leave in this order; null of a booking, which leaves
+    /// after them.
     sequence: Option<i64>,
-    /// `customer_payment`, `customer_refund`, `refund_returned` or `booking`; `payment_updated` where Odoo has our addon.
+    /// `customer_payment`, `customer_refund`, `refund_returned` or `booking`; where Odoo has our addon, `payment_updated`,
+    /// `setup_updated`, `payment_method_updated`, `dispute_updated`, `payment_linked` or `booking`.
     kind: &'static str,
     /// The provider's id of what happened.
     key: String,

@@ -329,11 +329,14 @@ fn failed_too_often(retry_after: std::time::Duration) -> Problem {
 /// What an Odoo said while it was being set up.
 fn of_sink(error: &SinkError) -> Problem {
     let (status, code) = match error {
-        SinkError::Refused { .. } | SinkError::Differs { .. } | SinkError::NotAllowed { .. } => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "odoo_refused")
-        }
+        SinkError::Refused { .. }
+        | SinkError::Rejected { .. }
+        | SinkError::Differs { .. }
+        | SinkError::NotAllowed { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "odoo_refused"),
         SinkError::Unauthorized { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "odoo_unauthorized"),
-        SinkError::Unreachable { .. } | SinkError::Gone => (StatusCode::BAD_GATEWAY, "odoo_unreachable"),
+        SinkError::Unreachable { .. } | SinkError::Later | SinkError::Gone => {
+            (StatusCode::BAD_GATEWAY, "odoo_unreachable")
+        }
     };
     Problem::new(status, code, error.to_string())
 }

@@ -197,6 +197,8 @@ mod tests {
             SinkError::Unauthorized { .. } => "unauthorized",
             SinkError::Unreachable { .. } => "unreachable",
             SinkError::NotAllowed { .. } => "not allowed",
+            SinkError::Rejected { .. } => "rejected",
+            SinkError::Later => "later",
             SinkError::Gone => "gone",
         }
     }

@@ -114,53 +114,31 @@ impl Sink for OdooSink {
     async fn send(
         &self,
         instance: &OdooInstance,
-        message: &OutboxMessage,
+        messages: &[OutboxMessage],
         now: OffsetDateTime,
-    ) -> Result<Posted, SinkError> {
-        match (&instance.access, &message.posting) {
-            (Access::Addon { secrets }, _) => {
-                addon::send(&self.http, &instance.url, secrets, message, now).await
-            }
-            (Access::Rpc(access), Message::Posting(posting)) => {
-                self.post(&instance.url, access, message.provider_account_id, posting)
-                    .await
-            }
-            (Access::Rpc(_), Message::News(_)) => Err(refused("stock Odoo takes postings only")),
-        }
-    }
-
-    async fn send_all(
-        &self,
-        instance: &OdooInstance,
-        bookings: &[OutboxMessage],
     ) -> Vec<Result<Posted, SinkError>> {
-        let all = |error: SinkError| bookings.iter().map(|_| Err(error.clone())).collect();
-        let Access::Rpc(access) = &instance.access else {
-            return all(refused("bookings are for stock Odoo"));
+        let access = match &instance.access {
+            Access::Addon(access) => {
+                return addon::send(&self.http, &instance.url, access, messages, now).await;
+            }
+            Access::Rpc(access) => access,
         };
-        let found: Option<Vec<(Booking<'_>, Currency)>> = bookings
-            .iter()
-            .map(|message| match &message.posting {
-                Message::Posting(posting) => Booking::of(posting).zip(posting.currency()),
-                Message::News(_) => None,
-            })
-            .collect();
-        let (Some(found), Some(first)) = (found, bookings.first()) else {
-            return all(refused("not all of it is bookings"));
-        };
-        let Some((_, currency)) = found.first() else {
-            return Vec::new();
-        };
-        let books = match access.journals.of(first.provider_account_id, *currency) {
-            Ok(books) => books,
-            Err(error) => return all(error),
-        };
-        let found: Vec<Booking<'_>> = found.into_iter().map(|(booking, _)| booking).collect();
-        booking::post(&self.open(&instance.url, access, books), books, &found)
-            .await
-            .into_iter()
-            .map(|became| became.map(|records| Posted { records, taken: None }))
-            .collect()
+        if let Some(bookings) = all_bookings(messages) {
+            return self
+                .post_together(&instance.url, access, messages, &bookings)
+                .await;
+        }
+        let mut became = Vec::with_capacity(messages.len());
+        for message in messages {
+            became.push(match &message.posting {
+                Message::Posting(posting) => {
+                    self.post(&instance.url, access, message.provider_account_id, posting)
+                        .await
+                }
+                Message::News(_) => Err(refused("stock Odoo takes postings only")),
+            });
+        }
+        became
     }
 
     async fn fetch_held(
@@ -189,6 +167,29 @@ impl OdooSink {
             company_id: Some(books.company_id),
             ..self.database(url, &access.database, access.login.as_deref(), &access.api_key)
         }
+    }
+
+    /// Records bookings of one journal together.
+    async fn post_together(
+        &self,
+        url: &Url,
+        access: &RpcAccess,
+        messages: &[OutboxMessage],
+        bookings: &[(Booking<'_>, Currency)],
+    ) -> Vec<Result<Posted, SinkError>> {
+        let (Some(first), Some((_, currency))) = (messages.first(), bookings.first()) else {
+            return Vec::new();
+        };
+        let books = match access.journals.of(first.provider_account_id, *currency) {
+            Ok(books) => books,
+            Err(error) => return messages.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let bookings: Vec<Booking<'_>> = bookings.iter().map(|(booking, _)| *booking).collect();
+        booking::post(&self.open(url, access, books), books, &bookings)
+            .await
+            .into_iter()
+            .map(|became| became.map(|records| Posted { records, taken: None }))
+            .collect()
     }
 
     /// Records one posting in stock Odoo and reads it back.
@@ -260,4 +261,13 @@ impl OdooSink {
         };
         Ok(Posted { records, taken: None })
     }
+}
+
+/// The messages as bookings, where all are: those that were taken up together are of one journal.
+fn all_bookings(messages: &[OutboxMessage]) -> Option<Vec<(Booking<'_>, Currency)>> {
+    let bookings = messages.iter().map(|message| match &message.posting {
+        Message::Posting(posting) => Booking::of(posting).zip(posting.currency()),
+        Message::News(_) => None,
+    });
+    bookings.collect()
 }

@@ -18,6 +18,15 @@ pub enum SinkError {
         /// Odoo's own short message.
         message: Words,
     },
+    /// Our addon cannot take it in as its books are, and says why: a person is told at once.
+    #[error("odoo rejected: {message}")]
+    Rejected {
+        /// The addon's own reason.
+        message: Words,
+    },
+    /// Another transaction of Odoo's holds what it is about: sending again in a moment is what to do.
+    #[error("odoo asks to be told later")]
+    Later,
     /// What was read back is not what was sent: a person must look.
     #[error("odoo recorded something else: {message}")]
     Differs {
@@ -74,11 +83,12 @@ impl SinkError {
     fn message(&mut self) -> Option<&mut Words> {
         match self {
             Self::Refused { message }
+            | Self::Rejected { message }
             | Self::Differs { message }
             | Self::Unauthorized { message }
             | Self::Unreachable { message, .. }
             | Self::NotAllowed { message } => Some(message),
-            Self::Gone => None,
+            Self::Later | Self::Gone => None,
         }
     }
 }

@@ -39,10 +39,18 @@ pub enum Access {
     /// Stock Odoo, through its external API.
     Rpc(RpcAccess),
     /// Our addon there, through its controller.
-    Addon {
-        /// What messages are signed with; several while one is rolled.
-        secrets: Vec<LiveSecret>,
-    },
+    Addon(AddonAccess),
+}
+
+/// What a batch to our addon needs.
+#[derive(Clone, Debug, Default)]
+pub struct AddonAccess {
+    /// Whom it is for: Odoo's `database.uuid`, once it has connected.
+    pub database: Option<String>,
+    /// And the id of its company.
+    pub company: Option<String>,
+    /// What batches are signed with; several while one is rolled.
+    pub secrets: Vec<LiveSecret>,
 }
 
 /// What a call of Odoo's external API needs.
@@ -355,23 +363,13 @@ pub trait Sink: Send + Sync {
         books: &Books,
     ) -> Result<Vec<String>, SinkError>;
 
-    /// Hands one message over and learns what became of it. `now` is what a signature counts from.
-    ///
-    /// # Errors
-    /// As [`SinkError`] says; after any of them the same message may be sent again.
+    /// Hands over messages that were taken up together, in their order, and learns what became of each. One that is refused holds
+    /// up none of the others; after any [`SinkError`] the same message may be sent again. `now` is what a signature counts from.
     async fn send(
         &self,
         instance: &OdooInstance,
-        message: &OutboxMessage,
+        messages: &[OutboxMessage],
         now: OffsetDateTime,
-    ) -> Result<Posted, SinkError>;
-
-    /// Hands over bookings of one journal together, as [`send`](Self::send) would one by one, and learns what became of each,
-    /// in their order. One that is refused holds up none of the others.
-    async fn send_all(
-        &self,
-        instance: &OdooInstance,
-        bookings: &[OutboxMessage],
     ) -> Vec<Result<Posted, SinkError>>;
 
     /// Reads what the journal holds that stands for an account's balance in a currency.

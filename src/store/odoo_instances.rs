@@ -10,7 +10,7 @@ use super::{StoreError, odoo_journals, sealed, signing_secrets};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{MerchantId, OdooInstanceId};
 use crate::domain::redact::mask;
-use crate::sink::{Access, Books, Journals, OdooInstance, RpcAccess, Via};
+use crate::sink::{Access, AddonAccess, Books, Journals, OdooInstance, RpcAccess, Via};
 
 const TABLE: &str = "odoo_instance";
 
@@ -54,6 +54,7 @@ struct Row {
     url: String,
     sink: Via,
     database: Option<String>,
+    company: Option<String>,
     login: Option<String>,
     api_key_sealed: Option<Vec<u8>>,
     books: Option<Json<Books>>,
@@ -67,7 +68,7 @@ pub async fn get(
     id: OdooInstanceId,
 ) -> Result<OdooInstance, StoreError> {
     let row: Row = sqlx::query_as(
-        "select url, sink, database, login, api_key_sealed, books from odoo_instance
+        "select url, sink, database, company, login, api_key_sealed, books from odoo_instance
          where merchant_id = $1 and id = $2",
     )
     .bind(merchant)
@@ -88,9 +89,11 @@ pub async fn get(
                 ),
             })
         }
-        Via::Addon => Access::Addon {
+        Via::Addon => Access::Addon(AddonAccess {
+            database: row.database,
+            company: row.company,
             secrets: signing_secrets::list(conn, sealer, merchant, id).await?,
-        },
+        }),
     };
     Ok(OdooInstance {
         merchant_id: merchant,

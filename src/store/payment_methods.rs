@@ -13,7 +13,7 @@ macro_rules! select {
         concat!(
             "select merchant_id, id, provider_account_id, customer_id, provider_reference, kind, state, brand, last4, ",
             "exp_month, exp_year, bank_code, country, mandate_id, mandate_reference, mandate_url, mandate_state, ",
-            "read_at, created_at, updated_at from payment_method ",
+            "version, read_at, created_at, updated_at from payment_method ",
             $rest
         )
     };
@@ -38,6 +38,7 @@ struct Row {
     mandate_reference: Option<String>,
     mandate_url: Option<String>,
     mandate_state: Option<String>,
+    version: i64,
     read_at: OffsetDateTime,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -68,6 +69,7 @@ impl From<Row> for PaymentMethod {
                 url,
                 state: state.unwrap_or_default(),
             }),
+            version: row.version,
             read_at: row.read_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -75,9 +77,9 @@ impl From<Row> for PaymentMethod {
     }
 }
 
-/// Adds a method, unless the account has it; of several at once, one adds it.
-pub async fn insert(conn: &mut PgConnection, method: &PaymentMethod) -> Result<(), StoreError> {
-    sqlx::query(
+/// Adds a method. `false` where the account has it; of several at once, one adds it.
+pub async fn insert(conn: &mut PgConnection, method: &PaymentMethod) -> Result<bool, StoreError> {
+    let done = sqlx::query(
         "insert into payment_method (merchant_id, id, provider_account_id, customer_id, provider_reference, kind,
              state, read_at, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
@@ -94,7 +96,7 @@ pub async fn insert(conn: &mut PgConnection, method: &PaymentMethod) -> Result<(
     .bind(method.created_at)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Writes what changes in the life of a method.
@@ -103,7 +105,7 @@ pub async fn update(conn: &mut PgConnection, method: &PaymentMethod) -> Result<(
     sqlx::query(
         "update payment_method set kind = $3, state = $4, brand = $5, last4 = $6, exp_month = $7, exp_year = $8,
              bank_code = $9, country = $10, mandate_id = $11, mandate_reference = $12, mandate_url = $13,
-             mandate_state = $14, read_at = $15, updated_at = $16
+             mandate_state = $14, read_at = $15, updated_at = $16, version = $17
          where merchant_id = $1 and id = $2",
     )
     .bind(method.merchant_id)
@@ -122,6 +124,7 @@ pub async fn update(conn: &mut PgConnection, method: &PaymentMethod) -> Result<(
     .bind(mandate.map(|mandate| &mandate.state))
     .bind(method.read_at)
     .bind(method.updated_at)
+    .bind(method.version)
     .execute(conn)
     .await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Money given back.
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use super::{StoreError, uuids};
 use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId, RefundId};
@@ -15,6 +15,8 @@ struct Row {
     amount_minor: i64,
     state: RefundState,
     provider_reference: String,
+    refunded_on: Option<Date>,
+    returned_on: Option<Date>,
 }
 
 /// Adds a refund that the provider told of.
@@ -27,8 +29,8 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into refund (merchant_id, id, payment_id, operation_id, provider_account_id, amount_minor, state,
-             provider_reference, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+             provider_reference, created_at, updated_at, refunded_on)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
     )
     .bind(merchant)
     .bind(refund.id)
@@ -39,6 +41,7 @@ pub async fn insert(
     .bind(refund.state)
     .bind(&refund.provider_reference)
     .bind(now)
+    .bind(refund.refunded_on)
     .execute(conn)
     .await?;
     Ok(())
@@ -51,13 +54,18 @@ pub async fn update(
     refund: &Refund,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    sqlx::query("update refund set state = $3, updated_at = $4 where merchant_id = $1 and id = $2")
-        .bind(merchant)
-        .bind(refund.id)
-        .bind(refund.state)
-        .bind(now)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "update refund set state = $3, updated_at = $4, refunded_on = $5, returned_on = $6
+         where merchant_id = $1 and id = $2",
+    )
+    .bind(merchant)
+    .bind(refund.id)
+    .bind(refund.state)
+    .bind(now)
+    .bind(refund.refunded_on)
+    .bind(refund.returned_on)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -77,7 +85,7 @@ pub async fn list_of(
     payments: &[PaymentId],
 ) -> Result<Vec<Refund>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select id, payment_id, operation_id, amount_minor, state, provider_reference
+        "select id, payment_id, operation_id, amount_minor, state, provider_reference, refunded_on, returned_on
          from refund where merchant_id = $1 and payment_id = any($2) order by created_at, id",
     )
     .bind(merchant)
@@ -96,6 +104,8 @@ impl From<Row> for Refund {
             amount_minor: row.amount_minor,
             state: row.state,
             provider_reference: row.provider_reference,
+            refunded_on: row.refunded_on,
+            returned_on: row.returned_on,
         }
     }
 }

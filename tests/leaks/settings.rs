@@ -6,7 +6,7 @@ use quittance::domain::api_key::{KeyKind, NewApiKey};
 use quittance::domain::ids::{MerchantId, ProviderAccountId};
 use quittance::domain::signing_secret::SigningSecret;
 use quittance::provider::ProviderAccount;
-use quittance::sink::{Access, Journals, LiveSecret, RpcAccess};
+use quittance::sink::{Access, AddonAccess, Journals, LiveSecret, RpcAccess};
 use secrecy::ExposeSecret;
 
 use super::canaries::{Canaries, Kind, PASSWORD, SEALING_KEY, STRIPE_KEY, Seen};
@@ -40,9 +40,10 @@ fn settings_accounts_and_keys_print_none_of_their_secrets() {
         journals: Journals::default(),
     };
     canaries.add(Kind::OdooKey, "canary-of-an-odoo-key");
-    let addon = Access::Addon {
+    let addon = Access::Addon(AddonAccess {
         secrets: vec![LiveSecret { secret, until: None }],
-    };
+        ..AddonAccess::default()
+    });
     let shown = format!(
         "{settings:#?}\n{account:#?}\n{key:#?}\n{:#?}\n{addon:#?}",
         Access::Rpc(rpc)

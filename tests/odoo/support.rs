@@ -105,7 +105,8 @@ pub(super) async fn send(
     instance: &OdooInstance,
     posting: &Posting,
 ) -> Result<Posted, SinkError> {
-    sink.send(instance, &message(instance, posting), NOW).await
+    let mut became = sink.send(instance, &[message(instance, posting)], NOW).await;
+    became.pop().unwrap()
 }
 
 /// Sends bookings together.
@@ -114,7 +115,7 @@ pub(super) async fn send_all(odoo: &Odoo, bookings: &[Posting]) -> Vec<Result<Po
         .iter()
         .map(|booking| message(&odoo.instance, booking))
         .collect();
-    odoo.sink.send_all(&odoo.instance, &messages).await
+    odoo.sink.send(&odoo.instance, &messages, NOW).await
 }
 
 fn message(instance: &OdooInstance, posting: &Posting) -> OutboxMessage {

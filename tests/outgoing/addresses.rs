@@ -5,12 +5,12 @@ use std::time::Duration;
 use quittance::app::{AppError, setup};
 use quittance::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use quittance::domain::money::Amount;
-use quittance::domain::news::{News, PaymentNews};
+use quittance::domain::news::{Beside, Mode, News, PaymentNews};
 use quittance::domain::outbox::{Message, OutboxMessage};
 use quittance::domain::payment::{Payment, Reference};
 use quittance::domain::signing_secret::SigningSecret;
 use quittance::odoo::OdooSink;
-use quittance::sink::{Access, LiveSecret, OdooInstance, Sink, SinkError};
+use quittance::sink::{Access, AddonAccess, LiveSecret, OdooInstance, Sink, SinkError};
 use quittance::startup::{Application, Role};
 use quittance_sandbox::addon::PretendAddon;
 use time::macros::datetime;
@@ -56,6 +56,13 @@ fn message() -> OutboxMessage {
         amount,
         now,
     );
+    let beside = Beside {
+        mode: Mode::Test,
+        customer: None,
+        payment_method: None,
+        operations: Vec::new(),
+        refunds: Vec::new(),
+    };
     OutboxMessage {
         id: OutboxMessageId::generate(),
         odoo_instance_id: OdooInstanceId::generate(),
@@ -63,7 +70,7 @@ fn message() -> OutboxMessage {
         payment_id: Some(PaymentId::generate()),
         sequence: Some(1),
         posting: Message::News(News::PaymentUpdated {
-            payment: Box::new(PaymentNews::of(&payment, &[], &[])),
+            payment: Box::new(PaymentNews::of(&payment, beside)),
         }),
         attempts: 0,
         fence: 1,
@@ -79,18 +86,19 @@ async fn an_address_that_is_not_public_gets_nothing_however_it_is_written() {
             merchant_id: MerchantId::generate(),
             id: OdooInstanceId::generate(),
             url: url.parse().unwrap(),
-            access: Access::Addon {
+            access: Access::Addon(AddonAccess {
                 secrets: vec![LiveSecret {
                     secret: SigningSecret::new(&[1; 32]),
                     until: None,
                 }],
-            },
+                ..AddonAccess::default()
+            }),
         };
         let sent = sink
-            .send(&instance, &message(), datetime!(2026-11-20 12:00 UTC))
+            .send(&instance, &[message()], datetime!(2026-11-20 12:00 UTC))
             .await;
         assert!(
-            matches!(sent, Err(SinkError::NotAllowed { .. })),
+            matches!(sent[0], Err(SinkError::NotAllowed { .. })),
             "{url}: {sent:?}"
         );
         let checked = sink.check_address(&instance.url).await;

@@ -2,7 +2,11 @@
 
 mod addresses;
 mod answers;
+mod batches;
+mod beside;
+mod books;
 mod commands;
+mod contract;
 mod limits;
 mod news;
 mod outages;
@@ -60,6 +64,54 @@ impl World {
 
     async fn new() -> Self {
         Self::with(Role::Both, 100).await
+    }
+
+    /// The same with an Odoo that keeps the account's books.
+    async fn keeping() -> Self {
+        let world = Self::new().await;
+        world.keep().await;
+        world
+    }
+
+    /// From now on the Odoo keeps the account's books.
+    async fn keep(&self) {
+        sqlx::query("insert into book_keeper (merchant_id, provider_account_id, odoo_instance_id, since) values ($1, $2, $3, now())")
+            .bind(self.test.merchant.uuid())
+            .bind(self.test.account.uuid())
+            .bind(self.instance.uuid())
+            .execute(&self.test.db)
+            .await
+            .unwrap();
+    }
+
+    /// What was told last of what has this id or source, once it fits.
+    async fn told(&self, id: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        eventually(async || match self.addon.held(id) {
+            Some(told) if fits(&told) => Ok(told),
+            other => Err(format!("{id}: {other:#?}")),
+        })
+        .await
+    }
+
+    /// Makes so many others of a payment and its messages.
+    async fn copies(&self, count: i32) {
+        for sql in [
+            "insert into payment (merchant_id, id, provider_account_id, odoo_instance_id, reference, amount_minor, currency, capture_method,
+                 state, created_at, updated_at)
+             select merchant_id, lpad(to_hex(n), 32, '0')::uuid, provider_account_id, odoo_instance_id, 'C' || n, amount_minor, currency,
+                 capture_method, state, created_at, updated_at from payment, generate_series(1, $1) n",
+            "insert into outbox_message (merchant_id, id, odoo_instance_id, payment_id, sequence, posting_key, posting, due_at, created_at)
+             select merchant_id, gen_random_uuid(), odoo_instance_id, lpad(to_hex(n), 32, '0')::uuid, sequence, n || '_' || posting_key,
+                 jsonb_set(jsonb_set(posting, '{payment,reference}', to_jsonb('C' || n)), '{payment,id}', to_jsonb('pay_' || lpad(n::text, 26, '0'))),
+                 due_at, created_at
+             from outbox_message, generate_series(1, $1) n",
+        ] {
+            sqlx::query(sql)
+                .bind(count)
+                .execute(&self.test.db)
+                .await
+                .unwrap();
+        }
     }
 
     /// One more worker over the same database.

@@ -1,8 +1,10 @@
 # One file for each concern. pylint: disable=consider-merging-classes-inherited
+import psycopg2
+
 from odoo import api, fields, models
 
 from .. import utils
-from ..exceptions import Rejected
+from ..exceptions import Later, Rejected
 from ..unique import make_unique
 
 # How a payment stands that took or holds money, or may yet: what Odoo lost of it is made again.
@@ -24,6 +26,19 @@ class PaymentTransaction(models.Model):
         for field in ("quittance_source", "quittance_operation"):
             make_unique(self.env.cr, self._table, "provider_id", field)
         return super().init()
+
+    def _quittance_is_in_hand(self):
+        """Whether news writes this transaction just now, or did since this database transaction began; else hold it."""
+        self.ensure_one()
+        news, cr = self.env["quittance.news"], self.env.cr
+        try:
+            with cr.savepoint(flush=False):
+                news._lock(self.quittance_payment)
+                held = "SELECT id FROM payment_transaction WHERE id = %s FOR UPDATE NOWAIT"
+                cr.execute(held, [self.id], log_exceptions=False)
+        except (Later, psycopg2.OperationalError):
+            return True
+        return False
 
     # === A payment === #
 

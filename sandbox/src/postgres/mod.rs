@@ -155,6 +155,18 @@ impl Cluster {
         Ok(self.url_of(name))
     }
 
+    /// Makes a user who may make databases, unless it is there.
+    pub async fn create_user(&self, name: &str) -> Result<()> {
+        const DUPLICATE_OBJECT: &str = "42710";
+        let made = self
+            .execute(format!(r#"CREATE ROLE "{name}" LOGIN CREATEDB"#))
+            .await;
+        match made {
+            Err(error) if has_code(&error, DUPLICATE_OBJECT) => Ok(()),
+            made => Ok(made?),
+        }
+    }
+
     /// A database of the caller's own, copied from a template that `migrate` filled on the first call.
     ///
     /// `migrate` gets the template's URL and must have closed its connections when it returns.
@@ -179,7 +191,7 @@ impl Cluster {
                 .await
             {
                 Ok(()) => return Ok(self.url_of(&name)),
-                Err(error) if is_in_use(&error) && Instant::now() < deadline => pause().await,
+                Err(error) if has_code(&error, OBJECT_IN_USE) && Instant::now() < deadline => pause().await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -296,11 +308,11 @@ fn is_over_a_day_old(name: &str) -> bool {
         .is_some_and(|(made, now)| made.to_unix().0 + 24 * 60 * 60 < now.to_unix().0)
 }
 
-fn is_in_use(error: &sqlx::Error) -> bool {
+fn has_code(error: &sqlx::Error, wanted: &str) -> bool {
     error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| code == OBJECT_IN_USE)
+        .is_some_and(|code| code == wanted)
 }
 
 /// The last lines of the server's log, for an error message.

@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::askers::Asker;
+use super::browser;
 use super::errors::ApiError;
 use super::fields::Fields;
 use super::idempotency::{Claim, Standing, fingerprint};
@@ -36,6 +37,9 @@ pub(crate) struct Answer {
 pub(crate) async fn handle(State(service): State<Arc<Service>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let seen = SeenRequest::new(&parts);
+    if parts.method == Method::OPTIONS {
+        return browser::preflight();
+    }
     service.seen().push(seen.clone());
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return server::json(StatusCode::PAYLOAD_TOO_LARGE, "{}");
@@ -182,6 +186,7 @@ impl Answer {
             }
         };
         set("request-id", &seen.request_id);
+        set("access-control-allow-origin", "*");
         set(
             "stripe-version",
             seen.stripe_version

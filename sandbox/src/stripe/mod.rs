@@ -7,6 +7,7 @@ mod api;
 mod askers;
 mod authorizations;
 mod balance;
+mod browser;
 mod cards;
 mod charges;
 mod checkout;
@@ -24,6 +25,7 @@ mod lists;
 mod mandates;
 mod method_types;
 mod movements;
+mod numbers;
 mod pages;
 mod permissions;
 mod payment_intents;
@@ -175,6 +177,7 @@ impl PretendStripe {
                 get(pages::show).post(pages::press),
             )
             .route("/c/pay/{session}", get(checkout::show).post(checkout::press))
+            .route(browser::SCRIPT, get(browser::script))
             .fallback(api::handle)
             .with_state(Arc::clone(&service));
         let server = Server::start(router, options.port).await?;
@@ -201,6 +204,12 @@ impl PretendStripe {
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// Where a page finds the stand-in for Stripe.js.
+    #[must_use]
+    pub fn script_url(&self) -> String {
+        format!("{}{}", self.url(), browser::SCRIPT)
     }
 
     /// The key for a merchant's server.

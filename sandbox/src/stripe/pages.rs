@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::balance::is_three_decimal;
 use super::payment_intents::PaymentIntent;
 use super::service::Service;
 use super::setup_intents;
@@ -96,7 +97,7 @@ impl Service {
             let intent = state.payment_intents.find(id)?;
             let asked = Asked {
                 name: "payment_intent",
-                what: format!("Pay {} {} in minor units", intent.amount, intent.currency),
+                what: format!("Pay {}", shown(intent.amount, &intent.currency)),
                 return_url: intent.return_url.clone(),
             };
             (&intent.client_secret, asked)
@@ -117,6 +118,20 @@ impl Service {
         let _ = state.authenticated(id, succeed);
         state.payment_intents.find(id).is_some_and(PaymentIntent::is_paid)
     }
+}
+
+/// A sum as a person reads it.
+pub(crate) fn shown(amount: i64, currency: &str) -> String {
+    let places: usize = match currency {
+        "jpy" | "krw" | "vnd" | "clp" | "bif" | "djf" | "gnf" | "kmf" | "mga" | "pyg" | "rwf" | "vuv"
+        | "xaf" | "xof" | "xpf" => 0,
+        currency if is_three_decimal(currency) => 3,
+        _ => 2,
+    };
+    let digits = format!("{amount:0>width$}", width = places + 1);
+    let (whole, part) = digits.split_at(digits.len() - places);
+    let point = if part.is_empty() { "" } else { "." };
+    format!("{whole}{point}{part} {}", currency.to_uppercase())
 }
 
 pub(crate) fn unknown() -> Response {

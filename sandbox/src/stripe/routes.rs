@@ -50,7 +50,7 @@ fn for_all(state: &mut State, call: &Call, path: &[&str], fields: &Fields) -> Op
         (&Method::POST, ["setup_intents", id, "confirm"]) => {
             setup_intents::confirm(state, call.asker, id, fields())
         }
-        (&Method::POST, ["payment_methods"]) => payment_methods::create(state, fields()),
+        (&Method::POST, ["payment_methods"]) => payment_methods::create(state, call.asker, fields()),
         _ => return None,
     })
 }

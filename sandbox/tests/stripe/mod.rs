@@ -1,6 +1,7 @@
 //! The pretend Stripe.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod browser;
 mod captures;
 mod checkout;
 mod confirmations;

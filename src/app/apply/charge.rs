@@ -8,7 +8,8 @@ use crate::app::news::post;
 use crate::app::{App, AppError};
 use crate::domain::balance_transaction::{About, BalanceTransaction, Line};
 use crate::domain::money::Money;
-use crate::domain::payment::{CaptureMethod, Payment};
+use crate::domain::operation::{OperationKind, OperationState};
+use crate::domain::payment::{Capture, CaptureMethod, Payment};
 use crate::domain::posting::Posting;
 use crate::domain::snapshot::ChargeSnapshot;
 use crate::store;
@@ -22,12 +23,15 @@ pub(super) async fn apply_charge(
 ) -> Result<(), AppError> {
     let new_minor = payment.captured_minor - payment.posted_minor;
     if new_minor > 0 {
+        let date = captured_on(app, payment, charge);
+        let parts = list_parts(conn, payment, charge, new_minor, date).await?;
+        payment.captures.extend(parts);
         let paid = Posting::CustomerPayment {
-            charge: payment_key(payment, charge),
+            charge: source(charge, payment.posted_minor, payment.captured_minor),
             provider_reference: payment.provider_reference.clone().unwrap_or_default(),
             reference: payment.reference.as_str().to_owned(),
             amount: payment.money(new_minor),
-            date: captured_on(app, payment, charge),
+            date,
             settles: payment.settles.clone(),
         };
         post(app, conn, payment, paid).await?;
@@ -46,12 +50,65 @@ pub(super) async fn apply_charge(
 }
 
 /// The key of what Odoo is told of a capture: the charge, and for each further capture of it how far it then was.
-fn payment_key(payment: &Payment, charge: &ChargeSnapshot) -> String {
-    if payment.posted_minor == 0 {
+fn source(charge: &ChargeSnapshot, before_minor: i64, reached_minor: i64) -> String {
+    if before_minor == 0 {
         charge.id.clone()
     } else {
-        format!("{}_{}", charge.id, payment.captured_minor)
+        format!("{}_{reached_minor}", charge.id)
     }
+}
+
+/// The captures that took `new_minor`, which may have been several since the last look: those that were asked for, as far as they
+/// fit, and what somebody else took.
+async fn list_parts(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    charge: &ChargeSnapshot,
+    new_minor: i64,
+    captured_on: Date,
+) -> Result<Vec<Capture>, AppError> {
+    let mut asked = match payment.capture_method {
+        CaptureMethod::Automatic => Vec::new(),
+        CaptureMethod::Manual => store::operations::list(conn, payment.merchant_id, payment.id).await?,
+    };
+    asked.retain(|operation| {
+        operation.kind == OperationKind::Capture
+            && !matches!(
+                operation.state,
+                OperationState::Declined | OperationState::Refused
+            )
+            && payment
+                .captures
+                .iter()
+                .all(|known| known.operation != Some(operation.id))
+    });
+    let mut parts = Vec::new();
+    let mut left_minor = new_minor;
+    let mut part = |amount_minor, operation, reference, left_minor: i64| {
+        let reached_minor = payment.captured_minor - left_minor;
+        parts.push(Capture {
+            source: source(charge, reached_minor - amount_minor, reached_minor),
+            operation,
+            reference,
+            amount_minor,
+            captured_on,
+        });
+    };
+    for operation in asked {
+        if operation.amount_minor <= left_minor {
+            left_minor -= operation.amount_minor;
+            part(
+                operation.amount_minor,
+                Some(operation.id),
+                operation.ask.reference,
+                left_minor,
+            );
+        }
+    }
+    if left_minor > 0 {
+        part(left_minor, None, None, 0);
+    }
+    Ok(parts)
 }
 
 /// The day the money moved. A charge that was captured by hand is older than that; its ledger line is not.

@@ -27,12 +27,13 @@ pub(super) async fn apply_refund(
         .find(|refund| refund.provider_reference == said.provider_reference);
     let (before, refund) = if let Some(refund) = held {
         let before = refund.state;
-        if refund.apply(said) {
-            store::refunds::update(conn, payment.merchant_id, refund, app.clock.now()).await?;
+        let now = app.clock.now();
+        if refund.apply(said, now) {
+            store::refunds::update(conn, payment.merchant_id, refund, now).await?;
         }
         (Some(before), refund.clone())
     } else {
-        let refund = Refund {
+        let mut refund = Refund {
             id: RefundId::generate(),
             payment_id: payment.id,
             operation_id: said.operation,
@@ -44,7 +45,10 @@ pub(super) async fn apply_refund(
                 RefundState::Pending
             },
             provider_reference: said.provider_reference.clone(),
+            refunded_on: None,
+            returned_on: None,
         };
+        refund.note_left(said);
         let now = app.clock.now();
         store::refunds::insert(
             conn,

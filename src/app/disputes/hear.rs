@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::facet;
 use crate::app::apply::{Applied, Heard, READS};
-use crate::app::news::tell;
+use crate::app::news::{tell, tell_dispute};
 use crate::app::reconciliation::losses;
 use crate::app::webhooks::{end, end_with};
 use crate::app::{App, AppError, commit};
@@ -106,7 +106,7 @@ pub(super) async fn apply(
         tracing::info!(dispute_id = %new.id, reference = said.provider_reference, "a dispute was opened");
         tell_a_person(app, conn, &new, None).await?;
         losses::book(app, conn, &new).await?;
-        count_on_payment(app, conn, payment).await?;
+        count_on_payment(app, conn, payment, &new).await?;
         return Ok(Applied::Done);
     }
     let mut dispute = store::disputes::lock(conn, merchant, account, &said.provider_reference).await?;
@@ -136,7 +136,7 @@ pub(super) async fn apply(
             return Ok(Applied::Done);
         }
     }
-    count_on_payment(app, conn, payment).await?;
+    count_on_payment(app, conn, payment, &dispute).await?;
     Ok(Applied::Done)
 }
 
@@ -161,11 +161,12 @@ async fn lock_payment(
     })
 }
 
-/// Sums up what disputes took of a payment.
+/// Sums up what disputes took of a payment, and tells of that and of the dispute that changed it.
 async fn count_on_payment(
     app: &App,
     conn: &mut PgConnection,
     payment: Option<Payment>,
+    changed: &Dispute,
 ) -> Result<(), AppError> {
     let Some(mut payment) = payment else { return Ok(()) };
     let disputes = store::disputes::list_of_payment(conn, payment.merchant_id, payment.id).await?;
@@ -181,7 +182,7 @@ async fn count_on_payment(
         store::payments::update_disputed(conn, &payment).await?;
         tell(app, conn, &payment).await?;
     }
-    Ok(())
+    tell_dispute(app, conn, &payment, changed).await
 }
 
 /// Opens an exception where a person must act: once for the inquiry, once for the dispute that takes money, and where the

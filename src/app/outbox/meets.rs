@@ -6,38 +6,38 @@ use crate::app::AppError;
 use crate::domain::ids::{MerchantId, PaymentId};
 use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
+use crate::sink::Via;
 use crate::store;
 use crate::store::outbox::Told;
 
 /// Parts bookings that can go from those whose customer's payment or refund Odoo was not told of yet.
 ///
-/// Of a payment that was captured several times, says which of the customer's payments each meets: the first that reaches as
-/// far as its line does. A refund that failed before it was told of is met by nothing: its lines make up for each other.
+/// Of a payment that was captured several times, says which of the captures each meets: the first that reaches as far as its line
+/// does. A refund that failed before it left is met by nothing: its lines make up for each other.
 pub(super) async fn find_met(
     conn: &mut PgConnection,
     merchant: MerchantId,
+    via: Via,
     messages: Vec<OutboxMessage>,
 ) -> Result<(Vec<OutboxMessage>, Vec<OutboxMessage>), AppError> {
-    let is_booking = |message: &&OutboxMessage| message.sequence.is_none();
-    let payments: Vec<PaymentId> = messages
-        .iter()
-        .filter(is_booking)
-        .filter_map(|message| message.payment_id)
-        .collect();
-    if payments.is_empty() {
-        return Ok((messages, Vec::new()));
-    }
-    let told = store::outbox::list_told(conn, merchant, &payments).await?;
+    let unsent = list_unsent(conn, merchant, &messages).await?;
+    let told = list_told(conn, merchant, via, &messages).await?;
     let (mut ready, mut waiting) = (Vec::with_capacity(messages.len()), Vec::new());
     for mut message in messages {
-        let (Some(payment), Message::Posting(Posting::Booking { source, meets, .. })) =
-            (message.payment_id, &mut message.posting)
-        else {
+        let Message::Posting(Posting::Booking { source, meets, .. }) = &mut message.posting else {
             ready.push(message);
             continue;
         };
         let Some(name) = meets.clone() else {
             ready.push(message);
+            continue;
+        };
+        let Some(payment) = message.payment_id else {
+            if unsent.contains(&name) {
+                waiting.push(message);
+            } else {
+                ready.push(message);
+            }
             continue;
         };
         let of_payment: Vec<&Told> = told.iter().filter(|told| told.payment_id == payment).collect();
@@ -62,4 +62,44 @@ pub(super) async fn find_met(
         ready.push(message);
     }
     Ok((ready, waiting))
+}
+
+/// What Odoo is told of the payments that bookings belong to.
+async fn list_told(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    via: Via,
+    messages: &[OutboxMessage],
+) -> Result<Vec<Told>, AppError> {
+    let bookings = messages.iter().filter(|message| message.sequence.is_none());
+    let payments: Vec<PaymentId> = bookings.filter_map(|message| message.payment_id).collect();
+    if payments.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(match via {
+        Via::Rpc => store::outbox::list_posted(conn, merchant, &payments).await?,
+        Via::Addon => store::outbox::list_reported(conn, merchant, &payments).await?,
+    })
+}
+
+/// What bookings that belong to no payment of ours meet and Odoo has not got yet: a link that was made by hand. One that is among
+/// the messages goes before them.
+async fn list_unsent(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    messages: &[OutboxMessage],
+) -> Result<Vec<String>, AppError> {
+    let Some(first) = messages.first() else {
+        return Ok(Vec::new());
+    };
+    let met = messages.iter().filter_map(|message| match &message.posting {
+        Message::Posting(Posting::Booking { meets, .. }) if message.payment_id.is_none() => meets.clone(),
+        Message::Posting(_) | Message::News(_) => None,
+    });
+    let mut keys: Vec<String> = met.collect();
+    keys.retain(|key| messages.iter().all(|message| message.posting.key() != *key));
+    if keys.is_empty() {
+        return Ok(keys);
+    }
+    Ok(store::outbox::list_unsent(conn, merchant, first.odoo_instance_id, &keys).await?)
 }

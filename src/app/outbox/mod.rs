@@ -4,27 +4,23 @@
 //! reached rests, longer each time, until a single message gets through.
 
 mod meets;
+mod unsent;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::news::Ways;
 use super::{App, AppError, commit};
-use crate::domain::exception::{ExceptionKind, ITSELF, NewException};
 use crate::domain::ids::MerchantId;
-use crate::domain::outbox::{
-    LONGEST_REST, MAX_ATTEMPTS, Message, OutboxMessage, delay_after_refusal, rest_after_failure,
-};
+use crate::domain::outbox::{Message, OutboxMessage};
 use crate::domain::posting::Posting;
 use crate::sink::{OdooInstance, Posted, SinkError};
 use crate::store;
-use crate::store::exceptions::Closing;
 use crate::store::outbox::Room;
-
-/// How often Odoo may refuse a message before a person is told: something it needs may be on its way.
-const PATIENCE: i32 = 5;
+use unsent::{end_differences, leave_alone, put_back};
 
 /// How long a booking waits until it is looked again whether Odoo was told of what it meets.
 const UNTIL_TOLD: Duration = Duration::seconds(10);
@@ -71,7 +67,7 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
     Ok(taken)
 }
 
-/// What is sent as one: a message, or bookings of one journal.
+/// What is sent as one: a message, bookings of one journal, or a batch for our addon.
 async fn lease(app: &App, room: Room) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, AppError> {
     let mut tx = app.db.dispatch().await?;
     let now = store::outbox::now(&mut tx).await?;
@@ -81,8 +77,12 @@ async fn lease(app: &App, room: Room) -> Result<Vec<(MerchantId, Vec<OutboxMessa
     }
     let until = now + app.timing.message_lease;
     let mut leased = store::outbox::lease(&mut tx, &instances, now, until, room).await?;
+    let batches: HashSet<_> = leased
+        .iter()
+        .map(|leased| (leased.merchant_id, leased.batch()))
+        .collect();
     let left = Room {
-        total: room.total - i64::try_from(leased.len()).unwrap_or(room.total),
+        total: room.total - i64::try_from(batches.len()).unwrap_or(room.total),
         ..room
     };
     leased.extend(store::outbox::lease_bookings(&mut tx, &instances, now, until, left).await?);
@@ -129,7 +129,8 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
     let id = first.odoo_instance_id;
     let (instance, mut messages) = {
         let mut tx = app.begin(merchant).await?;
-        let (messages, waiting) = meets::find_met(&mut tx, merchant, messages).await?;
+        let via = app.outgoing.ways.get(&mut tx, merchant, id).await?;
+        let (messages, waiting) = meets::find_met(&mut tx, merchant, via, messages).await?;
         let again = store::outbox::now(&mut tx).await? + app.timing.scaled(UNTIL_TOLD);
         for message in &waiting {
             let why = "odoo was not told yet of what it meets";
@@ -141,22 +142,27 @@ async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> 
     };
     // What a booking meets goes before it.
     messages.sort_by_key(is_booking);
-    let mut sent = Vec::new();
+    let (mut sent, mut unreached) = (Vec::new(), Vec::new());
     for (message, answer) in messages.iter().zip(hand_over(app, &instance, &messages).await) {
-        match answer {
-            Ok(posted) => sent.push((message, posted)),
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    message_id = %message.id,
-                    attempts = message.attempts,
-                    "odoo does not have a message yet"
-                );
-                put_back(app, merchant, message, error).await?;
+        let error = match answer {
+            Ok(posted) => {
+                sent.push((message, posted));
+                continue;
             }
+            Err(error) => error,
+        };
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            message_id = %message.id,
+            attempts = message.attempts,
+            "odoo does not have a message yet"
+        );
+        if let Some(error) = put_back(app, merchant, message, error).await? {
+            unreached.push((message, error));
         }
     }
-    acknowledge(app, merchant, &sent).await
+    acknowledge(app, merchant, &sent).await?;
+    leave_alone(app, merchant, &unreached).await
 }
 
 fn is_booking(message: &OutboxMessage) -> bool {
@@ -169,16 +175,7 @@ async fn hand_over(
     instance: &OdooInstance,
     messages: &[OutboxMessage],
 ) -> Vec<Result<Posted, SinkError>> {
-    let sending = async {
-        if messages.len() > 1 && messages.iter().all(is_booking) {
-            return app.sink.send_all(instance, messages).await;
-        }
-        let mut answers = Vec::with_capacity(messages.len());
-        for message in messages {
-            answers.push(app.sink.send(instance, message, app.clock.now()).await);
-        }
-        answers
-    };
+    let sending = app.sink.send(instance, messages, app.clock.now());
     tokio::time::timeout(app.timing.message_lease, sending)
         .await
         .unwrap_or_else(|_| {
@@ -189,58 +186,6 @@ async fn hand_over(
             };
             messages.iter().map(|_| Err(late.clone())).collect()
         })
-}
-
-async fn put_back(
-    app: &App,
-    merchant: MerchantId,
-    message: &OutboxMessage,
-    error: SinkError,
-) -> Result<(), AppError> {
-    let why = error.told();
-    match error {
-        SinkError::Unreachable { retry_after, .. } => {
-            let asked = retry_after.map_or(Duration::ZERO, |asked| {
-                Duration::try_from(asked)
-                    .unwrap_or(LONGEST_REST)
-                    .min(LONGEST_REST)
-            });
-            rest(app, merchant, message, asked, &why).await
-        }
-        SinkError::Unauthorized { .. } | SinkError::NotAllowed { .. } => {
-            rest(app, merchant, message, Duration::ZERO, &why).await
-        }
-        SinkError::Gone => disable(app, merchant, message, &why).await,
-        SinkError::Differs { .. } => {
-            tell_a_person(app, merchant, message, &why).await?;
-            back_off(app, merchant, message, &why).await
-        }
-        SinkError::Refused { .. } => {
-            if message.attempts >= PATIENCE {
-                tell_a_person(app, merchant, message, &why).await?;
-            }
-            back_off(app, merchant, message, &why).await
-        }
-    }
-}
-
-/// Opens an exception where Odoo holds something else than it was given, or will not take it. It ends once Odoo has it.
-async fn tell_a_person(
-    app: &App,
-    merchant: MerchantId,
-    message: &OutboxMessage,
-    error: &str,
-) -> Result<(), AppError> {
-    let key = message.posting.key();
-    let detail = format!("{} {key}: {error}", message.posting.kind());
-    let new = NewException::new(merchant, ExceptionKind::PostingDiffers, &key, &detail)
-        .of(message.payment_id)
-        .at(message.provider_account_id);
-    let mut tx = app.begin(merchant).await?;
-    if store::exceptions::open(&mut tx, &new, app.clock.now()).await? {
-        tracing::warn!(key, "odoo's books differ");
-    }
-    commit(tx).await
 }
 
 async fn acknowledge(
@@ -258,113 +203,13 @@ async fn acknowledge(
     for (message, posted) in sent {
         store::outbox::ack(&mut tx, merchant, message, posted, now).await?;
     }
-    let tried_before = sent.iter().filter(|(message, _)| message.attempts > 0);
-    let subjects: Vec<String> = tried_before.map(|(message, _)| message.posting.key()).collect();
-    if !subjects.is_empty() {
-        end_differences(&mut tx, merchant, &subjects, ("odoo has it now", now)).await?;
-    }
+    let tried_before = sent
+        .iter()
+        .map(|(message, _)| *message)
+        .filter(|message| message.attempts > 0);
+    let tried_before: Vec<&OutboxMessage> = tried_before.collect();
+    end_differences(&mut tx, merchant, &tried_before, ("odoo has it now", now)).await?;
     commit(tx).await?;
-    tracing::info!("odoo has a message");
-    Ok(())
-}
-
-/// Ends the exceptions on postings that Odoo refused or held otherwise.
-async fn end_differences(
-    conn: &mut sqlx::PgConnection,
-    merchant: MerchantId,
-    subjects: &[String],
-    (reason, at): (&str, OffsetDateTime),
-) -> Result<(), AppError> {
-    let (kind, by) = (ExceptionKind::PostingDiffers, ITSELF);
-    let closing = Closing { reason, by, at };
-    Ok(store::exceptions::close(conn, merchant, kind, subjects, closing).await?)
-}
-
-/// Rests the instance, longer with each failure in a row and at least as long as it asked for: its messages wait, and none
-/// spends an attempt. What fails while it rests already was in hand when it began, and makes it rest no longer.
-async fn rest(
-    app: &App,
-    merchant: MerchantId,
-    message: &OutboxMessage,
-    asked: Duration,
-    error: &str,
-) -> Result<(), AppError> {
-    let instance = message.odoo_instance_id;
-    let mut tx = app.begin(merchant).await?;
-    let now = store::outbox::now(&mut tx).await?;
-    let before = store::odoo_instances::lock_rest(&mut tx, merchant, instance).await?;
-    let resting = before.paused_until.filter(|until| *until > now);
-    let (until, failures) = if let Some(until) = resting {
-        (until.max(now + asked), before.failures)
-    } else {
-        let failures = before.failures.saturating_add(1);
-        let rest = rest_after_failure(failures, &instance.to_string());
-        (now + app.timing.scaled(rest).max(asked), failures)
-    };
-    store::odoo_instances::pause(&mut tx, merchant, instance, until, failures, error).await?;
-    store::outbox::put_back(&mut tx, merchant, message, message.attempts, Some(until), error).await?;
-    commit(tx).await
-}
-
-/// Sends nothing more to an instance that says that nobody is there any more, and has a person look.
-async fn disable(
-    app: &App,
-    merchant: MerchantId,
-    message: &OutboxMessage,
-    error: &str,
-) -> Result<(), AppError> {
-    let instance = message.odoo_instance_id;
-    let mut tx = app.begin(merchant).await?;
-    let now = store::outbox::now(&mut tx).await?;
-    if store::odoo_instances::disable(&mut tx, merchant, instance, now).await? {
-        let subject = format!("{instance} {}", now.unix_timestamp());
-        let detail = format!("{error}; `quittance odoo-instance enable` sends again what waits");
-        let kind = ExceptionKind::InstanceGone;
-        let new = NewException::new(merchant, kind, &subject, &detail);
-        store::exceptions::open(&mut tx, &new, now).await?;
-        tracing::error!(instance_id = %instance, "an odoo instance is gone");
-    }
-    store::outbox::put_back(&mut tx, merchant, message, message.attempts, Some(now), error).await?;
-    commit(tx).await
-}
-
-/// Backs off, so that someone can put right what Odoo refuses or holds otherwise; out of attempts, the message is dead and
-/// its payment's later ones wait behind it. The instance itself answered.
-async fn back_off(
-    app: &App,
-    merchant: MerchantId,
-    message: &OutboxMessage,
-    error: &str,
-) -> Result<(), AppError> {
-    let attempts = message.attempts + 1;
-    let mut tx = app.begin(merchant).await?;
-    let now = store::outbox::now(&mut tx).await?;
-    let delay = delay_after_refusal(attempts, &message.id.to_string());
-    let again = (attempts < MAX_ATTEMPTS).then(|| now + app.timing.scaled(delay));
-    store::odoo_instances::resume(&mut tx, merchant, message.odoo_instance_id).await?;
-    let held = store::outbox::put_back(&mut tx, merchant, message, attempts, again, error).await?;
-    if held && again.is_none() {
-        let subjects = [message.posting.key()];
-        let reason = "out of attempts: the message is dead";
-        end_differences(&mut tx, merchant, &subjects, (reason, now)).await?;
-        open_exception(&mut tx, merchant, message, error, now).await?;
-    }
-    commit(tx).await
-}
-
-async fn open_exception(
-    conn: &mut sqlx::PgConnection,
-    merchant: MerchantId,
-    message: &OutboxMessage,
-    error: &str,
-    now: OffsetDateTime,
-) -> Result<(), AppError> {
-    let (kind, subject) = (ExceptionKind::MessageDead, message.id.to_string());
-    let detail = format!("{} {}: {error}", message.posting.kind(), message.posting.key());
-    let new = NewException::new(merchant, kind, &subject, &detail)
-        .of(message.payment_id)
-        .at(message.provider_account_id);
-    store::exceptions::open(conn, &new, now).await?;
-    tracing::error!("a message is dead");
+    tracing::info!(count = sent.len(), "odoo has what it was sent");
     Ok(())
 }

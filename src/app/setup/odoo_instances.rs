@@ -15,7 +15,7 @@ use crate::crypto::random;
 use crate::domain::audit_log::Action;
 use crate::domain::ids::OdooInstanceId;
 use crate::domain::signing_secret::SigningSecret;
-use crate::sink::{Access, BooksRequest, Journals, OdooInstance, RpcAccess, SinkError, Via};
+use crate::sink::{Access, AddonAccess, BooksRequest, Journals, OdooInstance, RpcAccess, SinkError, Via};
 use crate::store::{self, StoreError};
 
 pub use crate::store::odoo_instances::ShownInstance;
@@ -96,7 +96,7 @@ async fn try_out(app: &App, wish: &InstanceWish) -> Result<Access, AppError> {
     let (url, database, login, api_key, books) = match wish {
         InstanceWish::Addon { url } => {
             check_address(app, url).await?;
-            return Ok(Access::Addon { secrets: Vec::new() });
+            return Ok(Access::Addon(AddonAccess::default()));
         }
         InstanceWish::Rpc {
             url,

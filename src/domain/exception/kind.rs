@@ -37,6 +37,9 @@ pub enum ExceptionKind {
     AccountDeauthorized,
     /// A message to Odoo ran out of attempts, and later ones of its payment wait behind it.
     MessageDead,
+    /// An Odoo with our addon will not take a message in and says why, a lock date say: put that right there. It is sent again by
+    /// itself, and this ends once Odoo has it.
+    MessageRejected,
     /// An event of the payment ran out of attempts: what it told may be missing.
     EventDead,
     /// An Odoo instance says that nobody is there any more: nothing is sent to it until a person says otherwise.

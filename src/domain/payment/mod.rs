@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
-use super::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
+use super::day;
+use super::ids::{CustomerId, MerchantId, OdooInstanceId, OperationId, PaymentId, ProviderAccountId};
 use super::money::{Amount, Money};
 use super::posting::Settles;
 use super::snapshot::Said;
@@ -143,6 +144,22 @@ impl Reference {
     }
 }
 
+/// One taking of a payment's money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// What its ledger line meets in Odoo: the provider's charge, and for each further capture of it how far it then reached.
+    pub source: String,
+    /// The operation that took it; none where the payment took it by itself, or somebody did at the provider.
+    pub operation: Option<OperationId>,
+    /// Odoo's own reference of that.
+    pub reference: Option<String>,
+    /// How much, in minor units of the payment's currency.
+    pub amount_minor: i64,
+    /// The day on which it was taken, in UTC.
+    #[serde(with = "day")]
+    pub captured_on: Date,
+}
+
 /// Money owed for one Odoo transaction reference, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Payment {
@@ -166,6 +183,8 @@ pub struct Payment {
     pub customer_id: Option<CustomerId>,
     /// The provider's id of who pays (`cus_…`).
     pub customer_reference: Option<String>,
+    /// The provider's id of the method that is or was tried (`pm_…`), where there is a customer whose it may be.
+    pub method_reference: Option<String>,
     /// What it says to the customer and their bank beside the amount.
     pub terms: Terms,
     /// Whether it is paid on a page of the provider's.
@@ -182,6 +201,8 @@ pub struct Payment {
     pub refunded_minor: i64,
     /// How much of what was taken is queued for Odoo, in minor units.
     pub posted_minor: i64,
+    /// What that was, each time it was taken, oldest first.
+    pub captures: Vec<Capture>,
     /// When we learned that nothing is left to take.
     pub captured_at: Option<OffsetDateTime>,
     /// What open and lost disputes took, in minor units. Inquiries take nothing.
@@ -231,6 +252,7 @@ impl Payment {
             state: PaymentState::Created,
             customer_id: None,
             customer_reference: None,
+            method_reference: None,
             terms: Terms::default(),
             hosted: false,
             expires_at: None,
@@ -239,6 +261,7 @@ impl Payment {
             captured_minor: 0,
             refunded_minor: 0,
             posted_minor: 0,
+            captures: Vec::new(),
             disputed_minor: 0,
             captured_at: None,
             provider_reference: None,

@@ -228,6 +228,9 @@ impl Payment {
         if let Some(charge) = &said.charge {
             self.charge_reference = Some(charge.id.clone());
         }
+        if self.customer_id.is_some() && said.payment_method.is_some() {
+            self.method_reference.clone_from(&said.payment_method);
+        }
         self.next_action.clone_from(&said.next_action);
         let succeeded = matches!(self.state, PaymentState::Authorized | PaymentState::Captured);
         self.decline = if succeeded { None } else { said.decline.clone() };

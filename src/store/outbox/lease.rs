@@ -22,19 +22,33 @@ pub struct Leased {
     sequence: Option<i64>,
     attempts: i32,
     fence: i64,
+    batch: Option<Uuid>,
+}
+
+impl Leased {
+    /// What is sent as one.
+    #[must_use]
+    pub fn batch(&self) -> Uuid {
+        self.batch.unwrap_or_else(|| self.id.uuid())
+    }
 }
 
 /// How many messages may be taken up.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Altogether.
+    /// Batches altogether.
     pub total: i64,
-    /// In hand at once for one instance, by all workers together.
+    /// Batches in hand at once for one instance, by all workers together.
     pub per_instance: i64,
 }
 
-/// Takes up due messages until `until`, as far as there is room: of each payment its first that is neither sent nor skipped.
-/// A dead message holds its payment's later ones. An instance that failed last time gets one, which tries it for the others.
+/// How many messages travel together.
+const BATCH: i64 = 50;
+
+/// Takes up due messages until `until`, as far as there is room: of each payment, setup or method its first that is neither sent nor
+/// skipped. A dead message holds the later ones. An instance that failed last time gets one, which tries it for the others.
+///
+/// Those of an instance with our addon travel together. A batch is named by its first message, and counts as one.
 ///
 /// The caller holds the rows of the instances, taken in the same transaction by a statement before this one, so that what is
 /// in hand is counted by one worker at a time.
@@ -51,29 +65,42 @@ pub async fn lease(
         .unzip();
     Ok(sqlx::query_as(
         // Materialized, so that the limits hold whatever the plan.
-        "with taken as materialized (
-             select head.merchant_id, head.id from odoo_instance i
+        "with head as materialized (
+             select head.merchant_id, head.id, case when i.sink = 'addon' then first_value(head.id) over (
+                 partition by i.merchant_id, i.id, head.place / $7 order by head.place) end as batch
+             from odoo_instance i
              cross join lateral (
                  select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
                  from outbox_message l
                  where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
              ) room
              cross join lateral (
-                 select o.merchant_id, o.id, o.due_at from outbox_message o
-                 where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id and o.due_at <= $3
-                   and o.sequence is not null
-                   and not exists (
-                       select from outbox_message earlier
-                       where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
-                         and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
-                 order by o.due_at, o.id limit greatest(room.places, 0) for update of o skip locked
+                 select due.*, row_number() over (order by due.due_at, due.id) - 1 as place from (
+                     select o.merchant_id, o.id, o.due_at from outbox_message o
+                     where o.merchant_id = i.merchant_id and o.odoo_instance_id = i.id and o.due_at <= $3
+                       and o.sequence is not null
+                       and not exists (
+                           select from outbox_message earlier
+                           where earlier.merchant_id = o.merchant_id and earlier.payment_id = o.payment_id
+                             and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
+                       and not exists (
+                           select from outbox_message earlier
+                           where earlier.merchant_id = o.merchant_id and earlier.about_id = o.about_id
+                             and earlier.sequence < o.sequence and earlier.state not in ('sent', 'skipped'))
+                     order by o.due_at, o.id
+                     limit greatest(room.places, 0) * case when i.sink = 'addon' and i.failures = 0 then $7 else 1 end
+                     for update of o skip locked
+                 ) due
              ) head
              where (i.merchant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[]))
-             order by head.due_at limit $5
+         ), taken as materialized (
+             select * from (
+                 select head.*, dense_rank() over (order by coalesce(batch, id)) as number from head
+             ) numbered where number <= $5
          )
-         update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4
+         update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4, batch = taken.batch
          from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
-         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.attempts, m.fence,
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.attempts, m.fence, m.batch,
              coalesce(m.provider_account_id, (select p.provider_account_id from payment p
                  where p.merchant_id = m.merchant_id and p.id = m.payment_id)) as provider_account_id",
     )
@@ -83,12 +110,10 @@ pub async fn lease(
     .bind(until)
     .bind(room.total)
     .bind(room.per_instance)
+    .bind(BATCH)
     .fetch_all(conn)
     .await?)
 }
-
-/// How many bookings travel together.
-const BATCH: i64 = 50;
 
 /// Takes up due bookings until `until`: of each instance that has room one batch, all of one journal. Those of a payment wait
 /// until Odoo was told of it, and has all that it was told.
@@ -139,7 +164,7 @@ pub async fn lease_bookings(
          )
          update outbox_message m set fence = m.fence + 1, due_at = $4, leased_until = $4, batch = taken.batch
          from taken where m.merchant_id = taken.merchant_id and m.id = taken.id
-         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.attempts, m.fence,
+         returning m.merchant_id, m.id, m.odoo_instance_id, m.payment_id, m.sequence, m.attempts, m.fence, m.batch,
              m.provider_account_id",
     )
     .bind(merchants)
@@ -153,16 +178,15 @@ pub async fn lease_bookings(
     .await?)
 }
 
-/// Reads what was taken up, for the merchants whose it is, and puts together what is sent as one: a message, or bookings of one
-/// journal. What this version cannot read is left to a version that can; its neighbours go on.
+/// Reads what was taken up, for the merchants whose it is, and puts together what is sent as one. What this version cannot read is left to a version that can; its neighbours go on.
 pub async fn read(
     conn: &mut PgConnection,
     leased: Vec<Leased>,
 ) -> Result<Vec<(MerchantId, Vec<OutboxMessage>)>, StoreError> {
     let mut postings = list_postings(conn, &leased).await?;
-    let mut batches: Vec<(MerchantId, Vec<OutboxMessage>)> = Vec::new();
+    let mut batches: Vec<((MerchantId, Uuid), Vec<OutboxMessage>)> = Vec::new();
     for row in leased {
-        let (merchant, id) = (row.merchant_id, row.id);
+        let (merchant, id, batch) = (row.merchant_id, row.id, row.batch());
         let Some(posting) = postings.remove(&(merchant.uuid(), id.uuid())) else {
             continue;
         };
@@ -184,20 +208,15 @@ pub async fn read(
             attempts: row.attempts,
             fence: row.fence,
         };
-        let travels_with = |other: &OutboxMessage| {
-            other.sequence.is_none()
-                && message.sequence.is_none()
-                && other.odoo_instance_id == message.odoo_instance_id
-        };
-        let of_batch = |(of, batch): &&mut (MerchantId, Vec<OutboxMessage>)| {
-            *of == merchant && batch.first().is_some_and(travels_with)
-        };
-        match batches.iter_mut().find(of_batch) {
-            Some((_, batch)) => batch.push(message),
-            None => batches.push((merchant, vec![message])),
+        match batches.iter_mut().find(|(of, _)| *of == (merchant, batch)) {
+            Some((_, messages)) => messages.push(message),
+            None => batches.push(((merchant, batch), vec![message])),
         }
     }
-    Ok(batches)
+    let of_merchants = batches
+        .into_iter()
+        .map(|((merchant, _), messages)| (merchant, messages));
+    Ok(of_merchants.collect())
 }
 
 async fn list_postings(

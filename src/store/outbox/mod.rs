@@ -6,12 +6,12 @@ pub mod lists;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{StoreError, uuids};
 use crate::domain::ids::{MerchantId, OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use crate::domain::money::Currency;
 use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
-use crate::domain::posting::Posting;
 use crate::domain::redact::mask;
 use crate::sink::Posted;
 
@@ -24,39 +24,63 @@ pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError> 
         .await?)
 }
 
-/// Queues a message behind the payment's others. The caller holds the payment's row. One that has the same key is left as it
+/// Whose messages leave one after the other.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject {
+    /// A payment.
+    Payment(PaymentId),
+    /// A setup or a saved method.
+    Other(Uuid),
+}
+
+/// The statement of [`push`], by the column that names the subject.
+macro_rules! push {
+    ($subject:literal) => {
+        concat!(
+            "insert into outbox_message (merchant_id, id, odoo_instance_id, sequence, posting_key, posting, due_at, created_at,
+                 provider_account_id, ",
+            $subject,
+            ") select $1, $2, $3, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7, $9, $4
+             from outbox_message where merchant_id = $1 and ",
+            $subject,
+            " = $4
+             on conflict (merchant_id, odoo_instance_id, posting_key) do update set posting = excluded.posting
+                 where $8 and outbox_message.state = 'pending' and outbox_message.fence = 0"
+        )
+    };
+}
+
+/// Queues a message behind its subject's others. The caller holds the subject's row. One that has the same key is left as it
 /// is; news of the same version that nobody has taken up yet is told as it is now.
 pub async fn push(
     conn: &mut PgConnection,
-    merchant: MerchantId,
+    (merchant, account): (MerchantId, ProviderAccountId),
     instance: OdooInstanceId,
-    payment: PaymentId,
+    subject: Subject,
     message: &Message,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let is_news = matches!(message, Message::News(_));
-    sqlx::query(
-        "insert into outbox_message (merchant_id, id, odoo_instance_id, payment_id, sequence, posting_key, posting,
-             due_at, created_at)
-         select $1, $2, $3, $4, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7
-         from outbox_message where merchant_id = $1 and payment_id = $4
-         on conflict (merchant_id, odoo_instance_id, posting_key) do update set posting = excluded.posting
-             where $8 and outbox_message.state = 'pending' and outbox_message.fence = 0",
-    )
-    .bind(merchant)
-    .bind(OutboxMessageId::generate())
-    .bind(instance)
-    .bind(payment)
-    .bind(message.key())
-    .bind(Json(message))
-    .bind(now)
-    .bind(is_news)
-    .execute(conn)
-    .await?;
+    let (statement, subject) = match subject {
+        Subject::Payment(payment) => (push!("payment_id"), payment.uuid()),
+        Subject::Other(about) => (push!("about_id"), about),
+    };
+    sqlx::query(statement)
+        .bind(merchant)
+        .bind(OutboxMessageId::generate())
+        .bind(instance)
+        .bind(subject)
+        .bind(message.key())
+        .bind(Json(message))
+        .bind(now)
+        .bind(is_news)
+        .bind(account)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
-/// A booking to be queued.
+/// A booking to be queued, or what one meets and no payment of ours stands for.
 #[derive(Debug)]
 pub struct NewBooking {
     /// Where it goes.
@@ -66,7 +90,7 @@ pub struct NewBooking {
     /// The currency of its journal.
     pub currency: Currency,
     /// What it says.
-    pub posting: Posting,
+    pub posting: Message,
 }
 
 /// Queues bookings of an account, many in one statement. One that has the same key is left as it is.
@@ -88,7 +112,7 @@ pub async fn push_bookings(
         payments.push(booking.payment_id.map(PaymentId::uuid));
         currencies.push(booking.currency.code());
         keys.push(booking.posting.key());
-        postings.push(Json(Message::Posting(booking.posting)));
+        postings.push(Json(booking.posting));
     }
     sqlx::query(
         "insert into outbox_message (merchant_id, provider_account_id, due_at, created_at, id, odoo_instance_id, payment_id,
@@ -121,8 +145,8 @@ pub struct Told {
     pub reached_minor: Option<i64>,
 }
 
-/// What Odoo is told of payments, in its order.
-pub async fn list_told(
+/// What stock Odoo is told of payments, in its order.
+pub async fn list_posted(
     conn: &mut PgConnection,
     merchant: MerchantId,
     payments: &[PaymentId],
@@ -137,6 +161,49 @@ pub async fn list_told(
     )
     .bind(merchant)
     .bind(uuids(payments))
+    .fetch_all(conn)
+    .await?)
+}
+
+/// What our addon is told of payments: what was taken, in its order, and what went back.
+pub async fn list_reported(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    payments: &[PaymentId],
+) -> Result<Vec<Told>, StoreError> {
+    Ok(sqlx::query_as(
+        "select p.id as payment_id, capture ->> 'source' as key,
+             sum((capture ->> 'amount_minor')::bigint) over (partition by p.id order by place)::bigint as reached_minor
+         from payment p, jsonb_array_elements(p.captures) with ordinality captures (capture, place)
+         where p.merchant_id = $1 and p.id = any($2)
+         union all
+         select payment_id, provider_reference, null from refund
+         where merchant_id = $1 and payment_id = any($2) and refunded_on is not null
+         union all
+         select payment_id, provider_reference || '_returned', null from refund
+         where merchant_id = $1 and payment_id = any($2) and returned_on is not null
+         order by payment_id, reached_minor",
+    )
+    .bind(merchant)
+    .bind(uuids(payments))
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Those of the keys whose message an instance has not got yet.
+pub async fn list_unsent(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    instance: OdooInstanceId,
+    keys: &[String],
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select posting_key from outbox_message
+         where merchant_id = $1 and odoo_instance_id = $2 and posting_key = any($3) and state not in ('sent', 'skipped')",
+    )
+    .bind(merchant)
+    .bind(instance)
+    .bind(keys)
     .fetch_all(conn)
     .await?)
 }

@@ -10,7 +10,7 @@ use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
 use crate::domain::ids::{CustomerId, MerchantId, OdooInstanceId, PaymentId, ProviderAccountId};
 use crate::domain::money::Amount;
-use crate::domain::payment::{CaptureMethod, Decline, Payment, PaymentState, Reference, Terms};
+use crate::domain::payment::{Capture, CaptureMethod, Decline, Payment, PaymentState, Reference, Terms};
 use crate::domain::posting::Settles;
 
 const TABLE: &str = "payment";
@@ -23,7 +23,7 @@ macro_rules! select {
             "capture_method, state, authorized_minor, captured_minor, refunded_minor, disputed_minor, provider_reference, ",
             "charge_reference, client_secret_sealed, next_action, decline, settles, description, metadata, version, ",
             "customer_id, customer_reference, terms, hosted, expires_at, allow_double, posted_minor, captured_at, ",
-            "created_at, updated_at from payment ",
+            "created_at, updated_at, captures, method_reference from payment ",
             $rest
         )
     };
@@ -70,6 +70,8 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
     allow_double: bool,
     posted_minor: i64,
+    captures: Json<Vec<Capture>>,
+    method_reference: Option<String>,
     captured_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -116,6 +118,8 @@ impl Row {
             expires_at: self.expires_at,
             allow_double: self.allow_double,
             posted_minor: self.posted_minor,
+            captures: self.captures.0,
+            method_reference: self.method_reference,
             captured_at: self.captured_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -181,7 +185,8 @@ pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment)
     sqlx::query(
         "update payment set state = $3, authorized_minor = $4, captured_minor = $5, refunded_minor = $6,
              provider_reference = $7, charge_reference = $8, client_secret_sealed = $9, next_action = $10,
-             decline = $11, version = $12, updated_at = $13, posted_minor = $14, captured_at = $15
+             decline = $11, version = $12, updated_at = $13, posted_minor = $14, captured_at = $15,
+             captures = $16, method_reference = $17
          where merchant_id = $1 and id = $2",
     )
     .bind(payment.merchant_id)
@@ -199,6 +204,8 @@ pub async fn update(conn: &mut PgConnection, sealer: &Sealer, payment: &Payment)
     .bind(payment.updated_at)
     .bind(payment.posted_minor)
     .bind(payment.captured_at)
+    .bind(Json(&payment.captures))
+    .bind(&payment.method_reference)
     .execute(conn)
     .await?;
     Ok(())
@@ -308,6 +315,26 @@ pub async fn find_by_provider_reference(
     .bind(account)
     .bind(reference)
     .fetch_optional(conn)
+    .await?)
+}
+
+/// The newest payments that a method is or was tried on, `limit` at most.
+pub async fn list_of_method(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    account: ProviderAccountId,
+    method: &str,
+    limit: i64,
+) -> Result<Vec<PaymentId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select id from payment where merchant_id = $1 and provider_account_id = $2 and method_reference = $3
+         order by id desc limit $4",
+    )
+    .bind(merchant)
+    .bind(account)
+    .bind(method)
+    .bind(limit)
+    .fetch_all(conn)
     .await?)
 }
 

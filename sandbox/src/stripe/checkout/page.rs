@@ -8,14 +8,23 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::pages::unknown;
+use super::super::cards::Rail;
+use super::super::pages::{shown, unknown};
 use super::super::service::Service;
 use super::super::state::{Origin, Row, State as Account};
 use super::{Session, Status};
 
+/// Where a card's number is typed.
+const CARD_FORM: &str = "<form method=\"post\"><label>Card number <input name=\"number\" inputmode=\"numeric\" \
+     autocomplete=\"cc-number\" required></label> <button id=\"pay\">Pay</button></form>\n";
+
 /// What the customer chose.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Chosen {
+    /// The number of a card, where it was typed.
+    number: Option<String>,
+    /// A test method, where its button was pressed.
+    #[serde(default)]
     payment_method: String,
 }
 
@@ -47,7 +56,11 @@ pub(crate) async fn press(
     if state.sessions.find(&id).is_none() {
         return unknown();
     }
-    let outcome = state.pay_session(&id, &chosen.payment_method);
+    let method = match chosen.number {
+        Some(number) => state.type_card(&number),
+        None => Ok(chosen.payment_method),
+    };
+    let outcome = method.and_then(|method| state.pay_session(&id, &method));
     let Some(session) = state.sessions.find(&id) else {
         return unknown();
     };
@@ -83,7 +96,7 @@ impl Session {
 
     fn page(&self, notice: &str) -> String {
         let sum = match (self.amount, &self.currency) {
-            (Some(amount), Some(currency)) => format!("{amount} {currency} in minor units"),
+            (Some(amount), Some(currency)) => shown(amount, currency),
             _ => "A method for later".to_owned(),
         };
         let button =
@@ -94,13 +107,18 @@ impl Session {
             .map(button)
             .collect::<Vec<_>>()
             .join("\n");
+        let card = if self.method_types.iter().any(|name| name == Rail::Card.word()) {
+            CARD_FORM
+        } else {
+            ""
+        };
         let back = match &self.cancel_url {
-            Some(url) => format!("<p><a href=\"{}\">Back to the shop</a></p>\n", escaped(url)),
+            Some(url) => format!("<p><a id=\"cancel\" href=\"{}\">Cancel</a></p>\n", escaped(url)),
             None => String::new(),
         };
         format!(
-            "<!doctype html><title>Sandbox checkout</title>\n<h1>Pay</h1><p>{sum}</p><p>{}</p>\n\
-             <form method=\"post\">\n{buttons}\n</form>\n{back}",
+            "<!doctype html><title>Sandbox checkout</title>\n<h1>Pay</h1><p>{sum}</p><p role=\"alert\">{}</p>\n\
+             {card}<form method=\"post\">\n{buttons}\n</form>\n{back}",
             escaped(notice)
         )
     }
@@ -108,7 +126,7 @@ impl Session {
     /// Test methods to choose from.
     fn buttons(&self) -> Vec<(&'static str, &'static str)> {
         let all = [
-            ("card", "pm_card_visa", "Pay"),
+            ("card", "pm_card_visa", "Pay with a test card"),
             (
                 "card",
                 "pm_card_threeDSecureRequired",

@@ -2,20 +2,23 @@
 
 use serde_json::Value;
 
+use super::super::askers::Asker;
 use super::super::cards::{self, Card, Rail};
 use super::super::errors::ApiError;
 use super::super::fields::{Checked, Fields, Metadata, merge};
+use super::super::numbers;
+use super::super::payment_intents::failure;
 use super::super::state::{Row, State, new_id, now};
 use super::{PaymentMethod, REDISPLAY, details};
 
-/// `POST /v1/payment_methods` with a test token for a card, or a test IBAN for a SEPA debit.
-pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
+/// `POST /v1/payment_methods` with a test token or, from a browser, a number for a card, or a test IBAN for a SEPA debit.
+pub(crate) fn create(state: &mut State, asker: Asker, mut fields: Fields) -> Checked<Value> {
     let rail = fields
         .choice("type", &[Rail::Card.word(), Rail::SepaDebit.word()])?
         .ok_or_else(|| fields.absent("type"))?;
     let mut inside = fields.section(rail)?.ok_or_else(|| fields.absent(rail))?;
     let card = if rail == Rail::Card.word() {
-        card_of(&mut inside)?
+        card_of(&mut inside, asker)?
     } else {
         account_of(&mut inside)?
     };
@@ -35,11 +38,36 @@ pub(crate) fn create(state: &mut State, mut fields: Fields) -> Checked<Value> {
     Ok(view)
 }
 
-fn card_of(inside: &mut Fields) -> Checked<Card> {
+fn card_of(inside: &mut Fields, asker: Asker) -> Checked<Card> {
+    if inside.has("number") {
+        if asker == Asker::Merchant {
+            let message = "Sending credit card numbers directly to the Stripe API is generally unsafe. Use a test token.";
+            return Err(ApiError::invalid(message).param("card[number]"));
+        }
+        inside.ignore(&["cvc", "exp_month", "exp_year"]);
+        return of_number(&inside.required("number")?);
+    }
     let token = inside.required("token")?;
     cards::find(&token)
         .filter(|_| token.starts_with("tok_"))
         .ok_or_else(|| ApiError::missing_param("token", &token, "card[token]"))
+}
+
+fn of_number(number: &str) -> Checked<Card> {
+    numbers::find(number).ok_or_else(|| {
+        let message = "Your card number is incorrect.";
+        ApiError::card(&failure("incorrect_number", message)).param("number")
+    })
+}
+
+impl State {
+    /// A payment method of the card whose number a customer typed into a page. Returns its id.
+    pub(crate) fn type_card(&mut self, number: &str) -> Checked<String> {
+        let method = PaymentMethod::new(of_number(number)?, details::nobody());
+        let id = method.id.clone();
+        self.payment_methods.insert(method);
+        Ok(id)
+    }
 }
 
 fn account_of(inside: &mut Fields) -> Checked<Card> {

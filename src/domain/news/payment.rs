@@ -1,43 +1,16 @@
-//! What our addon in Odoo is told: a payment as a whole, each time it changes.
+//! A payment as our addon in Odoo is told of it.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
-use super::ids::{OperationId, PaymentId, RefundId};
-use super::money::Currency;
-use super::operation::{Operation, OperationKind, OperationState};
-use super::payment::{Decline, Payment, PaymentState};
-use super::posting::Settles;
-use super::refund::{Refund, RefundState};
-
-/// Something that changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum News {
-    /// A payment has a new version.
-    PaymentUpdated {
-        /// All that is known of it at that version.
-        payment: Box<PaymentNews>,
-    },
-}
-
-impl News {
-    /// What makes it one and the same: a payment's version is told once.
-    #[must_use]
-    pub fn key(&self) -> String {
-        match self {
-            Self::PaymentUpdated { payment } => format!("{}_{}", payment.id, payment.version),
-        }
-    }
-
-    /// Its kind in one word, as stored and shown.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::PaymentUpdated { .. } => "payment_updated",
-        }
-    }
-}
+use super::{CustomerNews, MethodNews};
+use crate::domain::day;
+use crate::domain::ids::{OperationId, PaymentId, RefundId};
+use crate::domain::money::Currency;
+use crate::domain::operation::{Operation, OperationKind, OperationState};
+use crate::domain::payment::{Capture, CaptureMethod, Decline, Payment, PaymentState};
+use crate::domain::posting::{Settles, returned};
+use crate::domain::refund::{Refund, RefundState};
 
 /// A payment as a whole, without what opens it in a browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,12 +23,16 @@ pub struct PaymentNews {
     pub reference: String,
     /// The provider's id of it, once it has one.
     pub provider_reference: Option<String>,
+    /// Whether money is real.
+    pub mode: Mode,
     /// Where it stands.
     pub state: PaymentState,
     /// The same in Odoo's words.
     pub odoo_state: OdooState,
     /// Why the last attempt was declined, until one succeeds.
     pub decline: Option<Decline>,
+    /// When the money is taken.
+    pub capture_method: CaptureMethod,
     /// ISO 4217; all amounts are in its minor units.
     pub currency: Currency,
     /// What the customer owes.
@@ -70,6 +47,15 @@ pub struct PaymentNews {
     pub disputed_minor: i64,
     /// The documents it settles.
     pub settles: Vec<Settles>,
+    /// Who pays, where that is known.
+    #[serde(default)]
+    pub customer: Option<CustomerNews>,
+    /// The saved method that it was paid with, or that it saved.
+    #[serde(default)]
+    pub payment_method: Option<MethodNews>,
+    /// What was taken, each time, oldest first.
+    #[serde(default)]
+    pub captures: Vec<Capture>,
     /// The calls that moved it, oldest first.
     pub operations: Vec<OperationNews>,
     /// Money given back, oldest first.
@@ -80,6 +66,16 @@ pub struct PaymentNews {
     /// When it last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
+}
+
+/// Whether money is real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It is not.
+    Test,
+    /// It is.
+    Live,
 }
 
 /// A transaction's state in Odoo's words.
@@ -163,32 +159,88 @@ pub struct RefundNews {
     pub amount_minor: i64,
     /// The provider's id of it.
     pub provider_reference: String,
+    /// What its ledger line meets.
+    #[serde(default)]
+    pub source: String,
+    /// Odoo's own reference of the child transaction.
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// The day on which it left, in UTC: none while it has not, and of one that never did.
+    #[serde(default, with = "day::option")]
+    pub refunded_on: Option<Date>,
+    /// Where it came back after all: what the ledger line of that meets, and the day.
+    #[serde(default)]
+    pub returned: Option<ReturnNews>,
 }
 
-impl From<&Refund> for RefundNews {
-    fn from(refund: &Refund) -> Self {
+/// Money that was given back and came back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnNews {
+    /// What the ledger line of it meets.
+    pub source: String,
+    /// The day on which we heard of it, in UTC.
+    #[serde(with = "day")]
+    pub returned_on: Date,
+}
+
+impl RefundNews {
+    fn of(refund: &Refund, operations: &[Operation]) -> Self {
+        let made_by = refund
+            .operation_id
+            .and_then(|id| operations.iter().find(|operation| operation.id == id));
         Self {
             id: refund.id,
             operation: refund.operation_id,
             state: refund.state,
             amount_minor: refund.amount_minor,
             provider_reference: refund.provider_reference.clone(),
+            source: refund.provider_reference.clone(),
+            reference: made_by.and_then(|operation| operation.ask.reference.clone()),
+            refunded_on: refund.refunded_on,
+            returned: refund.returned_on.map(|returned_on| ReturnNews {
+                source: returned(&refund.provider_reference),
+                returned_on,
+            }),
         }
     }
 }
 
+/// What is told with a payment and is kept elsewhere.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// Whether money is real.
+    pub mode: Mode,
+    /// Who pays.
+    pub customer: Option<CustomerNews>,
+    /// The saved method.
+    pub payment_method: Option<MethodNews>,
+    /// Its operations, oldest first.
+    pub operations: Vec<Operation>,
+    /// Its refunds, oldest first.
+    pub refunds: Vec<Refund>,
+}
+
 impl PaymentNews {
-    /// A payment as it stands, with its operations and refunds.
+    /// A payment as it stands, with all that is told with it.
     #[must_use]
-    pub fn of(payment: &Payment, operations: &[Operation], refunds: &[Refund]) -> Self {
+    pub fn of(payment: &Payment, beside: Beside) -> Self {
+        let Beside {
+            mode,
+            customer,
+            payment_method,
+            operations,
+            refunds,
+        } = beside;
         Self {
             id: payment.id,
             version: payment.version,
             reference: payment.reference.as_str().to_owned(),
             provider_reference: payment.provider_reference.clone(),
+            mode,
             state: payment.state,
             odoo_state: OdooState::of(payment.state, payment.decline.is_some()),
             decline: payment.decline.clone(),
+            capture_method: payment.capture_method,
             currency: payment.amount.currency(),
             amount_minor: payment.amount.minor(),
             authorized_minor: payment.authorized_minor,
@@ -196,8 +248,14 @@ impl PaymentNews {
             refunded_minor: payment.refunded_minor,
             disputed_minor: payment.disputed_minor,
             settles: payment.settles.clone(),
+            customer,
+            payment_method,
+            captures: payment.captures.clone(),
             operations: operations.iter().map(OperationNews::from).collect(),
-            refunds: refunds.iter().map(RefundNews::from).collect(),
+            refunds: refunds
+                .iter()
+                .map(|refund| RefundNews::of(refund, &operations))
+                .collect(),
             captured_at: payment.captured_at,
             updated_at: payment.updated_at,
         }

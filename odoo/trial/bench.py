@@ -1,0 +1,172 @@
+"""News applied in a second: ours in batches, with the accounting, against the webhook of Odoo's own payment_stripe, without it."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+
+from report import Failed, equal
+from shop import PRICE
+
+PAYMENTS, BATCH, CONNECTIONS = 400, 50, 2
+
+
+def run(shop, report):
+    """Measure both on the same Odoo, one after the other, and compare."""
+    theirs = measure_stripe(shop)
+    ours = measure_ours(shop, report)
+    report.figure("bench: payment_stripe's webhook, events/s, no accounting", round(theirs, 1))
+    report.figure("bench: our news, messages/s, accounting included", round(ours, 1))
+    report.figure("bench: times as many", round(ours / theirs, 2))
+    if ours < 3 * theirs:
+        raise Failed(f"{ours / theirs:.2f} times as many, not 3")
+
+
+def transactions(shop, provider, method, prefix, **more):
+    """As many transactions that wait to be paid, each for an invoice of its own."""
+    invoices = shop.invoices(PAYMENTS)
+    stamp = int(time.time())
+    values = [
+        {
+            "provider_id": provider,
+            "payment_method_id": method,
+            "reference": f"{prefix}-{stamp}-{number}",
+            "provider_reference": f"pi_{prefix}{stamp}{number}",
+            "amount": PRICE,
+            "currency_id": shop.company["currency_id"][0],
+            "partner_id": shop.partner,
+            "operation": "online_direct",
+            "invoice_ids": [(6, 0, [move])],
+            **more,
+        }
+        for number, move in enumerate(invoices)
+    ]
+    ids = shop.odoo.call("payment.transaction", "create", values)
+    return [value | {"id": id_, "invoice": move} for value, id_, move in zip(values, ids, invoices)]
+
+
+def post_all(shop, requests, path):
+    """Post the requests over a few connections at once; the seconds it took, and the answers."""
+    def post(made):
+        body, headers = made()
+        connection = http.client.HTTPConnection("127.0.0.1", shop.odoo.port, timeout=120)
+        connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise Failed(f"{path}: {answer.status} {text[:200]!r}")
+        return text
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        answers = list(pool.map(post, requests))
+    return time.monotonic() - started, answers
+
+
+def done(shop, made):
+    return shop.odoo.call("payment.transaction", "search_count", [("id", "in", [tx["id"] for tx in made]), ("state", "=", "done")])
+
+
+def measure_stripe(shop):
+    secret = "whsec_bench"
+    provider = shop.odoo.find("payment.provider", [("code", "=", "stripe")], ["id", "payment_method_ids"])
+    values = {"stripe_secret_key": "sk_test_bench", "stripe_publishable_key": "pk_test_bench", "stripe_webhook_secret": secret, "state": "test"}
+    shop.odoo.call("payment.provider", "write", [provider["id"]], values)
+    made = transactions(shop, provider["id"], shop.odoo.ref("payment.payment_method_card"), "theirs")
+
+    def request(tx):
+        intent = {
+            "id": tx["provider_reference"],
+            "object": "payment_intent",
+            "description": tx["reference"],
+            "status": "succeeded",
+            "amount": round(PRICE * 100),
+            "currency": shop.currency.lower(),
+            "charges": {"data": [{"amount": round(PRICE * 100)}]},
+            "payment_method": {"id": "pm_1", "type": "card", "card": {"brand": "visa", "last4": "4242"}},
+        }
+        body = json.dumps({"id": f"evt_{tx['id']}", "type": "payment_intent.succeeded", "data": {"object": intent}})
+        now = int(time.time())
+        signature = hmac.new(secret.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
+        return body, {"Stripe-Signature": f"t={now},v1={signature}"}
+
+    seconds, _ = post_all(shop, [lambda tx=tx: request(tx) for tx in made], "/payment/stripe/webhook")
+    equal("transactions done by payment_stripe", done(shop, made), PAYMENTS)
+    return PAYMENTS / seconds
+
+
+def measure_ours(shop, report):
+    made = transactions(shop, shop.provider, shop.odoo.ref("payment.payment_method_card"), "ours")
+    python, database = shop.odoo.python, shop.odoo.database
+    statement = f"select quittance_signing_secret, quittance_account, company_id from payment_provider where id = {shop.provider}"
+    secret, account, company = database.execute(python, statement, database.name)[0]
+    uuid = database.execute(python, "select value from ir_config_parameter where key = 'database.uuid'", database.name)[0][0]
+    key = base64.b64decode(secret.removeprefix("whsec_") + "==")
+
+    def request(batch):
+        messages = [message(tx, uuid, account, shop) for tx in batch]
+        body = json.dumps({"type": "batch", "database": uuid, "company": str(company), "messages": messages})
+        id_, now = messages[0]["id"], int(time.time())
+        signature = base64.b64encode(hmac.new(key, f"{id_}.{now}.{body}".encode(), hashlib.sha256).digest()).decode()
+        return body, {"webhook-id": id_, "webhook-timestamp": str(now), "webhook-signature": f"v1,{signature}"}
+
+    seconds, rounds, waiting = 0.0, 0, made
+    while waiting:
+        batches = [waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH)]
+        took, answers = post_all(shop, [lambda batch=batch: request(batch) for batch in batches], "/payment/quittance/news")
+        results = {result["id"]: result for answer in answers for result in json.loads(answer)["results"]}
+        refused = [result for result in results.values() if result["result"] not in ("applied", "later")]
+        equal("news that were refused", refused[:3], [])
+        # As the service does: what another transaction was in the way of is sent again.
+        waiting = [tx for tx in waiting if results[name_of(tx)]["result"] == "later"]
+        seconds, rounds = seconds + took, rounds + 1
+        if rounds > 20:
+            raise Failed(f"{len(waiting)} news are put off again and again")
+    report.figure("bench: rounds until none of our news was put off", rounds)
+    equal("transactions done by ours", done(shop, made), PAYMENTS)
+    domain = [("id", "in", [tx["invoice"] for tx in made]), ("payment_state", "in", ["paid", "in_payment"])]
+    equal("invoices paid by ours", shop.odoo.call("account.move", "search_count", domain), PAYMENTS)
+    return PAYMENTS / seconds
+
+
+def name_of(tx):
+    return f"msg_01k{tx['id']:023d}"
+
+
+def message(tx, uuid, account, shop):
+    """News of a payment that was captured, as docs/odoo-contract.md has it."""
+    minor, day = round(PRICE * 100), datetime.now(timezone.utc)
+    now = day.strftime("%Y-%m-%dT%H:%M:%SZ")
+    name = name_of(tx).removeprefix("msg_")
+    payment = {
+        "id": f"pay_{name}",
+        "version": 2,
+        "reference": tx["reference"],
+        "provider_account": account,
+        "provider_reference": tx["provider_reference"],
+        "mode": "test",
+        "state": "captured",
+        "odoo_state": "done",
+        "decline": None,
+        "capture_method": "automatic",
+        "currency": shop.currency,
+        "amount_minor": minor,
+        "authorized_minor": minor,
+        "captured_minor": minor,
+        "refunded_minor": 0,
+        "disputed_minor": 0,
+        "settles": [{"model": "account.move", "id": tx["invoice"], "amount_minor": minor}],
+        "customer": {"id": "cus_bench", "partner": f"{uuid}|{shop.partner}"},
+        "payment_method": {"id": f"pmt_{name}", "kind": "card", "brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2030, "state": "active"},
+        "captures": [{"source": f"ch_{tx['id']}", "operation": f"op_{name}", "reference": tx["reference"], "amount_minor": minor, "captured_on": day.strftime("%Y-%m-%d")}],
+        "operations": [],
+        "refunds": [],
+        "captured_at": now,
+        "updated_at": now,
+    }
+    return {"id": name_of(tx), "type": "payment.updated", "sequence": 2, "payment": payment}
