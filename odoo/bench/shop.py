@@ -1,4 +1,4 @@
-"""A shop in an Odoo whose environment is at hand: customers' invoices, and what Stripe and Quittance would tell of them.
+"""A shop in an Odoo: customers' invoices, and what Stripe and Quittance would tell of them.
 
 Runs inside `odoo-bin shell`.
 """
@@ -168,3 +168,43 @@ def stripe_event(tx):
         "payment_method": {"id": "pm_1", "type": "card", "card": {"brand": "visa", "last4": "4242"}},
     }
     return json.dumps({"id": f"evt_{tx.id}", "type": "payment_intent.succeeded", "data": {"object": intent}})
+
+
+# === What `news.py` asks of a shell === #
+
+
+def prepare(env, count):
+    """A shop with what is to be told, as requests: one to Stripe's module for each, and ours to be put in batches."""
+    ours, theirs = open_shop(env)
+    events = [stripe_event(tx) for tx in make_transactions(env, theirs, "theirs", count)]
+    transactions = make_transactions(env, ours, "ours", count)
+    return {
+        "secret": SECRET,
+        "database": env["ir.config_parameter"].sudo().get_param("database.uuid"),
+        "company": str(ours.company_id.id),
+        "events": events,
+        "payments": news_of(transactions),
+        "bookings": news_of(transactions, "booking"),
+    }
+
+
+def post_process(env):
+    """Do for what Stripe's module took in what Odoo's job does later, each in a transaction of its own; the seconds."""
+    waiting = env["payment.transaction"].search([("provider_code", "=", "stripe"), ("is_post_processed", "=", False)])
+    started, used = time.monotonic(), time.process_time()
+    for tx in waiting:
+        tx._post_process()
+        env.cr.commit()
+    return {"seconds": time.monotonic() - started, "cpu": time.process_time() - used, "count": len(waiting)}
+
+
+def look(env):
+    """How many of each side's are done, booked and paid, to see that what was measured was done."""
+    found = {}
+    for code in ("stripe", "quittance"):
+        transactions = env["payment.transaction"].search([("provider_code", "=", code)])
+        paid = transactions.filtered(lambda tx: tx.state == "done" and tx.payment_id and tx.is_post_processed)
+        found[code] = len(paid.filtered(lambda tx: tx.invoice_ids.payment_state in ("paid", "in_payment")))
+    lines = env["account.bank.statement.line"].search([("quittance_source", "like", "txn_%")])
+    found["lines"] = len(lines.filtered("is_reconciled"))
+    return found

@@ -347,7 +347,11 @@ class QuittanceBooking(models.AbstractModel):
 
     @api.model
     def _currency(self, code):
-        currency = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
-        if not currency:
-            raise Rejected(self.env._("Odoo has no currency %s.", code))
-        return currency
+        """The currency of a code, looked for once in a transaction of Postgres."""
+        known = self.env.cr.cache.setdefault("quittance_currencies", {})
+        if code not in known:
+            found = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
+            if not found:
+                raise Rejected(self.env._("Odoo has no currency %s.", code))
+            known[code] = found.id
+        return self.env["res.currency"].browse(known[code])
