@@ -20,14 +20,14 @@ RUN --mount=type=secret,id=cargo_config,target=/usr/local/cargo/config.toml \
     mkdir -p src sandbox/src tests \
     && echo 'fn main() {}' >src/main.rs \
     && touch src/lib.rs sandbox/src/lib.rs tests/main.rs \
-    && cargo build --locked --release --package quittance --bin quittance --features vault --target "$(rustc --print host-tuple)"
+    && cargo build --locked --release --package quittance --bin quittance --features vault,otlp --target "$(rustc --print host-tuple)"
 
 # Then ours. What was copied is older than what was built of nothing: it is touched, so that cargo sees it.
 COPY migrations migrations
 COPY src src
 RUN --mount=type=secret,id=cargo_config,target=/usr/local/cargo/config.toml \
     touch src/lib.rs src/main.rs \
-    && cargo build --locked --release --package quittance --bin quittance --features vault --target "$(rustc --print host-tuple)" \
+    && cargo build --locked --release --package quittance --bin quittance --features vault,otlp --target "$(rustc --print host-tuple)" \
     && install -D "/target/$(rustc --print host-tuple)/release/quittance" /image/usr/local/bin/quittance
 
 # hadolint ignore=DL3006

@@ -13,7 +13,7 @@ help: ## Say what can be made.
 
 test: ## Run every test, against a Postgres of its own.
 	@scripts/prepare.sh postgres python nodejs localstripe faketime
-	$(CARGO) test --workspace --features quittance/vault --no-fail-fast
+	$(CARGO) test --workspace --features quittance/vault,quittance/otlp --no-fail-fast
 
 matrix: ## Kill the service at every step and break everything around it; also in target/matrix.txt.
 	@scripts/prepare.sh postgres
@@ -39,14 +39,14 @@ schemathesis: ## Hold the running service against its own contract: no 500, no u
 	$(CARGO) build --bin quittance
 	$(CARGO) run --quiet --package quittance-sandbox --bin beside -- scripts/schemathesis.sh
 
-bench: ## Measure webhooks, events, payments, authentication, the ledger, memory, keys and start-up; also in target/bench.json. PARTS=events for one part.
+bench: ## Measure webhooks, events, payments, authentication, the ledger, memory, keys, start-up and what is left on disk; also in target/bench.json. PARTS=events for one part.
 	@scripts/prepare.sh postgres pgbench
 	$(CARGO) build --release --bin quittance
 	$(CARGO) run --quiet --release --package quittance-sandbox --bin bench -- $(PARTS)
 
 lint: ## Check format, lints and documentation; warnings are errors.
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --features quittance/vault -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features quittance/vault,quittance/otlp -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 addon: ## Lint the addon for Odoo and hold it, its package and its words against what it must be, without an Odoo.

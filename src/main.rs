@@ -43,6 +43,9 @@ enum Command {
     Migrate,
     /// Ask the process beside this one whether it is alive: its metrics port where it has one, else its API.
     Health,
+    /// Look at settings, database, keys, every account and every Odoo, and say what to do. Changes nothing. Exit code 1 where something
+    /// does not work.
+    Doctor(cli::Doctor),
     /// Print the API's contract, `OpenAPI` 3.1 in JSON.
     Openapi,
     /// Print the table of settings, in Markdown.
@@ -53,7 +56,9 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
+    let done = run(Cli::parse().command).await;
+    telemetry::finish().await;
+    match done {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
@@ -66,6 +71,13 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Health => return Ok(ask_health(&config::load()?).await),
+        Command::Doctor(doctor) => {
+            let (answer, ok) = doctor.run(&prepare()?).await;
+            say(&answer);
+            if !ok {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Openapi => say(&serde_json::to_string_pretty(&http::openapi_document())?),
         Command::ConfigTable => say(config::table().trim_end()),
         Command::Serve { with_worker } => run_as(if with_worker { Role::Both } else { Role::Serve }).await?,
@@ -91,8 +103,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// Reads the settings and starts logging as they say.
 fn prepare() -> anyhow::Result<Settings> {
     let settings = config::load()?;
-    telemetry::init(&settings.log, settings.log_format)
-        .map_err(|error| anyhow::anyhow!("QUITTANCE_LOG {error}"))?;
+    startup::install_tls();
+    telemetry::init(&settings.log, settings.log_format, settings.traces.as_ref())?;
     Ok(settings)
 }
 

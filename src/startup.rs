@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::auth::Keys;
+use crate::app::doctor::{self, Finding};
 use crate::app::gauges::Gauges;
 use crate::app::keys::KeysError;
 use crate::app::limits::{Limits, Replica};
 use crate::app::queue::InHand;
-use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, rights};
-use crate::config::Settings;
+use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, restore, rights};
+use crate::config::{self, Settings};
+use crate::domain::ids::MerchantId;
 use crate::http::Gates;
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
@@ -98,13 +100,19 @@ pub enum StartupError {
     Client(#[from] reqwest::Error),
 }
 
+/// Connects to Postgres.
+async fn reach(settings: &Settings, limits: &[(&str, &str)]) -> Result<PgPool, StartupError> {
+    let unreachable = |error: sqlx::Error| StartupError::Database(error.to_string());
+    pool(settings.database_connections - INTAKE)
+        .connect_with(options(settings, limits).map_err(unreachable)?)
+        .await
+        .map_err(unreachable)
+}
+
 /// Connects to Postgres, and refuses one that would lose what it has acknowledged.
 async fn connect(settings: &Settings, limits: &[(&str, &str)]) -> Result<PgPool, StartupError> {
     let unreachable = |error: sqlx::Error| StartupError::Database(error.to_string());
-    let pool = pool(settings.database_connections - INTAKE)
-        .connect_with(options(settings, limits).map_err(unreachable)?)
-        .await
-        .map_err(unreachable)?;
+    let pool = reach(settings, limits).await?;
     let mut conn = pool.acquire().await.map_err(unreachable)?;
     let durability = store::health::synchronous_commit(&mut conn)
         .await
@@ -177,9 +185,48 @@ pub async fn app(settings: &Settings) -> Result<Arc<App>, StartupError> {
 }
 
 async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, StartupError> {
-    install_tls();
     let db = Db::new(connect(settings, &LIMITS).await?);
     db.check().await?;
+    let app = assemble(settings, providers, db).await?;
+    if let Err(error) = restore::look_first(&app).await {
+        // Nothing moves money unless the same is asked and answered again.
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "whether the database was restored could not be looked at"
+        );
+    }
+    keys::prepare(&app).await?;
+    Ok(app)
+}
+
+/// Looks at everything that the service needs, of one merchant or of all, and says what to do. Changes nothing, and goes as far as it
+/// can: what cannot be looked at because of something else is not in it.
+pub async fn examine(settings: &Settings, merchant: Option<MerchantId>) -> Vec<Finding> {
+    let mut findings = config::fit(settings);
+    let reached = match reach(settings, &LIMITS).await {
+        Ok(pool) => Db::new(pool),
+        Err(error) => {
+            findings.push(doctor::unreachable(&error.to_string()));
+            return findings;
+        }
+    };
+    findings.extend(doctor::database(&reached).await);
+    if findings.iter().any(|finding| finding.is_error_of("database.")) {
+        return findings;
+    }
+    let app = match providers(settings) {
+        Ok(providers) => assemble(settings, providers, reached).await,
+        Err(error) => Err(error),
+    };
+    match app {
+        Ok(app) => findings.extend(doctor::run(&app, merchant).await),
+        Err(error) => findings.push(doctor::unreachable(&error.to_string())),
+    }
+    findings
+}
+
+async fn assemble(settings: &Settings, providers: Registry, db: Db) -> Result<Arc<App>, StartupError> {
+    install_tls();
     let intake = options(settings, &LIMITS).map_err(|error| StartupError::Database(error.to_string()))?;
     let intake = Db::new(pool(INTAKE).connect_lazy_with(intake));
     let sink = OdooSink::new(settings.odoo_timeout, settings.odoo_allowed_networks.clone())?;
@@ -192,7 +239,7 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
     tasks.spawn(writing);
     let (keys, following) = Keys::following(db.clone());
     tasks.spawn(following);
-    let app = Arc::new(App {
+    Ok(Arc::new(App {
         db,
         intake,
         limits: Limits::new(settings.rates),
@@ -212,9 +259,7 @@ async fn app_with(settings: &Settings, providers: Registry) -> Result<Arc<App>, 
         runtime: tokio::runtime::Handle::current(),
         tasks,
         bell: Arc::new(Notify::new()),
-    });
-    keys::prepare(&app).await?;
-    Ok(app)
+    }))
 }
 
 /// Serves requests at a socket, within the bounds of one process.
@@ -325,6 +370,8 @@ impl Application {
             app.runtime
                 .spawn(worker::run(Arc::clone(&app), settings.poll, stop.clone()))
         });
+        let watching = restore::watch(Arc::clone(&app), stop.clone());
+        app.tasks.spawn_on(watching, &app.runtime);
         let metrics = start_metrics(settings, &app)?;
         let looked_at = odoo_setup::look(Arc::clone(&app), stop.clone());
         app.tasks.spawn_on(looked_at, &app.runtime);

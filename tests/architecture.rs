@@ -105,7 +105,10 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
         ("stripe_client_core", &["stripe"]),
         ("std::env::", &["config"]),
         ("now_utc", &["app"]),
-        ("reqwest::Client::builder", &["odoo", "stripe", "vault"]),
+        (
+            "reqwest::Client::builder",
+            &["odoo", "stripe", "telemetry", "vault"],
+        ),
         ("VerifiedWebhook::new", &["stripe"]),
         ("Proof::of_a_read", &["stripe"]),
         ("aes_gcm", &["crypto"]),
@@ -122,6 +125,61 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
             );
         }
     }
+}
+
+#[test]
+fn a_span_is_named_by_layer_noun_and_verb_and_shows_only_what_it_names() {
+    let mut spans = 0;
+    for (path, text) in sources(&src()) {
+        let text = text.replace("\n", " ");
+        let (module, at) = (module_of(&path), path.display());
+        for made in text.split("instrument(name = \"").skip(1) {
+            let (name, rest) = made.split_once('"').unwrap();
+            assert!(is_span(name, &module), "{at}: {name}");
+            let how = rest.split("async fn").next().unwrap();
+            assert!(how.contains("skip_all"), "{at}: {name} shows its arguments");
+            spans += 1;
+        }
+        for made in text.split("_span!(").skip(1) {
+            let name = made
+                .trim_start()
+                .trim_start_matches('"')
+                .split('"')
+                .next()
+                .unwrap();
+            assert!(is_span(name, &module), "{at}: {name}");
+            spans += 1;
+        }
+        assert!(!text.contains("#[instrument"), "{at}: a span without a name");
+    }
+    assert!(spans > 20, "{spans}");
+}
+
+/// Whether a span's name has the form of `docs/LOGGING.md`: its layer's module first.
+fn is_span(name: &str, module: &str) -> bool {
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_word =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    name == "http.request" || (parts.len() == 3 && parts[0] == module && parts.iter().all(is_word))
+}
+
+#[test]
+fn no_log_line_shows_a_body_a_header_or_a_secret() {
+    const NEVER: [&str; 6] = ["body", "payload", "header", "secret", "api_key", "signature"];
+    let mut lines = 0;
+    for (path, text) in sources(&src()) {
+        let code = code(&text);
+        for level in ["error!(", "warn!(", "info!(", "debug!(", "trace!("] {
+            for made in code.split(&format!("tracing::{level}")).skip(1) {
+                // What is said word for word may name anything.
+                let shown: String = made.split(");").next().unwrap().split('"').step_by(2).collect();
+                let found = NEVER.iter().find(|never| shown.contains(*never));
+                assert_eq!(found, None, "{}: {shown}", path.display());
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 50, "{lines}");
 }
 
 #[test]

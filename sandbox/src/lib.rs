@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 pub mod addon;
+pub mod collector;
 pub mod faults;
 pub mod localstripe;
 pub mod merchant;

@@ -155,17 +155,26 @@ async fn follow(db: Db, course: Arc<RwLock<Course>>, first: Reading, gone: Cance
     }
 }
 
-/// Says so where the machine's clock is far from the database's. Whether it was said.
-fn warn_of(reading: &Reading) -> bool {
+/// By how much the machine's clock is ahead of the database's, where that is worth a warning.
+pub(super) async fn machine_ahead(db: &Db) -> Result<Option<Duration>, AppError> {
+    Ok(far_ahead(&ask(db).await?))
+}
+
+fn far_ahead(reading: &Reading) -> Option<Duration> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the machine's clock"
     )]
     let machine = OffsetDateTime::now_utc() - reading.at.elapsed();
     let ahead = machine - reading.said;
-    if ahead.abs() <= WORTH_A_WARNING + reading.round_trip {
+    (ahead.abs() > WORTH_A_WARNING + reading.round_trip).then_some(ahead)
+}
+
+/// Says so where the machine's clock is far from the database's. Whether it was said.
+fn warn_of(reading: &Reading) -> bool {
+    let Some(ahead) = far_ahead(reading) else {
         return false;
-    }
+    };
     tracing::warn!(
         ahead_s = ahead.whole_seconds(),
         "this machine's clock is not the database's: the database's is followed, but one of the two is wrong, and signed webhooks are refused if it is the database's"

@@ -81,6 +81,9 @@ pub enum AppError {
         /// When to come back.
         retry_after: Duration,
     },
+    /// The database was put back, and does not know yet what its providers did since.
+    #[error("the database was restored, and its providers have not told everything since")]
+    Fenced,
     /// The provider did not take the request; it may be repeated under its key.
     #[error("the provider did not take the request")]
     Provider(#[source] ProviderError),

@@ -45,6 +45,10 @@ pub(super) async fn hear(app: &App, event: &WebhookEvent, reference: &str) -> Re
     for _ in 0..READS {
         let (read, known) = {
             let mut conn = app.db.read(event.merchant_id).await?;
+            // It may be one of ours that is about to be known again.
+            if store::restores::is_fenced(&mut conn, event.merchant_id).await? {
+                return Err(AppError::Fenced);
+            }
             let since = event.received_at;
             if store::foreign_payments::read_since(&mut conn, place.0, place.1, &reference, since).await? {
                 drop(conn);

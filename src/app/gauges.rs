@@ -90,6 +90,11 @@ fn of_queues(standing: &Standing) -> Vec<Reading> {
             "How long the reading or booking of ledger lines is overdue",
             standing.reconciliation_lag_s,
         ),
+        (
+            "restore_fenced",
+            "Accounts at which no money moves since the database was restored",
+            standing.restore_fenced,
+        ),
     ]
     .map(|(name, help, value)| Reading {
         name,

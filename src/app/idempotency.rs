@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::auth::{Administrator, Caller};
 use super::payments::PaymentDetail;
 use super::{App, AppError, commit};
-use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
+use crate::domain::idempotency::{Asked, Fingerprint, IdempotencyKey};
 use crate::domain::ids::{MerchantId, OperationId};
 use crate::domain::operation::Operation;
 use crate::provider::ProviderError;
@@ -97,12 +97,21 @@ impl Key {
         }
     }
 
+    /// What is asked under which key, as an operation keeps it.
+    pub(super) const fn asked(&self) -> Asked {
+        Asked {
+            key_hash: self.hash,
+            fingerprint: self.fingerprint,
+        }
+    }
+
     /// The principal and the caller's key, as they are kept.
     pub(super) const fn hash(&self) -> &[u8; 32] {
         &self.hash
     }
 
-    /// Claims the key for an operation that is about to be written; the record where it was claimed before.
+    /// Claims the key for an operation that is about to be written; the record where it was claimed before. While the merchant is
+    /// fenced, nothing is claimed: what was answered before is answered again, and nothing else.
     pub(super) async fn claim(
         &self,
         app: &App,
@@ -124,10 +133,17 @@ impl Key {
         if claimed {
             return Ok(None);
         }
+        let fenced = store::restores::is_fenced(conn, merchant).await?;
+        if fenced && !store::idempotency_records::exists(conn, merchant, &self.hash).await? {
+            return Err(AppError::Fenced);
+        }
         let record = store::idempotency_records::lock(conn, &app.sealer, merchant, &self.hash).await?;
         if record.fingerprint != self.fingerprint.bytes() {
             metrics::key_presented("mismatch");
             return Err(AppError::KeyReused);
+        }
+        if fenced && record.answer.is_none() {
+            return Err(AppError::Fenced);
         }
         if record.answer.is_none() && record.serving_until > now {
             let retry_after = (record.serving_until - now)

@@ -12,6 +12,7 @@ mod clock;
 pub mod connection;
 pub mod customers;
 pub mod disputes;
+pub mod doctor;
 pub mod endpoints;
 mod error;
 pub mod events;
@@ -38,6 +39,7 @@ pub mod queue;
 mod payouts;
 pub mod postings;
 pub mod reconciliation;
+pub mod restore;
 pub mod rights;
 pub mod setup;
 pub mod setups;
@@ -51,6 +53,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::crypto::Sealer;
 use crate::domain::ids::MerchantId;
@@ -171,7 +174,7 @@ impl App {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.tasks.spawn_on(work, &self.runtime)
+        self.tasks.spawn_on(work.in_current_span(), &self.runtime)
     }
 }
 

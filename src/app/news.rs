@@ -21,6 +21,9 @@ use crate::store::outbox::Subject;
 /// On how many payments of a method that was saved just now it is told at most: it is new, so that one is usual.
 const PAYMENTS_OF_METHOD: i64 = 10;
 
+/// After a restore versions go on from what was told before it, whatever that was: more of them than a payment ever has.
+const VERSIONS_OF_A_LIFE: i64 = 1_000_000;
+
 /// Which way each instance is told. That never changes, so that each is read once.
 #[derive(Debug, Default)]
 pub(super) struct Ways(RwLock<HashMap<OdooInstanceId, Via>>);
@@ -73,7 +76,8 @@ pub(super) async fn tell(app: &App, conn: &mut PgConnection, payment: &Payment) 
     let news = News::PaymentUpdated {
         payment: Box::new(PaymentNews::of(payment, beside)),
     };
-    push_of(app, conn, payment, instance, &Message::News(news)).await
+    let message = of_this_life(conn, news).await?;
+    push_of(app, conn, payment, instance, &message).await
 }
 
 /// Queues a dispute's version for the addon that is told of its payment. The caller holds both rows.
@@ -90,7 +94,8 @@ pub(super) async fn tell_dispute(
     let news = News::DisputeUpdated {
         dispute: Box::new(dispute),
     };
-    push_of(app, conn, payment, instance, &Message::News(news)).await
+    let message = of_this_life(conn, news).await?;
+    push_of(app, conn, payment, instance, &message).await
 }
 
 /// Queues a setup's version for the addon that keeps its account's books. The caller holds the setup's row and has written it.
@@ -107,16 +112,9 @@ pub(super) async fn tell_setup(app: &App, conn: &mut PgConnection, setup: &Setup
     let news = News::SetupUpdated {
         setup: Box::new(SetupNews::of(setup, &customer, method.as_ref())),
     };
+    let message = of_this_life(conn, news).await?;
     let subject = Subject::Other(setup.id.uuid());
-    push(
-        app,
-        conn,
-        (merchant, account),
-        instance,
-        subject,
-        &Message::News(news),
-    )
-    .await
+    push(app, conn, (merchant, account), instance, subject, &message).await
 }
 
 /// Queues a method's version for the addon that keeps its account's books. The caller holds the method's row and has written it.
@@ -132,16 +130,9 @@ pub(super) async fn tell_method(
     let news = News::PaymentMethodUpdated {
         payment_method: method.into(),
     };
+    let message = of_this_life(conn, news).await?;
     let subject = Subject::Other(method.id.uuid());
-    push(
-        app,
-        conn,
-        (merchant, account),
-        instance,
-        subject,
-        &Message::News(news),
-    )
-    .await
+    push(app, conn, (merchant, account), instance, subject, &message).await
 }
 
 /// Tells of the payments that a method was tried on which is known from now on: they saved it.
@@ -163,6 +154,12 @@ pub(super) async fn tell_of_saved(
         }
     }
     Ok(())
+}
+
+/// The message of a version, which is higher than any that was told before the database was put back.
+async fn of_this_life(conn: &mut PgConnection, mut news: News) -> Result<Message, AppError> {
+    news.raise_versions(store::restores::count(conn).await? * VERSIONS_OF_A_LIFE);
+    Ok(Message::News(news))
 }
 
 /// What is told with a payment and is kept elsewhere.

@@ -230,18 +230,29 @@ pub async fn check(
     merchant: MerchantId,
     instance: OdooInstanceId,
 ) -> Result<Vec<Checked>, AppError> {
+    let checked = look_over(app, merchant, instance).await?;
+    for seen in &checked {
+        note(app, merchant, instance, seen).await?;
+    }
+    Ok(checked)
+}
+
+/// The same, for who only wants to know: notes nothing.
+pub(super) async fn look_over(
+    app: &App,
+    merchant: MerchantId,
+    instance: OdooInstanceId,
+) -> Result<Vec<Checked>, AppError> {
     let (url, access) = open(app, merchant, instance).await?;
+    app.sink.check_key(&url, &access).await?;
     let mut checked = Vec::new();
     for (account, books) in all(&access.journals) {
-        let findings = app.sink.check_journal(&url, &access, books).await?;
-        let seen = Checked {
+        checked.push(Checked {
             account,
             currency: books.currency.clone(),
             journal_id: books.journal_id,
-            findings,
-        };
-        note(app, merchant, instance, &seen).await?;
-        checked.push(seen);
+            findings: app.sink.check_journal(&url, &access, books).await?,
+        });
     }
     Ok(checked)
 }

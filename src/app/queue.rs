@@ -36,6 +36,9 @@ const NEXT_TURN: Duration = Duration::milliseconds(250);
 /// How long an event waits that the provider's rate limit kept out, where the provider does not say.
 const AFTER_LIMIT: Duration = Duration::seconds(2);
 
+/// How long an event waits that may be about what a restore lost.
+const AFTER_FENCE: time::Duration = time::Duration::seconds(30);
+
 /// An object of a provider account's, by the provider's id.
 type Subject = (ProviderAccountId, String);
 
@@ -172,6 +175,8 @@ fn in_turn(taken: Vec<Taken>) -> Vec<(Subject, Vec<Taken>)> {
 }
 
 /// Applies what several payments' events tell, in one transaction. Gives back those that are not ended by it.
+#[tracing::instrument(name = "app.webhook.apply_together", skip_all,
+    fields(merchant_id = %account.0, objects = objects.len()))]
 async fn apply_together(
     app: &App,
     account: (MerchantId, ProviderAccountId),
@@ -285,6 +290,9 @@ async fn work_one(app: &App, event: &WebhookEvent, interpretation: Result<Interp
         applied => applied,
     };
     let Err(error) = applied else { return };
+    if matches!(error, AppError::Fenced) {
+        return postpone(app, std::slice::from_ref(event), app.timing.scaled(AFTER_FENCE)).await;
+    }
     tracing::warn!(
         error = &error as &dyn std::error::Error,
         attempts = event.attempts,

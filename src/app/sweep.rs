@@ -1,14 +1,17 @@
 //! Finishes what a crash left, and finds out what is unknown: from what is on disk, with the same provider key.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream::{self, StreamExt};
 use time::Duration;
+use tracing::Instrument;
 
 use super::carry_out::carry_out;
 use super::{App, AppError, commit, payments};
 use crate::domain::ids::{MerchantId, OperationId};
 use crate::store;
+use crate::telemetry::trace;
 
 /// How many operations a sweep looks at, and how many it works on at once.
 const BATCH: i64 = 32;
@@ -27,29 +30,45 @@ pub async fn work(app: &Arc<App>) -> Result<usize, AppError> {
         let mut conn = app.db.dispatch().await?;
         store::operations::list_due(&mut conn, app.clock.now(), BATCH).await?
     };
-    let found = due.len();
+    let found = AtomicUsize::new(0);
     stream::iter(due)
-        .for_each_concurrent(AT_ONCE, |(merchant, id)| async move {
-            if let Err(error) = take_up(app, merchant, id).await {
-                // Its lease runs out by itself, and then it is due again.
-                tracing::error!(error = &error as &dyn std::error::Error, operation_id = %id, "an operation could not be swept");
+        .for_each_concurrent(AT_ONCE, async |(merchant, id)| {
+            match take_up(app, merchant, id).await {
+                // What is fenced stays due: it is no reason to look again at once.
+                Err(AppError::Fenced) => {}
+                Ok(()) => {
+                    found.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    // Its lease runs out by itself, and then it is due again.
+                    tracing::error!(error = &error as &dyn std::error::Error, operation_id = %id, "an operation could not be swept");
+                }
             }
         })
         .await;
-    Ok(found)
+    Ok(found.into_inner())
 }
 
 async fn take_up(app: &Arc<App>, merchant: MerchantId, id: OperationId) -> Result<(), AppError> {
     let now = app.clock.now();
     let mut tx = app.begin(merchant).await?;
+    if store::restores::is_fenced(&mut tx, merchant).await? {
+        return Err(AppError::Fenced);
+    }
     let until = now + app.timing.operation_lease;
     let Some(operation) = store::operations::lease(&mut tx, merchant, id, now, until).await? else {
         // Another worker was quicker.
         return Ok(());
     };
     let payment = store::payments::get(&mut tx, &app.sealer, merchant, operation.payment_id).await?;
+    let asked_in = store::operations::trace_context(&mut tx, merchant, id).await?;
     commit(tx).await?;
-    carry_out(Arc::clone(app), payment, operation, None).await?;
+    let span =
+        tracing::info_span!("app.operation.take_up", operation_id = %id, traceparent = tracing::field::Empty);
+    trace::continue_from(&span, asked_in);
+    carry_out(Arc::clone(app), payment, operation, None)
+        .instrument(span)
+        .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod api_keys;
 mod audit_log;
+mod doctor;
 mod events;
 mod exceptions;
 mod keys;
@@ -13,12 +14,14 @@ mod outbox;
 mod payouts;
 mod provider_accounts;
 mod reconciliation;
+mod restore;
 mod whose;
 
 use admin::AdminCommand;
 use api_keys::ApiKeyCommand;
 use audit_log::AuditLogCommand;
 use clap::Subcommand;
+pub(crate) use doctor::Doctor;
 use events::EventsCommand;
 use exceptions::ExceptionsCommand;
 use keys::KeysCommand;
@@ -30,6 +33,7 @@ use payouts::PayoutsCommand;
 use provider_accounts::ProviderAccountCommand;
 use quittance::app::App;
 use reconciliation::{Audited, Reconcile};
+use restore::RestoreCommand;
 
 /// What an operator sets up and looks at.
 #[derive(Subcommand)]
@@ -71,6 +75,9 @@ pub(crate) enum Administer {
     /// The keys that secrets are sealed with.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// What became of the database being put back: nothing moves money until providers told again what it lost.
+    #[command(subcommand)]
+    Restore(RestoreCommand),
     /// Differences that a person must see.
     #[command(subcommand)]
     Exceptions(ExceptionsCommand),
@@ -91,6 +98,7 @@ pub(crate) async fn run(app: &App, command: Administer) -> anyhow::Result<serde_
         Administer::AuditLog(command) => audit_log::run(app, command).await?,
         Administer::Payouts(command) => payouts::run(app, command).await?,
         Administer::Keys(command) => keys::run(app, command).await?,
+        Administer::Restore(command) => restore::run(app, command).await?,
         Administer::Exceptions(command) => exceptions::run(app, command).await?,
     })
 }

@@ -1,7 +1,9 @@
 //! Settings: from defaults, a TOML file and the environment, the later winning. Alone reads the environment.
 
+mod fit;
 mod sealing;
 mod table;
+mod traces;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +25,11 @@ use crate::domain::network::{Networks, NoNetworks};
 use crate::http::Bounds;
 use crate::odoo::{AllowedNetworks, NetworksError};
 use crate::stripe::Limits;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{Export, LogFormat};
 use sealing::SealingProvider;
 use table::{FILE, PREFIX, about, defaults, keys};
 
+pub use fit::fit;
 pub use table::table;
 
 /// The service's settings, checked.
@@ -54,6 +57,8 @@ pub struct Settings {
     pub log: String,
     /// How a log line looks.
     pub log_format: LogFormat,
+    /// Where spans go, where anywhere.
+    pub traces: Option<Export>,
     /// How long things may take.
     pub timing: Timing,
     /// Longest time for one operation at the provider.
@@ -96,6 +101,8 @@ struct Raw {
     metrics_listen: String,
     log: String,
     log_format: LogFormat,
+    otlp_endpoint: String,
+    otlp_percent: u8,
     database_connections: u32,
     http_workers: usize,
     trusted_proxies: String,
@@ -226,6 +233,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
     };
     let (rates, bounds) = check_limits(&raw)?;
     let kept = check_kept(&raw)?;
+    let traces = traces::export(&raw)?;
     let sealer = sealing::sealer(&raw);
     let database_url = raw.database_url.ok_or_else(|| missing("database_url"))?;
     check_database_url(&database_url)?;
@@ -233,10 +241,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
     bounded("database_connections", raw.database_connections.into(), 4, 1_000)?;
     let http_workers = raw.http_workers.try_into().unwrap_or(u64::MAX);
     bounded("http_workers", http_workers, 1, 256)?;
-    let trusted_proxies = raw
-        .trusted_proxies
-        .parse()
-        .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))?;
+    let trusted_proxies = check_proxies(&raw.trusted_proxies)?;
     let metrics_listen = check_metrics_listen(&raw.metrics_listen)?;
     bounded("odoo_concurrency", raw.odoo_concurrency.into(), 1, 32)?;
     let odoo_allowed_networks = raw
@@ -258,6 +263,7 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         bounds,
         log: raw.log,
         log_format: raw.log_format,
+        traces,
         timing: Timing {
             answer_within: bounded("answer_within_ms", raw.answer_within_ms, 10, 8_000)?,
             // Whoever holds a lease has certainly ended when it runs out.
@@ -287,6 +293,11 @@ fn check(raw: Raw) -> Result<Settings, ConfigError> {
         shutdown_grace: bounded("shutdown_grace_s", raw.shutdown_grace_s, 1, 3_600)
             .map(|time| time * 1_000)?,
     })
+}
+
+fn check_proxies(text: &str) -> Result<Networks, ConfigError> {
+    text.parse()
+        .map_err(|error: NoNetworks| ConfigError(format!("{PREFIX}TRUSTED_PROXIES {error}")))
 }
 
 fn check_kept(raw: &Raw) -> Result<Kept, ConfigError> {

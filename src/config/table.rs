@@ -80,6 +80,16 @@ const SETTINGS: &[Setting] = &[
         about: "`text` for people, `json` for machines",
     },
     Setting {
+        key: "otlp_endpoint",
+        default: Some("none"),
+        about: "an OpenTelemetry collector that takes spans over HTTP, such as `http://otel-collector:4318`; only in a build with the feature `otlp`",
+    },
+    Setting {
+        key: "otlp_percent",
+        default: Some("100"),
+        about: "how many of a hundred traces are exported, of those that begin here; of a caller's trace the caller decides",
+    },
+    Setting {
         key: "database_connections",
         default: Some("16"),
         about: "most connections to Postgres, two of them for taking webhooks in",

@@ -96,6 +96,14 @@ fn a_missing_or_wrong_value_is_named_in_one_line_that_says_what_to_set() {
             "QUITTANCE_LISTEN cannot be read",
         ),
         (
+            &[GOOD[0], GOOD[1], ("otlp_endpoint", "hunter2")],
+            "QUITTANCE_OTLP_ENDPOINT ",
+        ),
+        (
+            &[GOOD[0], GOOD[1], ("otlp_percent", "101")],
+            "QUITTANCE_OTLP_PERCENT ",
+        ),
+        (
             &[GOOD[0], GOOD[1], ("log_format", "xml")],
             "QUITTANCE_LOG_FORMAT cannot be read",
         ),
@@ -117,4 +125,34 @@ fn a_missing_or_wrong_value_is_named_in_one_line_that_says_what_to_set() {
         assert!(line.starts_with(wanted), "{line}");
         assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
     }
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn a_collectors_address_alone_means_the_path_that_all_collectors_have() {
+    let at = |url| {
+        with(&[GOOD[0], GOOD[1], ("otlp_endpoint", url)])
+            .unwrap()
+            .traces
+            .unwrap()
+            .url
+    };
+    assert_eq!(
+        at("http://collector:4318").as_str(),
+        "http://collector:4318/v1/traces"
+    );
+    assert_eq!(
+        at("https://collector/otlp/spans").as_str(),
+        "https://collector/otlp/spans"
+    );
+    assert_eq!(with(&GOOD).unwrap().traces, None);
+}
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_program_that_cannot_export_spans_says_so_where_it_is_told_where_to() {
+    let line = with(&[GOOD[0], GOOD[1], ("otlp_endpoint", "http://collector:4318")])
+        .unwrap_err()
+        .to_string();
+    assert!(line.contains("built without the feature `otlp`"), "{line}");
 }

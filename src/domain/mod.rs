@@ -35,5 +35,6 @@ pub mod scope;
 pub mod setup;
 pub mod signing_secret;
 pub mod snapshot;
+pub mod trace;
 pub mod webhook_event;
 pub mod standing;

@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::checkout::Page;
+use super::idempotency::Asked;
 use super::ids::{OperationId, PaymentId, ProviderAccountId};
 use super::payment::{MandateAcceptance, Payment};
 
@@ -153,6 +154,8 @@ pub struct Ask {
     pub is_final: bool,
     /// Odoo's own reference of the child transaction, where it has one.
     pub reference: Option<String>,
+    /// The request that it was asked for with; none where nobody asked.
+    pub asked: Option<Asked>,
 }
 
 impl Default for Ask {
@@ -168,6 +171,7 @@ impl Default for Ask {
             reason: None,
             is_final: true,
             reference: None,
+            asked: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use time::Duration;
 use super::ids::{OdooInstanceId, OutboxMessageId, PaymentId, ProviderAccountId};
 use super::news::News;
 use super::posting::Posting;
+use crate::telemetry::trace::TraceContext;
 
 /// Where a message stands.
 #[derive(
@@ -91,6 +92,8 @@ pub struct OutboxMessage {
     pub attempts: i32,
     /// Grows with every lease; only the holder of the highest may acknowledge.
     pub fence: i64,
+    /// The trace in which what it tells of was asked for.
+    pub trace_context: Option<TraceContext>,
 }
 
 /// How many failures make a message, or an event on its way in, dead: about 75 hours of trying.

@@ -227,6 +227,7 @@ impl From<AppError> for Problem {
                 "a request with this key or reference is being served; repeat it".to_owned(),
             )
             .retry_after(retry_after.as_secs().max(1)),
+            AppError::Fenced => fenced(),
             AppError::Unauthenticated => Self::unauthenticated(),
             AppError::FailedTooOften { retry_after } => failed_too_often(retry_after),
             AppError::AddressNotAllowed(address) => address_not_allowed(address),
@@ -269,6 +270,12 @@ fn log(error: &AppError) {
 fn method_detached() -> Problem {
     let detail = "the payment method was taken from its customer and can never be used again";
     Problem::new(StatusCode::CONFLICT, "payment_method_detached", detail)
+}
+
+fn fenced() -> Problem {
+    let detail = "the database was put back, and takes in what its providers did since; nothing was done or kept: repeat the request \
+                  under its key";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "fenced", detail).retry_after(10)
 }
 
 /// The key is good, and may not do it.

@@ -7,11 +7,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
+use tracing::field::Empty;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::ProviderTime;
-use crate::telemetry::metrics;
+use crate::telemetry::trace::TraceContext;
+use crate::telemetry::{metrics, trace};
 
 tokio::task_local! {
     static CURRENT: Uuid;
@@ -35,7 +37,8 @@ pub(super) async fn middleware(
     let route = request.match_pattern().unwrap_or_default();
     let method = request.method().to_string();
     let span = tracing::info_span!("http.request", request_id = %id, method, route,
-        merchant_id = tracing::field::Empty, status = tracing::field::Empty);
+        merchant_id = Empty, status = Empty, traceparent = Empty, otel.kind = "server", otel.status_code = Empty);
+    trace::continue_from(&span, of_caller(&request, &route));
     let served = CURRENT
         .scope(id, next.call(request))
         .instrument(span.clone())
@@ -63,12 +66,22 @@ pub(super) async fn middleware(
     })
 }
 
+/// Where the caller's work belongs that asks this of us. The provider's deliveries belong to nobody's.
+fn of_caller(request: &ServiceRequest, route: &str) -> Option<TraceContext> {
+    if !route.starts_with("/v1/") {
+        return None;
+    }
+    let header = request.headers().get(trace::TRACEPARENT)?;
+    header.to_str().ok()?.parse().ok()
+}
+
 fn note<B>(span: &Span, response: &ServiceResponse<B>, total: std::time::Duration) {
     let status = response.status().as_u16();
     span.record("status", status);
     let duration_ms = milliseconds(total);
     span.in_scope(|| {
         if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
             tracing::warn!(status, duration_ms, "served");
         } else {
             tracing::debug!(status, duration_ms, "served");

@@ -45,7 +45,7 @@ impl Database<'_> {
     /// Calls a method with named arguments. The answer is the method's bare result.
     ///
     /// Neither arguments nor answers are logged: they hold names and amounts.
-    #[tracing::instrument(name = "odoo.rpc.call", level = "debug", skip_all, fields(model, method))]
+    #[tracing::instrument(name = "odoo.rpc.call", skip_all, fields(model, method))]
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         model: &str,

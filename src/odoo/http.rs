@@ -7,9 +7,11 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, Url};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use tracing::Span;
 use url::Host;
 
 use crate::sink::SinkError;
+use crate::telemetry::trace;
 
 use super::address::{AddressNotAllowed, AllowedNetworks, Resolver, resolve};
 use super::error;
@@ -87,8 +89,22 @@ impl Http {
         self.send(&url, request).await
     }
 
+    #[tracing::instrument(name = "odoo.request.send", skip_all, fields(otel.kind = "client", otel.status_code, status, path = url.path()))]
     async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Answer, SinkError> {
+        let answered = self.exchange(url, request).await;
+        let span = Span::current();
+        match &answered {
+            Ok(answer) => span.record("status", answer.status),
+            Err(_) => span.record("otel.status_code", "ERROR"),
+        };
+        answered
+    }
+
+    async fn exchange(&self, url: &Url, mut request: RequestBuilder) -> Result<Answer, SinkError> {
         self.allowed.check_literal(url).map_err(not_allowed)?;
+        if let Some(context) = trace::current() {
+            request = request.header(trace::TRACEPARENT, context.to_string());
+        }
         let response = request
             .timeout(self.timeout)
             .send()

@@ -82,6 +82,13 @@ impl Sink for OdooSink {
         books::find(&self.database(url, database, login, api_key), request).await
     }
 
+    async fn ping(&self, instance: &OdooInstance, now: OffsetDateTime) -> Result<(), SinkError> {
+        match &instance.access {
+            Access::Addon(access) => addon::ping(&self.http, &instance.url, access, now).await,
+            Access::Rpc(_) => Err(refused("only our addon takes a ping")),
+        }
+    }
+
     async fn check_key(&self, url: &Url, access: &RpcAccess) -> Result<(), SinkError> {
         books::check_key(&self.database(url, &access.database, access.login.as_deref(), &access.api_key))
             .await

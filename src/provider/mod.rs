@@ -7,6 +7,7 @@ mod endpoints;
 mod error;
 mod history;
 mod interpretation;
+mod memory;
 mod registry;
 mod rights;
 mod settlement;
@@ -30,6 +31,7 @@ pub use endpoints::{CreatedEndpoint, Endpoint, Endpoints, NewEndpoint};
 pub use error::{Ambiguity, ProviderError};
 pub use history::{History, HistoryPage};
 pub use interpretation::{Interpretation, PartRef};
+pub use memory::{Memory, MemoryPage};
 pub use registry::Registry;
 pub use rights::{Permission, Rights};
 pub use settlement::{DisputePage, LinePage, Lines, PayoutPage, Settlement};
@@ -179,6 +181,9 @@ pub trait Provider: Send + Sync {
 
     /// Its list of events, where it keeps one.
     fn history(&self) -> Option<&dyn History>;
+
+    /// What it keeps of what we asked of it, where it can be listed.
+    fn memory(&self) -> Option<&dyn Memory>;
 
     /// Its webhook endpoints, where it can be told of them.
     fn endpoints(&self) -> Option<&dyn Endpoints>;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::{ProviderAccount, ProviderError};
 
@@ -28,4 +29,10 @@ pub trait Rights: Send + Sync {
     /// # Errors
     /// Never [`ProviderError::Lacks`]; [`ProviderError::Auth`] where the key is none at all.
     async fn find_missing(&self, account: &ProviderAccount) -> Result<Vec<Permission>, ProviderError>;
+
+    /// What time it is at the company, where its answer says so, asked with the account's key.
+    ///
+    /// # Errors
+    /// [`ProviderError::Auth`] where the key is none at all; [`ProviderError::Unavailable`] where there is no answer.
+    async fn tell_time(&self, account: &ProviderAccount) -> Result<Option<OffsetDateTime>, ProviderError>;
 }

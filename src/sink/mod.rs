@@ -333,6 +333,12 @@ pub trait Sink: Send + Sync {
         request: &BooksRequest,
     ) -> Result<Books, SinkError>;
 
+    /// Says nothing to our addon, signed: whether it answers, and takes what is signed so.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`SinkError::Refused`] where the instance has no addon.
+    async fn ping(&self, instance: &OdooInstance, now: OffsetDateTime) -> Result<(), SinkError>;
+
     /// Looks whether the key is good and its user may do what postings need, whichever journals they go to.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub struct Standing {
     pub operations_unknown_oldest_s: i64,
     /// How long the reading or booking of some account's ledger lines is overdue.
     pub reconciliation_lag_s: i64,
+    /// Accounts that a restore fences; at least one while it is not over.
+    pub restore_fenced: i64,
 }
 
 /// What waits for one Odoo.
@@ -49,7 +51,10 @@ pub async fn count(conn: &mut PgConnection) -> Result<Standing, StoreError> {
              unknown.number as operations_unknown, greatest(unknown.oldest, 0) as operations_unknown_oldest_s,
              greatest((select extract(epoch from now - min(due_at))::bigint from line_cursor where due_at < now),
                  (select extract(epoch from now - min(book_at))::bigint from balance_transaction where book_at < now), 0)
-                 as reconciliation_lag_s
+                 as reconciliation_lag_s,
+             (select coalesce(max(greatest(1, fenced.number)), 0) from restore, lateral (select count(*) as number
+                 from restore_account account where account.restore_id = restore.id and account.lifted_at is null) fenced
+                 where restore.finished_at is null) as restore_fenced
          from age,
              lateral (select count(*) as pending, coalesce(extract(epoch from now - min(received_at))::bigint, 0) as lag
                  from webhook_event where due_at is not null) events,

@@ -54,3 +54,22 @@ pub async fn clock(conn: &mut PgConnection) -> Result<OffsetDateTime, StoreError
         .fetch_one(conn)
         .await?)
 }
+
+/// What a server says of itself to whoever logs in, whatever roles there are.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Server {
+    /// Its version, as a number: 150004 is 15.4.
+    pub version: i32,
+    /// As [`synchronous_commit`].
+    pub synchronous_commit: String,
+}
+
+/// Asks a server what it is.
+pub async fn server(db: &Db) -> Result<Server, StoreError> {
+    let mut conn = db.acquire().await?;
+    let said = sqlx::query_as(
+        "select current_setting('server_version_num')::integer as version,
+             current_setting('synchronous_commit') as synchronous_commit",
+    );
+    Ok(said.fetch_one(&mut *conn).await?)
+}

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{StoreError, sealed};
 use crate::crypto::{Place, Sealer};
-use crate::domain::idempotency::Fingerprint;
+use crate::domain::idempotency::{Asked, Fingerprint};
 use crate::domain::ids::{MerchantId, OperationId};
 
 /// A claimed key.
@@ -44,7 +44,7 @@ fn body_place(merchant: MerchantId, key_hash: &[u8; 32]) -> Place {
     sealed::ANSWER.place(merchant, Uuid::from_bytes(row))
 }
 
-/// Claims a key for an operation. `false` where it was claimed before; the row is then not touched.
+/// Claims a key for an operation. `false` where it was claimed before, or its merchant is fenced; the row is then not touched.
 ///
 /// Of several at once, one gets `true`; the others wait for its transaction to end.
 pub async fn insert(
@@ -58,7 +58,7 @@ pub async fn insert(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "insert into idempotency_record (merchant_id, key_hash, fingerprint, operation_id, serving_until, created_at)
-         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+         select $1, $2, $3, $4, $5, $6 where not quittance_is_fenced($1) on conflict do nothing",
     )
     .bind(merchant)
     .bind(key_hash.as_slice())
@@ -69,6 +69,29 @@ pub async fn insert(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Writes again that a key stands for an operation, after a restore to before it was claimed: nobody is being served.
+pub async fn rewrite(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    asked: &Asked,
+    operation: OperationId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into idempotency_record (merchant_id, key_hash, fingerprint, operation_id, serving_until, created_at)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+    )
+    .bind(merchant)
+    .bind(asked.key_hash.as_slice())
+    .bind(asked.fingerprint.bytes().as_slice())
+    .bind(operation)
+    .bind(OffsetDateTime::UNIX_EPOCH)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Whether a key was claimed.

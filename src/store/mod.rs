@@ -43,6 +43,7 @@ pub mod personal;
 pub mod provider_accounts;
 pub mod refunds;
 pub mod replicas;
+pub mod restores;
 pub mod sealed;
 pub mod setups;
 pub mod signing_secrets;

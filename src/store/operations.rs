@@ -6,14 +6,16 @@ use time::OffsetDateTime;
 
 use super::{StoreError, uuids};
 use crate::domain::checkout::Page;
+use crate::domain::idempotency::Asked;
 use crate::domain::ids::{MerchantId, OperationId, PaymentId, ProviderAccountId};
 use crate::domain::operation::{Ask, Operation, OperationKind, OperationState, Reason};
 use crate::domain::payment::MandateAcceptance;
+use crate::telemetry::trace::{self, TraceContext};
 
 macro_rules! columns {
     () => {
         "id, payment_id, provider_account_id, kind, amount_minor, state, payment_method, return_url, off_session, \
-         mandate, payment_method_types, page, checkout_reference, reason, is_final, reference, attempts, first_sent_at, look_up, fence, error_code, error_message"
+         mandate, payment_method_types, page, checkout_reference, reason, is_final, reference, asked, attempts, first_sent_at, look_up, fence, error_code, error_message"
     };
 }
 
@@ -35,6 +37,7 @@ struct Row {
     reason: Option<Reason>,
     is_final: bool,
     reference: Option<String>,
+    asked: Option<Vec<u8>>,
     attempts: i32,
     first_sent_at: OffsetDateTime,
     look_up: bool,
@@ -63,6 +66,8 @@ impl From<Row> for Operation {
                 reason: row.reason,
                 is_final: row.is_final,
                 reference: row.reference,
+                // The table holds 64 bytes or none.
+                asked: row.asked.and_then(|bytes| Asked::try_from(bytes.as_slice()).ok()),
             },
             attempts: row.attempts,
             first_sent_at: row.first_sent_at,
@@ -74,7 +79,7 @@ impl From<Row> for Operation {
     }
 }
 
-/// Adds an operation, leased to the caller until `leased_until`.
+/// Adds an operation, leased to the caller until `leased_until`. Whoever takes it up later goes on in the caller's trace.
 pub async fn insert(
     conn: &mut PgConnection,
     merchant: MerchantId,
@@ -84,8 +89,8 @@ pub async fn insert(
     sqlx::query(
         "insert into operation (merchant_id, id, payment_id, provider_account_id, kind, amount_minor, state,
              payment_method, return_url, first_sent_at, fence, due_at, off_session, mandate, page, reason, is_final,
-             reference, checkout_reference, payment_method_types, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $10)",
+             reference, checkout_reference, payment_method_types, asked, look_up, created_at, trace_context)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $10, $23)",
     )
     .bind(merchant)
     .bind(operation.id)
@@ -107,6 +112,9 @@ pub async fn insert(
     .bind(&operation.ask.reference)
     .bind(&operation.ask.checkout_reference)
     .bind(&operation.ask.payment_method_types)
+    .bind(operation.ask.asked.map(|asked| asked.to_bytes().to_vec()))
+    .bind(operation.look_up)
+    .bind(trace::current().map(|context| context.to_string()))
     .execute(conn)
     .await?;
     Ok(())
@@ -227,18 +235,40 @@ pub async fn lease(
     Ok(row.map(Operation::from))
 }
 
-/// Which operations are due: those a crash left pending, and unknown ones whose time has come.
+/// The trace in which an operation was asked for, where there was one.
+pub async fn trace_context(
+    conn: &mut PgConnection,
+    merchant: MerchantId,
+    id: OperationId,
+) -> Result<Option<TraceContext>, StoreError> {
+    let kept: Option<String> =
+        sqlx::query_scalar("select trace_context from operation where merchant_id = $1 and id = $2")
+            .bind(merchant)
+            .bind(id)
+            .fetch_one(conn)
+            .await?;
+    Ok(kept.and_then(|text| text.parse().ok()))
+}
+
+/// Which operations are due: those a crash left pending, and unknown ones whose time has come. Those of merchants that are fenced
+/// wait, and hold nobody else's up.
 pub async fn list_due(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     limit: i64,
 ) -> Result<Vec<(MerchantId, OperationId)>, StoreError> {
     Ok(
-        sqlx::query_as("select merchant_id, id from operation where due_at <= $1 order by due_at limit $2")
-            .bind(now)
-            .bind(limit)
-            .fetch_all(conn)
-            .await?,
+        sqlx::query_as(
+            "select merchant_id, id from operation
+             where due_at <= $1 and merchant_id <> all (array(
+                 select account.merchant_id from restore_account account, restore
+                 where restore.id = account.restore_id and restore.finished_at is null and account.lifted_at is null))
+             order by due_at limit $2",
+        )
+        .bind(now)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?,
     )
 }
 

@@ -8,10 +8,13 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use stripe_client_core::StripeMethod;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use tracing::Span;
 use url::Url;
 
 use super::nul::without_nul;
@@ -58,6 +61,8 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// Where it refuses for a limit: whether that is a limit of one object's.
     pub(super) of_one_object: bool,
+    /// When it was given, by the clock there.
+    pub(super) date: Option<OffsetDateTime>,
 }
 
 /// A request in its final bytes: every attempt sends the same ones.
@@ -105,21 +110,25 @@ impl Prepared {
         Ok(Self { request: prepared })
     }
 
-    /// Sends it once. Tells the log everything but what it carries.
+    /// Sends it once. Tells the log everything but what it carries. Where our trace goes on is not Stripe's business.
+    #[tracing::instrument(name = "stripe.request.send", skip_all, fields(otel.kind = "client", otel.status_code, status,
+        method = %self.request.method(), path = self.request.url().path()))]
     pub(super) async fn send(&self, http: &reqwest::Client, limit: Duration) -> Attempt {
         let started = Instant::now();
         let attempt = self.exchange(http, limit).await;
-        let (status, request_id) = match &attempt {
+        let (status, stripe_request_id) = match &attempt {
             Attempt::Answered(answer) => (Some(answer.status.as_u16()), answer.request_id.as_deref()),
             Attempt::NotSent(_) | Attempt::Lost(_) => (None, None),
         };
+        let span = Span::current();
+        span.record("status", status);
+        if status.is_none_or(|status| status >= 500) {
+            span.record("otel.status_code", "ERROR");
+        }
         tracing::debug!(
-            method = %self.request.method(),
-            path = self.request.url().path(),
-            status,
-            request_id,
+            stripe_request_id,
             duration_ms = started.elapsed().as_millis(),
-            "stripe.request.send"
+            "a request was sent"
         );
         attempt
     }
@@ -171,6 +180,8 @@ impl Answer {
                 .and_then(|secs| secs.parse().ok())
                 .map(Duration::from_secs),
             of_one_object: text("stripe-rate-limited-reason") == Some("resource-specific"),
+            // `Sun, 06 Nov 1994 08:49:37 GMT`, which mail writes in the same way.
+            date: text(DATE.as_str()).and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok()),
         }
     }
 }

@@ -12,6 +12,7 @@ mod find;
 mod interpret;
 mod ledger;
 mod judgement;
+mod memory;
 mod money;
 mod nul;
 mod objects;
@@ -35,10 +36,11 @@ use time::{Duration, OffsetDateTime};
 use crate::domain::dispute::{DisputeSnapshot, Evidence};
 use crate::domain::ids::OperationId;
 use crate::domain::snapshot::Snapshot;
+use crate::domain::trace::Shelf;
 use crate::provider::{
     Affairs, Call, Capability, CreatedEndpoint, Delivery, Disputes, Endpoint, Endpoints, History,
-    HistoryPage, Interpretation, NewEndpoint, ObjectRef, Outcome, PartRef, Provider, ProviderAccount,
-    ProviderError, Rights, Settlement, VerifiedWebhook, VerifyError, Wallet,
+    HistoryPage, Interpretation, Memory, MemoryPage, NewEndpoint, ObjectRef, Outcome, PartRef, Provider,
+    ProviderAccount, ProviderError, Rights, Settlement, VerifiedWebhook, VerifyError, Wallet,
 };
 
 pub use budget::Limits;
@@ -168,6 +170,10 @@ impl Provider for Stripe {
         Some(self)
     }
 
+    fn memory(&self) -> Option<&dyn Memory> {
+        Some(self)
+    }
+
     fn endpoints(&self) -> Option<&dyn Endpoints> {
         Some(self)
     }
@@ -190,6 +196,19 @@ impl History for Stripe {
         next: Option<&str>,
     ) -> Result<HistoryPage, ProviderError> {
         events::read(&self.http, account, since, next).await
+    }
+}
+
+#[async_trait]
+impl Memory for Stripe {
+    async fn recall(
+        &self,
+        account: &ProviderAccount,
+        what: Shelf,
+        since: OffsetDateTime,
+        next: Option<&str>,
+    ) -> Result<MemoryPage, ProviderError> {
+        memory::recall(&self.http, account, what, since, next).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! needed, the conversion in [`snapshots`](super::snapshots) says by name.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -19,6 +20,20 @@ pub(super) const PAYMENT: &str = "quittance_payment";
 pub(super) const OPERATION: &str = "quittance_operation";
 /// The metadata key of the operation that last captured the payment intent.
 pub(super) const CAPTURE: &str = "quittance_capture";
+
+/// The metadata keys of what a database that was put back must know again, each of at most 500 characters: the request that the
+/// object was asked for with, Odoo's reference of it, and of a payment what it settles, in whose books, and when money is taken.
+pub(super) const REQUEST: &str = "quittance_request";
+pub(super) const REFERENCE: &str = "quittance_reference";
+pub(super) const SETTLES: &str = "quittance_settles";
+pub(super) const INSTANCE: &str = "quittance_odoo_instance";
+pub(super) const CAPTURE_METHOD: &str = "quittance_capture_method";
+/// The payment method that was to be tried at once.
+pub(super) const METHOD: &str = "quittance_method";
+/// The same of the capture that a payment intent remembers.
+pub(super) const CAPTURE_REQUEST: &str = "quittance_capture_request";
+pub(super) const CAPTURE_AMOUNT: &str = "quittance_capture_amount";
+pub(super) const CAPTURE_REFERENCE: &str = "quittance_capture_reference";
 
 /// The metadata key of our customer's id.
 pub(super) const CUSTOMER: &str = "quittance_customer";
@@ -98,6 +113,18 @@ impl Metadata {
             .filter(|note| !holds_card_number(note) && !note.contains('\0'))
             .cloned()
             .collect()
+    }
+
+    /// The value of a key of ours, where it reads as what it is.
+    pub(super) fn read<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.0.get(key)?.parse().ok()
+    }
+
+    /// The merchant's own notes as they are.
+    pub(super) fn into_notes(self) -> BTreeMap<String, String> {
+        let mut notes = self.0;
+        notes.retain(|key, _| !key.starts_with("quittance_"));
+        notes
     }
 
     /// Our customer, where the object is one.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use serde::de::IgnoredAny;
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use time::OffsetDateTime;
 
 use super::Stripe;
 use super::request::{Keeps, Reads, Request};
@@ -245,6 +246,11 @@ impl Rights for Stripe {
             }
         }
         Ok(missing)
+    }
+
+    async fn tell_time(&self, account: &ProviderAccount) -> Result<Option<OffsetDateTime>, ProviderError> {
+        let request = Request::read(&LookToRead(BALANCE.look));
+        self.http.tell_time(account, &request).await
     }
 }
 

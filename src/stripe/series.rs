@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::budget::{Budget, Exhausted, Limits};
-use super::client::Prepared;
+use super::client::{Attempt, Prepared};
 use super::judgement::{Conclusion, Trouble, judge};
 use super::permissions;
 use super::refusal::Refusal;
@@ -118,6 +120,28 @@ impl StripeHttp {
             }
             last = Some((judged.conclusion, judged.after));
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Sends a read once, for the time that its answer says, whatever else it says.
+    pub(super) async fn tell_time(
+        &self,
+        account: &ProviderAccount,
+        request: &Request,
+    ) -> Result<Option<OffsetDateTime>, ProviderError> {
+        let prepared = Prepared::new(account, request)?;
+        if self.budget.take(account, request, self.deadline()).await.is_err() {
+            return Err(ProviderError::too_slow());
+        }
+        match prepared.send(&self.http, self.timeouts.per_attempt).await {
+            Attempt::Answered(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                Err(ProviderError::Auth)
+            }
+            Attempt::Answered(answer) => Ok(answer.date),
+            Attempt::NotSent(message) => Err(ProviderError::Unavailable { message }),
+            Attempt::Lost(message) => Err(ProviderError::Unavailable {
+                message: message.to_owned(),
+            }),
         }
     }
 }

@@ -23,10 +23,14 @@ const BUCKETS: [f64; 12] = [
 const KEY_OUTCOMES: [&str; 5] = ["new", "replayed", "unknown", "in_flight", "mismatch"];
 const DELIVERY_OUTCOMES: [&str; 5] = ["kept", "not_ours", "unknown_account", "refused", "not_kept"];
 
+/// What becomes of spans.
+const SPAN_OUTCOMES: [&str; 2] = ["exported", "dropped"];
+
 /// Pairs of a name and a word, from a set that the code bounds.
 type Labels<const N: usize> = [(&'static str, String); N];
 
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
+type Standing = Family<Vec<(&'static str, String)>, Gauge>;
 type Times<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// The process's counters.
@@ -38,6 +42,7 @@ struct Counted {
     call_times: Times<1>,
     keys: Counters<1>,
     webhooks: Counters<1>,
+    spans: Counters<1>,
 }
 
 static COUNTED: LazyLock<Counted> = LazyLock::new(Counted::new);
@@ -53,6 +58,7 @@ impl Counted {
             call_times: Family::new_with_constructor(times),
             keys: Family::default(),
             webhooks: Family::default(),
+            spans: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -81,11 +87,19 @@ impl Counted {
             counted.keys.clone(),
         );
         registry.register("webhooks", "What became of deliveries", counted.webhooks.clone());
+        registry.register(
+            "spans",
+            "What became of spans for the collector",
+            counted.spans.clone(),
+        );
         for outcome in KEY_OUTCOMES {
             drop(counted.keys.get_or_create(&[("outcome", outcome.to_owned())]));
         }
         for outcome in DELIVERY_OUTCOMES {
             drop(counted.webhooks.get_or_create(&[("outcome", outcome.to_owned())]));
+        }
+        for outcome in SPAN_OUTCOMES {
+            drop(counted.spans.get_or_create(&[("outcome", outcome.to_owned())]));
         }
         let built: Family<Labels<1>, Gauge> = Family::default();
         built
@@ -144,6 +158,16 @@ pub fn delivered(outcome: &'static str) {
         .inc();
 }
 
+/// Spans were sent to the collector, or given up.
+#[cfg(feature = "otlp")]
+pub fn exported(spans: usize, taken: bool) {
+    let outcome = SPAN_OUTCOMES[usize::from(!taken)];
+    COUNTED
+        .spans
+        .get_or_create(&[("outcome", outcome.to_owned())])
+        .inc_by(u64::try_from(spans).unwrap_or_default());
+}
+
 /// A number that stands now.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -161,7 +185,7 @@ pub struct Reading {
 #[must_use]
 pub fn write(readings: &[Reading]) -> String {
     let mut standing = Registry::with_prefix("quittance");
-    let mut families: Vec<(&str, Family<Vec<(&'static str, String)>, Gauge>)> = Vec::new();
+    let mut families: Vec<(&str, Standing)> = Vec::new();
     for reading in readings {
         let known = families.iter().position(|(known, _)| *known == reading.name);
         let place = known.unwrap_or_else(|| {

@@ -1,14 +1,21 @@
 //! Logs: one line an event, as text or JSON, on standard error. Ids yes; bodies, secrets and personal data never. A panic is a line as well.
-//! And what is counted.
+//! What is counted, and which traces work belongs to. `docs/LOGGING.md` is the rule.
 
 pub mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
+pub mod trace;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+use url::Url;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -21,32 +28,72 @@ pub enum LogFormat {
     Json,
 }
 
-/// A filter that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("is no log filter such as info or quittance=debug,info")]
-pub struct FilterError;
+/// Where spans go, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Where the collector takes them.
+    pub url: Url,
+    /// How many of a hundred traces that begin here. Of one that began elsewhere its beginning decides.
+    pub percent: u8,
+}
 
-/// Starts logging what `filter` lets through. A second call in one process changes nothing.
+/// Why there is no telemetry: one line that says what to set.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// A filter that cannot be read.
+    #[error("QUITTANCE_LOG is no log filter such as info or quittance=debug,info")]
+    Filter,
+    /// Spans cannot be exported.
+    #[cfg(feature = "otlp")]
+    #[error("QUITTANCE_OTLP_ENDPOINT: {0}")]
+    Export(#[from] otlp::ExportError),
+}
+
+/// Starts logging what `filter` lets through, and exporting spans where they are to go. A second call in one process changes nothing.
 ///
 /// # Errors
-/// [`FilterError`].
-pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
-    let filter = EnvFilter::try_new(filter).map_err(|_| FilterError)?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+/// [`TelemetryError`].
+pub fn init(filter: &str, format: LogFormat, export: Option<&Export>) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter)?;
+    // Whoever is logged to, spans know where they belong.
+    // Dynamic, so that each span and line is asked about anew: where all filters always say yes, tracing goes by what they said of
+    // the last callsite that was only asked about, as sqlx asks about its own.
+    let spans = dynamic_filter_fn(|metadata: &Metadata<'_>, _: &Context<'_, _>| metadata.is_span());
+    let registry = tracing_subscriber::registry()
+        .with(trace::Threads.with_filter(spans.with_max_level_hint(Level::INFO)))
+        .with(lines(format).with_filter(filter));
     // Whoever embeds this library may have set a subscriber of their own: theirs stays.
-    let started = match format {
-        LogFormat::Text => registry
-            .with(lines.with_ansi(std::io::stderr().is_terminal()))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(lines.json().flatten_event(true).with_current_span(true))
-            .try_init(),
-    };
+    #[cfg(feature = "otlp")]
+    let registry = registry.with(export.map(otlp::layer).transpose()?);
+    #[cfg(not(feature = "otlp"))]
+    let _no_endpoint_gets_here = export;
+    let started = registry.try_init();
     if started.is_ok() {
         std::panic::set_hook(Box::new(tell_panic));
     }
     Ok(())
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .map_event_format(trace::WithThread)
+            .boxed(),
+    }
+}
+
+/// Sends the spans that are left, for the end of the process.
+pub async fn finish() {
+    #[cfg(feature = "otlp")]
+    otlp::finish().await;
 }
 
 /// Logs that something panicked and where. Its message only where the code has it word for word: what is made as it happens may

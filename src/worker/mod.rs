@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{
-    App, AppError, endpoints, history, nightly, outbox, personal, queue, reconciliation, sweep,
+    App, AppError, endpoints, history, nightly, outbox, personal, queue, reconciliation, restore, sweep,
 };
 
 /// How often old endpoints, idempotency keys and events are looked for.
@@ -25,6 +25,7 @@ pub async fn run(app: Arc<App>, poll: Duration, stop: CancellationToken) {
     tokio::join!(
         every(&app, "events", poll, &stop, async |app| queue::work(app).await),
         every(&app, "outbox", poll, &stop, async |app| outbox::work(app).await),
+        now_and_then(&app, "restore", poll, &stop, async |app| restore::work(app).await),
         now_and_then(&app, "sweep", poll, &stop, async |app| sweep::work(app).await),
         now_and_then(&app, "expiry", rarely, &stop, async |app| {
             sweep::end_expired(app).await.map(|()| 0)

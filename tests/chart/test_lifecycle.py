@@ -142,7 +142,7 @@ def test_all_pods_have_the_same_settings():
     assert all(each == settings[0] for each in settings)
     assert settings[0]["QUITTANCE_DATABASE_CONNECTIONS"] == "24"
     assert settings[0]["QUITTANCE_ODOO_ALLOWED_NETWORKS"] == "10.20.0.0/16"
-    assert settings[0]["QUITTANCE_OTLP_ENDPOINT"] == "http://otel-collector.monitoring:4317"
+    assert settings[0]["QUITTANCE_OTLP_ENDPOINT"] == "http://otel-collector.monitoring:4318"
 
 
 def test_a_large_number_is_written_out():

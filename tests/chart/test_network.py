@@ -63,7 +63,7 @@ def outgoing(objects, component):
 
 def test_out_go_names_postgres_stripe_odoo_and_traces_alone():
     for component in ("serve", "worker"):
-        assert {port for port, _ in outgoing(render("production"), component)} == {53, 5432, 443, 8069, 4317}
+        assert {port for port, _ in outgoing(render("production"), component)} == {53, 5432, 443, 8069, 4318}
         assert {port for port, _ in outgoing(render("minimal"), component)} == {53, 5432, 443}
     assert {port for port, _ in outgoing(render("production"), "migrate")} == {53, 5432}
     assert {port for port, _ in outgoing(render("vault"), "migrate")} == {53, 5432, 8200}

@@ -10,9 +10,9 @@ use quittance::domain::dispute::{DisputeSnapshot, DisputeState, Evidence};
 use quittance::domain::ids::{ApiKeyId, DisputeId, OperationId};
 use quittance::domain::snapshot::{Said, Snapshot};
 use quittance::provider::{
-    Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome,
-    PartRef, Provider, ProviderAccount, ProviderError, Registry, Settlement, VerifiedWebhook, VerifyError,
-    Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, Memory, ObjectRef,
+    Outcome, PartRef, Provider, ProviderAccount, ProviderError, Registry, Settlement, VerifiedWebhook,
+    VerifyError, Wallet,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -149,6 +149,10 @@ impl Provider for StandIn {
     }
 
     fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
+    fn memory(&self) -> Option<&dyn Memory> {
         None
     }
 

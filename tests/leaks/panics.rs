@@ -10,7 +10,7 @@ use super::canaries::{FREE_TEXT, STRIPE_KEY};
 #[test]
 #[ignore = "panics on purpose, in a process of its own"]
 fn two_panics() {
-    telemetry::init("trace", LogFormat::Text).unwrap();
+    telemetry::init("trace", LogFormat::Text, None).unwrap();
     let told = std::thread::spawn(|| panic!("a message that the code has word for word")).join();
     let text = format!("{STRIPE_KEY} {FREE_TEXT}");
     let made = std::thread::spawn(move || panic!("{text}")).join();

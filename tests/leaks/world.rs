@@ -1,7 +1,9 @@
 //! The real program, at its most talkative, with canaries for secrets; and all that is scanned in the end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use quittance_sandbox::collector::PretendCollector;
 use quittance_sandbox::faults::{Fault, Matcher};
 use quittance_sandbox::merchant::SCOPES;
 use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
@@ -35,6 +37,8 @@ pub(super) struct World {
     pub(super) stripe: PretendStripe,
     pub(super) odoo: PretendOdoo,
     pub(super) odoo_instance: String,
+    /// Where both programs send their spans, in a build that can.
+    collector: PretendCollector,
     pub(super) db: PgPool,
     pub(super) http: Client,
     pub(super) canaries: Canaries,
@@ -54,7 +58,8 @@ impl World {
         let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
         let mut canaries = Canaries::known();
         canaries.add(Kind::OdooKey, &odoo.api_key());
-        let programs = programs(&url);
+        let collector = PretendCollector::start().await.unwrap();
+        let programs = programs(&url, &collector.url());
         let options: PgConnectOptions = url.parse().unwrap();
         let nobody = Merchant {
             id: String::new(),
@@ -70,6 +75,7 @@ impl World {
             stripe,
             odoo,
             odoo_instance: String::new(),
+            collector,
             db: PgPoolOptions::new()
                 .max_connections(2)
                 .connect_with(options)
@@ -249,7 +255,29 @@ impl World {
                 );
             }
         }
+        self.scan_spans();
         self.scan_rows().await;
+    }
+
+    /// What the collector was sent, byte for byte: protobuf has texts as they are.
+    fn scan_spans(&mut self) {
+        let sent = self.collector.bytes();
+        for batch in &sent {
+            let text = String::from_utf8_lossy(batch);
+            self.found
+                .extend(self.canaries.find("a span", &text, Seen::Nothing));
+        }
+        if cfg!(feature = "otlp") {
+            let names: BTreeSet<String> = self.collector.spans().into_iter().map(|span| span.name).collect();
+            for name in [
+                "http.request",
+                "stripe.request.send",
+                "odoo.request.send",
+                "app.outbox.send",
+            ] {
+                assert!(names.contains(name), "{name} is exported: {names:?}");
+            }
+        }
     }
 
     /// What came about while it ran: client secrets, and the signatures under which events were delivered.
@@ -316,7 +344,7 @@ fn seen_in(at: &str, reply: &Reply, is_owner: bool) -> Seen {
     }
 }
 
-fn programs(url: &str) -> [Quittance; 2] {
+fn programs(url: &str, collector: &str) -> [Quittance; 2] {
     let mut url: Url = url.parse().unwrap();
     url.set_password(Some(PASSWORD)).unwrap();
     let log =
@@ -333,6 +361,11 @@ fn programs(url: &str) -> [Quittance; 2] {
     .with("QUITTANCE_RETRY_DIVISOR", "100000")
     .with("QUITTANCE_LOG", "trace")
     .with("QUITTANCE_METRICS_LISTEN", "127.0.0.1:0");
+    let first = if cfg!(feature = "otlp") {
+        first.with("QUITTANCE_OTLP_ENDPOINT", collector)
+    } else {
+        first
+    };
     let second = first
         .replica(&log("json"))
         .unwrap()

@@ -163,7 +163,7 @@ async fn no_label_holds_an_id_of_a_customer_a_payment_or_a_merchant() {
         &test.merchant.to_string(),
         "nonsense",
         "4242",
-        "pi_",
+        paid["provider_reference"].as_str().unwrap(),
     ] {
         assert!(!shown.contains(id), "{id}: {shown}");
     }

@@ -128,6 +128,7 @@ fn message(instance: &OdooInstance, posting: &Posting) -> OutboxMessage {
         posting: posting.clone().into(),
         attempts: 0,
         fence: 1,
+        trace_context: None,
     }
 }
 

@@ -74,6 +74,7 @@ fn message() -> OutboxMessage {
         }),
         attempts: 0,
         fence: 1,
+        trace_context: None,
     }
 }
 

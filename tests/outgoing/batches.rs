@@ -292,7 +292,7 @@ async fn an_instance_of_another_merchant_is_never_in_a_batch() {
 #[tokio::test]
 async fn a_batch_says_whom_it_is_for_and_bodies_and_ids_stay_as_they_were() {
     let world = World::with(Role::Serve, 100).await;
-    sqlx::query("update odoo_instance set database = '5d0a'")
+    sqlx::query("update odoo_instance set database = '5d0a', company = '7', company_name = 'Seven'")
         .execute(&world.test.db)
         .await
         .unwrap();
@@ -310,8 +310,8 @@ async fn a_batch_says_whom_it_is_for_and_bodies_and_ids_stay_as_they_were() {
     let requests = world.addon.requests();
     let first: Value = serde_json::from_str(&requests[0].body).unwrap();
     assert_eq!(
-        (&first["type"], &first["database"]),
-        (&json!("batch"), &json!("5d0a"))
+        (&first["type"], &first["database"], &first["company"]),
+        (&json!("batch"), &json!("5d0a"), &json!("7"))
     );
     assert!(requests[0].headers["webhook-id"].starts_with("batch_"));
     worker.stop().await;

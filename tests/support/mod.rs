@@ -103,6 +103,7 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         bounds: BOUNDS,
         log: "info".to_owned(),
         log_format: LogFormat::Text,
+        traces: None,
         timing: Timing {
             retry_divisor: 100,
             ..Timing::default()

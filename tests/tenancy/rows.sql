@@ -56,6 +56,9 @@ change as (insert into exception_change (merchant_id, exception_id, number, at, 
 cursor as (insert into event_cursor (merchant_id, provider_account_id, read_until, caught_up_at, due_at)
     select merchant, account, now(), now(), now() from made),
 sweep as (insert into account_sweep (merchant_id, provider_account_id, swept_at, due_at) select merchant, account, now(), now() from made),
+restored as (insert into restore (point, cause, finished_at, finished_because) values (now(), 'ALPHA', now(), 'ALPHA') returning id),
+lost as (insert into restore_account (merchant_id, provider_account_id, restore_id, since, next, last_error)
+    select merchant, account, restored.id, now(), 'ALPHA', 'ALPHA' from made, restored),
 lines as (insert into line_cursor (merchant_id, provider_account_id, read_until, due_at) select merchant, account, now(), now() from made),
 reading as (insert into payout_reading (merchant_id, provider_account_id, payout, due_at) select merchant, account, 'po_ALPHA', now() from made),
 line as (insert into balance_transaction (merchant_id, provider_account_id, id, payment_id, kind, source, amount_minor, fee_minor, net_minor, currency, created_at)

@@ -6,7 +6,7 @@ use super::{Two, as_the_login};
 use crate::support::database;
 
 /// The tables without a policy, each for its reason. The migration that made the policies names the same.
-const OF_NOBODY: [(&str, &str); 5] = [
+const OF_NOBODY: [(&str, &str); 7] = [
     ("_sqlx_migrations", "it belongs to no merchant"),
     (
         "operator_key",
@@ -14,6 +14,8 @@ const OF_NOBODY: [(&str, &str); 5] = [
     ),
     ("key_epoch", "it is one number"),
     ("replica", "processes serve all merchants: ids that they make up"),
+    ("incarnation", "it is which database this is"),
+    ("restore", "a database is put back for all merchants"),
     (
         "provider_account_route",
         "it leads a webhook to its merchant, before that is known: ids, nothing else",
@@ -165,6 +167,8 @@ async fn what_finds_due_work_sees_ids_and_times_and_neither_secrets_nor_what_was
             "payment.state",
             "payout_reading.next",
             "payout_reading.payout",
+            "restore_account.next",
+            "restore_account.shelf",
             "webhook_endpoint.state",
             "webhook_event.event_id",
             "webhook_event.object_id",

@@ -9,9 +9,9 @@ use quittance::app::{Accounts, App, Outgoing, payments};
 use quittance::domain::payment::PaymentState;
 use quittance::domain::snapshot::{PaymentSnapshot, Said, Snapshot};
 use quittance::provider::{
-    Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, ObjectRef, Outcome,
-    PartRef, Provider, ProviderAccount, ProviderError, Registry, Settlement, VerifiedWebhook, VerifyError,
-    Wallet,
+    Affairs, Call, Capability, Delivery, Disputes, Endpoints, History, Interpretation, Memory, ObjectRef,
+    Outcome, PartRef, Provider, ProviderAccount, ProviderError, Registry, Settlement, VerifiedWebhook,
+    VerifyError, Wallet,
 };
 use quittance::startup::Role;
 use reqwest::StatusCode;
@@ -130,6 +130,10 @@ impl Provider for Overtaken {
     }
 
     fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
+    fn memory(&self) -> Option<&dyn Memory> {
         None
     }
 

@@ -7,6 +7,7 @@
 mod binaries;
 mod command;
 mod keeper;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -96,10 +97,24 @@ impl Cluster {
 
     /// Starts a cluster of our own, on a free port of 127.0.0.1.
     pub async fn start_private(durability: Durability) -> Result<Self> {
+        Self::start_with(durability, &[]).await
+    }
+
+    /// The same, archiving its log, so that it can be restored to any moment after a backup.
+    pub async fn start_archiving(durability: Durability) -> Result<Self> {
+        let archiving = format!("mkdir -p ../{0} && cp %p ../{0}/%f", restore::ARCHIVE);
+        let settings = [
+            "archive_mode=on".to_owned(),
+            format!("archive_command={archiving}"),
+        ];
+        Self::start_with(durability, &settings).await
+    }
+
+    async fn start_with(durability: Durability, settings: &[String]) -> Result<Self> {
         let programs = binaries::find().await?;
         let mut last = None;
         for _ in 0..START_ATTEMPTS {
-            match Self::try_start(&programs, durability).await {
+            match Self::try_start(&programs, durability, settings).await {
                 Ok(cluster) => return Ok(cluster),
                 Err(error) => last = Some(error),
             }
@@ -107,7 +122,7 @@ impl Cluster {
         Err(last.context("no attempt was made")?)
     }
 
-    async fn try_start(programs: &Programs, durability: Durability) -> Result<Self> {
+    async fn try_start(programs: &Programs, durability: Durability, settings: &[String]) -> Result<Self> {
         let (dir, identity) = user::private_directory(&durability.parent_directory())?;
         let log = dir.join("log");
         let port = free_port()?;
@@ -117,7 +132,10 @@ impl Cluster {
             Programs::Container(_) => None,
         };
         let mut keeper = Keeper::start(&dir, identity)?;
-        let server = command::server(programs, &dir, port, durability);
+        let mut server = command::server(programs, &dir, port, durability);
+        for setting in settings {
+            server.extend(["-c".to_owned(), setting.clone()]);
+        }
         let initialise = command::initialise(programs, &dir);
         let keeper = blocking(move || {
             if let Some(initialise) = initialise {

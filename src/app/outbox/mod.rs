@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::news::Ways;
 use super::{App, AppError, commit};
@@ -20,6 +22,7 @@ use crate::domain::posting::Posting;
 use crate::sink::{OdooInstance, Posted, SinkError};
 use crate::store;
 use crate::store::outbox::Room;
+use crate::telemetry::trace::{self, TraceContext};
 use unsent::{end_differences, leave_alone, put_back};
 
 /// How long a booking waits until it is looked again whether Odoo was told of what it meets.
@@ -105,7 +108,8 @@ async fn carry(
     messages: Vec<OutboxMessage>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
-    if let Err(error) = send(&app, merchant, messages).await {
+    let span = span_of(&messages);
+    if let Err(error) = send(&app, merchant, messages).instrument(span).await {
         // The lease runs out by itself, and then it is sent again.
         tracing::error!(
             error = &error as &dyn std::error::Error,
@@ -116,16 +120,40 @@ async fn carry(
     app.bell.notify_waiters();
 }
 
-#[tracing::instrument(name = "app.outbox.send", skip_all,
-    fields(payment_id, message_id, count = messages.len(), kind))]
+/// A message is sent in the trace of what it tells of, so that one trace leads from Odoo's call to Odoo's books. Bookings that travel
+/// together belong to as many traces as they have payments: theirs is one of its own, with a link to each.
+fn span_of(messages: &[OutboxMessage]) -> Span {
+    let first = messages.first();
+    let span = tracing::info_span!(
+        "app.outbox.send",
+        count = messages.len(),
+        traceparent = Empty,
+        otel.kind = "consumer",
+        payment_id = first
+            .and_then(|first| first.payment_id)
+            .map(tracing::field::display),
+        message_id = first.map(|first| tracing::field::display(first.id)),
+        kind = first.map(|first| first.posting.kind())
+    );
+    if let [only] = messages {
+        trace::continue_from(&span, only.trace_context);
+    } else {
+        let mut linked: Vec<TraceContext> = messages
+            .iter()
+            .filter_map(|message| message.trace_context)
+            .collect();
+        linked.dedup();
+        for context in linked {
+            trace::link(&span, context);
+        }
+    }
+    span
+}
+
 async fn send(app: &App, merchant: MerchantId, messages: Vec<OutboxMessage>) -> Result<(), AppError> {
     let Some(first) = messages.first() else {
         return Ok(());
     };
-    let span = tracing::Span::current();
-    span.record("payment_id", first.payment_id.map(tracing::field::display));
-    span.record("message_id", tracing::field::display(first.id));
-    span.record("kind", first.posting.kind());
     let id = first.odoo_instance_id;
     let (instance, mut messages) = {
         let mut tx = app.begin(merchant).await?;

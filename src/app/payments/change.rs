@@ -56,7 +56,8 @@ pub async fn change(
         return resume(app, tx, merchant, record, keyed, deadline).await;
     }
     let mut payment = lock_of_mode(&mut tx, app, caller, id).await?;
-    let change = with_method(app, &mut tx, caller, &payment, change).await?;
+    let mut change = with_method(app, &mut tx, caller, &payment, change).await?;
+    change.ask.asked = Some(keyed.key.asked());
     let operation = write(app, &mut tx, &mut payment, operation_id, change).await?;
     let action = match operation.kind {
         OperationKind::Authorize => Action::PaymentCreate,
@@ -92,6 +93,9 @@ pub(in crate::app) async fn call_off(
     deadline: Instant,
 ) -> Result<(), AppError> {
     let mut tx = app.begin(merchant).await?;
+    if store::restores::is_fenced(&mut tx, merchant).await? {
+        return Err(AppError::Fenced);
+    }
     let mut payment = store::payments::lock(&mut tx, &app.sealer, merchant, id).await?;
     let abandoned = Change {
         kind: OperationKind::Cancel,

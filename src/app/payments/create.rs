@@ -110,6 +110,7 @@ pub async fn create(
         }
         let ask = Ask {
             payment_method: payer.payment_method,
+            asked: Some(keyed.key.asked()),
             ..new.ask
         };
         let operation = write(app, &mut tx, &payment, operation_id, ask).await?;

@@ -69,6 +69,9 @@ pub enum ExceptionKind {
     /// Odoo holds another amount, date or account than it was given, or its period is locked: correct the entry or open the
     /// period there, then replay the posting.
     PostingDiffers,
+    /// After a restore, something that the provider did at our asking could not be written again in full: see what it was for, and
+    /// resolve this. Until then the merchant's money does not move.
+    RestoreIncomplete,
 }
 
 impl ExceptionKind {

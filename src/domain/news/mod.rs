@@ -50,6 +50,29 @@ pub enum News {
 }
 
 impl News {
+    /// Raises what versions it tells by so much.
+    pub fn raise_versions(&mut self, by: i64) {
+        let of_method = match self {
+            Self::PaymentUpdated { payment } => {
+                payment.version += by;
+                payment.payment_method.as_mut()
+            }
+            Self::SetupUpdated { setup } => {
+                setup.version += by;
+                setup.payment_method.as_mut()
+            }
+            Self::PaymentMethodUpdated { payment_method } => Some(payment_method),
+            Self::DisputeUpdated { dispute } => {
+                dispute.version += by;
+                None
+            }
+            Self::PaymentLinked { .. } => None,
+        };
+        if let Some(method) = of_method {
+            method.version += by;
+        }
+    }
+
     /// What makes it one and the same: a version is told once.
     #[must_use]
     pub fn key(&self) -> String {
@@ -171,7 +194,10 @@ impl SetupNews {
         Self {
             id: setup.id,
             version: setup.version,
-            reference: setup.reference.clone(),
+            reference: setup
+                .reference
+                .as_ref()
+                .map(|reference| reference.as_str().to_owned()),
             state: setup.state,
             decline: setup.decline.clone(),
             customer: customer.into(),

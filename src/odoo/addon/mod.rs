@@ -113,19 +113,52 @@ async fn send_part(
         return Err(rejected("more than one request holds"));
     }
     let id = name(messages);
-    let timestamp = now.unix_timestamp();
-    let signature = signatures(&access.secrets, &id, timestamp, &body, now)?;
-    let answer = http
-        .post(url.clone(), |request| {
-            request
-                .header(CONTENT_TYPE, "application/json")
-                .header("webhook-id", &id)
-                .header("webhook-timestamp", timestamp)
-                .header("webhook-signature", signature)
-                .body(body)
-        })
-        .await?;
+    let answer = post(http, url, &access.secrets, &id, body, now).await?;
     judge(messages, &answer)
+}
+
+/// Hands over a batch of nothing, signed now, which changes nothing there.
+pub(super) async fn ping(
+    http: &Http,
+    url: &Url,
+    access: &AddonAccess,
+    now: OffsetDateTime,
+) -> Result<(), SinkError> {
+    let batch = Batch {
+        r#type: "batch",
+        database: access.database.as_deref(),
+        company: access.company.as_deref(),
+        messages: Vec::new(),
+    };
+    let body = serde_json::to_vec(&batch).map_err(|_| rejected("the batch cannot be written"))?;
+    let id = OutboxMessageId::generate().to_string();
+    let answer = post(http, url, &access.secrets, &id, body, now).await?;
+    if answer.status == 200 {
+        Ok(())
+    } else {
+        Err(from_status(&answer))
+    }
+}
+
+async fn post(
+    http: &Http,
+    url: &Url,
+    secrets: &[LiveSecret],
+    id: &str,
+    body: Vec<u8>,
+    now: OffsetDateTime,
+) -> Result<Answer, SinkError> {
+    let timestamp = now.unix_timestamp();
+    let signature = signatures(secrets, id, timestamp, &body, now)?;
+    http.post(url.clone(), |request| {
+        request
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signature)
+            .body(body)
+    })
+    .await
 }
 
 /// What an answer says of each message, or of all.

@@ -32,6 +32,7 @@ fn message() -> OutboxMessage {
         .into(),
         attempts: 0,
         fence: 1,
+        trace_context: None,
     }
 }
 

@@ -187,7 +187,7 @@ pub async fn read(
     let mut batches: Vec<((MerchantId, Uuid), Vec<OutboxMessage>)> = Vec::new();
     for row in leased {
         let (merchant, id, batch) = (row.merchant_id, row.id, row.batch());
-        let Some(posting) = postings.remove(&(merchant.uuid(), id.uuid())) else {
+        let Some((posting, trace_context)) = postings.remove(&(merchant.uuid(), id.uuid())) else {
             continue;
         };
         let posting = match serde_json::from_value(posting) {
@@ -207,6 +207,7 @@ pub async fn read(
             posting,
             attempts: row.attempts,
             fence: row.fence,
+            trace_context: trace_context.and_then(|text| text.parse().ok()),
         };
         match batches.iter_mut().find(|(of, _)| *of == (merchant, batch)) {
             Some((_, messages)) => messages.push(message),
@@ -222,11 +223,11 @@ pub async fn read(
 async fn list_postings(
     conn: &mut PgConnection,
     leased: &[Leased],
-) -> Result<HashMap<(Uuid, Uuid), serde_json::Value>, StoreError> {
+) -> Result<HashMap<(Uuid, Uuid), (serde_json::Value, Option<String>)>, StoreError> {
     let merchants: Vec<Uuid> = leased.iter().map(|row| row.merchant_id.uuid()).collect();
     let ids: Vec<Uuid> = leased.iter().map(|row| row.id.uuid()).collect();
-    let postings: Vec<(Uuid, Uuid, serde_json::Value)> = sqlx::query_as(
-        "select m.merchant_id, m.id, m.posting from unnest($1::uuid[], $2::uuid[]) leased (merchant_id, id)
+    let postings: Vec<(Uuid, Uuid, serde_json::Value, Option<String>)> = sqlx::query_as(
+        "select m.merchant_id, m.id, m.posting, m.trace_context from unnest($1::uuid[], $2::uuid[]) leased (merchant_id, id)
          join outbox_message m on m.merchant_id = leased.merchant_id and m.id = leased.id",
     )
     .bind(merchants)
@@ -235,7 +236,7 @@ async fn list_postings(
     .await?;
     let keyed = postings
         .into_iter()
-        .map(|(merchant, id, posting)| ((merchant, id), posting));
+        .map(|(merchant, id, posting, trace_context)| ((merchant, id), (posting, trace_context)));
     Ok(keyed.collect())
 }
 

@@ -14,6 +14,7 @@ use crate::domain::money::Currency;
 use crate::domain::outbox::{Message, OutboxMessage, OutboxState};
 use crate::domain::redact::mask;
 use crate::sink::Posted;
+use crate::telemetry::trace;
 
 pub use lease::{Room, lease, lease_bookings, read};
 
@@ -38,9 +39,11 @@ macro_rules! push {
     ($subject:literal) => {
         concat!(
             "insert into outbox_message (merchant_id, id, odoo_instance_id, sequence, posting_key, posting, due_at, created_at,
-                 provider_account_id, ",
+                 provider_account_id, trace_context, ",
             $subject,
-            ") select $1, $2, $3, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7, $9, $4
+            ") select $1, $2, $3, coalesce(max(sequence), 0) + 1, $5, $6, clock_timestamp(), $7, $9,
+                 coalesce((select trace_context from operation where merchant_id = $1 and payment_id = $4
+                     order by created_at desc, id desc limit 1), $10), $4
              from outbox_message where merchant_id = $1 and ",
             $subject,
             " = $4
@@ -51,7 +54,8 @@ macro_rules! push {
 }
 
 /// Queues a message behind its subject's others. The caller holds the subject's row. One that has the same key is left as it
-/// is; news of the same version that nobody has taken up yet is told as it is now.
+/// is; news of the same version that nobody has taken up yet is told as it is now. It belongs to the trace of the payment's newest
+/// operation, whoever brought the news; where that has none, to the caller's.
 pub async fn push(
     conn: &mut PgConnection,
     (merchant, account): (MerchantId, ProviderAccountId),
@@ -75,6 +79,7 @@ pub async fn push(
         .bind(now)
         .bind(is_news)
         .bind(account)
+        .bind(trace::current().map(|context| context.to_string()))
         .execute(conn)
         .await?;
     Ok(())
@@ -115,9 +120,13 @@ pub async fn push_bookings(
         postings.push(Json(booking.posting));
     }
     sqlx::query(
-        "insert into outbox_message (merchant_id, provider_account_id, due_at, created_at, id, odoo_instance_id, payment_id,
-             journal_currency, posting_key, posting)
-         select $1, $2, clock_timestamp(), $3, * from unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[])
+        "insert into outbox_message (merchant_id, provider_account_id, due_at, created_at, trace_context, id, odoo_instance_id,
+             payment_id, journal_currency, posting_key, posting)
+         select $1, $2, clock_timestamp(), $3,
+             (select trace_context from operation o where o.merchant_id = $1 and o.payment_id = booking.payment_id
+                 order by o.created_at desc, o.id desc limit 1), booking.*
+         from unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[])
+             booking (id, odoo_instance_id, payment_id, journal_currency, posting_key, posting)
          on conflict do nothing",
     )
     .bind(merchant)

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod checkout;
+mod marks;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use stripe_core::refund::{CreateRefund, CreateRefundReason};
 use stripe_shared::{CheckoutSessionId, PaymentIntentId};
 
 use super::money::StripeAmount;
-use super::objects::{CAPTURE, OPERATION, PAYMENT};
+use super::objects::{OPERATION, PAYMENT};
 use super::request::Request;
 use crate::domain::operation::{Operation, OperationKind, Reason};
 use crate::domain::payment::Payment;
@@ -42,7 +43,11 @@ pub(super) fn compose(call: Call<'_>) -> Result<Request, ProviderError> {
         OperationKind::Capture => {
             let mut capture = CapturePaymentIntent::new(intent_of(payment)?)
                 .amount_to_capture(amount()?)
-                .metadata([(CAPTURE.to_owned(), operation.id.to_string())])
+                .metadata(
+                    marks::of_capture(operation)
+                        .into_iter()
+                        .collect::<HashMap<_, _>>(),
+                )
                 .expand([CHARGE_LINE.to_owned()]);
             if !operation.ask.is_final {
                 capture = capture.final_capture(false);
@@ -95,10 +100,11 @@ fn refund_reason(reason: Reason) -> Option<CreateRefundReason> {
 
 /// What the object is to remember of us.
 fn ours(call: Call<'_>) -> HashMap<String, String> {
-    HashMap::from([
+    let ids = [
         (PAYMENT.to_owned(), call.payment.id.to_string()),
         (OPERATION.to_owned(), call.operation.id.to_string()),
-    ])
+    ];
+    ids.into_iter().chain(marks::of(call)).collect()
 }
 
 /// The merchant's own notes, and what the object is to remember of us.

@@ -9,8 +9,8 @@ use quittance::domain::payment::{CaptureMethod, Decline};
 use quittance::domain::snapshot::Snapshot;
 use quittance::provider::{
     Affairs, Ambiguity, Call, Capability, Delivery, Disputes, Endpoints, Envelope, History, Interpretation,
-    ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, Settlement, VerifiedWebhook,
-    VerifyError, Wallet, verify_hmac_sha256,
+    Memory, ObjectRef, Outcome, PartRef, Provider, ProviderAccount, ProviderError, Settlement,
+    VerifiedWebhook, VerifyError, Wallet, verify_hmac_sha256,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -198,6 +198,10 @@ impl Provider for Giro {
     }
 
     fn rights(&self) -> Option<&dyn quittance::provider::Rights> {
+        None
+    }
+
+    fn memory(&self) -> Option<&dyn Memory> {
         None
     }
 

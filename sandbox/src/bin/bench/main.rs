@@ -1,4 +1,4 @@
-//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `auth`, `ledger`, `postings`, `seal`). Everything runs on
+//! First figures: `make bench`, or one part of them: `make bench PARTS="webhooks events"` (and `payments`, `auth`, `ledger`, `postings`, `seal`, `rows`). Everything runs on
 //! this machine and shares its cores.
 //!
 //! The service is a release build with its own Postgres, on which whatever is acknowledged survives a power cut; the
@@ -14,6 +14,7 @@ mod load;
 mod payments;
 mod postings;
 mod report;
+mod rows;
 mod seal;
 mod webhooks;
 
@@ -79,6 +80,9 @@ async fn main() -> Result<()> {
     }
     if wanted("seal") {
         seal::measure(&mut report, &cluster, &stripe).await?;
+    }
+    if wanted("rows") {
+        rows::measure(&mut report, &cluster).await?;
     }
     report.write(&target.join("bench.json"))
 }
