@@ -9,7 +9,7 @@ export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstrip
 .PHONY: help test matrix demo chart chart-readme schemathesis bench lint deny machete sbom reproducible coverage addon addon-test addon-package
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Run every test, against a Postgres of its own.
 	@scripts/prepare.sh postgres python nodejs localstripe faketime
