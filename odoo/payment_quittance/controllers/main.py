@@ -6,7 +6,7 @@ from odoo.tools import consteq
 
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 
-from ..models.payment_transaction import RETURN_ROUTE
+from ..models.transaction_begin import RETURN_ROUTE
 
 
 class QuittanceController(http.Controller):
