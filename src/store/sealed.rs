@@ -56,6 +56,7 @@ pub const NOT_SEALED: &[(&str, &str)] = &[
     ("merchant", "creation_key"),
     ("idempotency_record", "key_hash"),
     ("idempotency_record", "fingerprint"),
+    ("operation", "asked"),
     ("data_key", "wrapped"),
     ("audit_entry", "origin_digest"),
     ("audit_entry", "previous"),
