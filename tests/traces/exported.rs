@@ -60,7 +60,7 @@ async fn one_trace_leads_from_odoos_call_to_stripes_and_on_to_the_posting() {
             .any(|path| path.starts_with("/json/2/account.payment/")),
         "{to_odoo:?}"
     );
-    for line in of_message(&shop.lines(), "odoo has a message") {
+    for line in of_message(&shop.lines(), "odoo has what it was sent") {
         assert_eq!(line["span_id"].as_str().map(str::len), Some(16), "{line:#}");
     }
 }

@@ -164,7 +164,7 @@ async fn a_log_line_says_the_callers_trace_and_the_request_and_so_does_what_the_
         }
     }
     assert_eq!(seen, 3, "{lines:#?}");
-    let sent = of_message(&lines, "odoo has a message");
+    let sent = of_message(&lines, "odoo has what it was sent");
     assert!(sent.iter().all(|line| line["trace_id"] == TRACE), "{sent:#?}");
     assert!(!sent.is_empty());
     assert_eq!(shop.kept("operation").await, [Some(context.clone())]);
