@@ -3,6 +3,7 @@ from odoo.release import version_info
 from . import payment_provider, payment_token, payment_transaction
 from . import account_move, account_payment, mail_activity
 from . import quittance_message, quittance_books, quittance_booking, quittance_news
+from . import quittance_letter
 from . import payment_news, news_children, payment_books, credit_note, dispute_news, link_news, token_news
 
 if version_info[0] >= 19:
