@@ -93,7 +93,7 @@ class Story:
         clerk.picture(f"{PICTURES}/provider.png")
 
     def cart_by_inline_form(self):
-        """A customer whose first card is declined pays a cart by the inline form, and the payment is in the books"""
+        """A customer whose first card is declined pays a cart by the inline form, the payment is in the books, and the order is mailed"""
         before = self.pay_cart(DECLINES)
         self.customer.picture(f"{PICTURES}/pay-form.png")
         self.customer.submit()
@@ -105,7 +105,20 @@ class Story:
         self.customer.until("/payment/status|/shop/confirmation")
         tx = self.paid(before)
         self.customer.until("/shop/confirmation")
-        equal("the order", self.odoo.find("sale.order", [("transaction_ids", "in", [tx["id"]])], ["state"])["state"], "sale")
+        equal("the order", self.order(tx)["state"], "sale")
+        self.mailed_afterwards(tx)
+
+    def order(self, tx):
+        return self.odoo.find("sale.order", [("transaction_ids", "in", [tx["id"]])], ["state"])
+
+    def mailed_afterwards(self, tx):
+        """News held its rows and printed nothing: the job of Odoo's prints the order and mails it, once."""
+        about = [("model", "=", "sale.order"), ("res_id", "=", self.order(tx)["id"]), ("attachment_ids", "!=", False)]
+        printed = lambda: self.odoo.call("mail.message", "search_count", about)
+        equal("orders printed while news held its rows", printed(), 0)
+        for _ in range(2):
+            self.odoo.call("ir.cron", "method_direct_trigger", [self.odoo.ref("payment_quittance.ir_cron_letters")])
+        equal("orders printed by the job", printed(), 1)
 
     def cart_by_a_bank_that_asks(self):
         """A customer whose bank asks (3-D Secure) pays a cart by the inline form"""
