@@ -75,9 +75,8 @@ class Shop:
     def links(self, model, records):
         common = {"res_model": model, "amount": PRICE, "currency_id": self.company["currency_id"][0], "partner_id": self.partner}
         wizards = self.odoo.call("payment.link.wizard", "create", [common | {"res_id": record} for record in records])
-        found = self.odoo.search("payment.link.wizard", [("id", "in", wizards)], ["link", "res_id"])
-        by_record = {wizard["res_id"]: wizard["link"] for wizard in found}
-        return [by_record[record] for record in records]
+        # One by one: not every module that adds to the link can make several.
+        return [self.odoo.find("payment.link.wizard", [("id", "=", wizard)], ["link"])["link"] for wizard in wizards]
 
     def newest(self, *more):
         """The provider's newest transaction."""

@@ -35,7 +35,7 @@ class Shopper:
 
     def __init__(self, running, odoo):
         self.odoo = odoo
-        self.context = running.new_context(viewport={"width": 1280, "height": 900})
+        self.context = running.new_context(viewport={"width": 1280, "height": 960})
         self.context.add_init_script(NO_BUS)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
