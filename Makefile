@@ -6,7 +6,7 @@ export QUITTANCE_TEST_NODE_MODULES ?= $(CURDIR)/target/node/node_modules
 export QUITTANCE_TEST_LOCALSTRIPE ?= $(CURDIR)/target/localstripe/bin/localstripe
 
 .DEFAULT_GOAL := help
-.PHONY: help test matrix demo chart chart-readme schemathesis bench lint deny machete sbom reproducible coverage
+.PHONY: help test matrix demo chart chart-readme schemathesis bench lint deny machete sbom reproducible coverage addon addon-test addon-package
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,20 @@ lint: ## Check format, lints and documentation; warnings are errors.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features quittance/vault -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
+
+addon: ## Lint the addon for Odoo and hold it, its package and its words against what it must be, without an Odoo.
+	@scripts/prepare.sh addon
+	target/addon-python/bin/ruff format --check --quiet odoo
+	target/addon-python/bin/ruff check --quiet odoo
+	target/addon-python/bin/pylint --score=no --rcfile=odoo/.pylintrc odoo/payment_quittance
+	target/addon-python/bin/python odoo/gate.py
+
+addon-test: ## Run the addon's tests in a real Odoo: ODOO_SRC names its tree, ODOO_PYTHON an interpreter that can run it.
+	@odoo/test.sh
+
+addon-package: ## Write the addon's packages for Odoo 18 and 19 to target/addon.
+	@scripts/prepare.sh addon
+	@target/addon-python/bin/python odoo/package.py
 
 deny: ## Check licences, sources and duplicates of dependencies, and advisories where their database is in reach.
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests, the demo and the bench need beside Rust, or says in one line what is missing.
 #
-#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [trial] [syft] [chart]
+#   scripts/prepare.sh [postgres] [pgbench] [python] [nodejs] [schemathesis] [localstripe] [faketime] [trial] [syft] [chart] [addon]
 #
 # Installs with apt-get where that is possible without asking (root, or sudo without a password).
 set -euo pipefail
@@ -182,7 +182,17 @@ chart() {
   get_promtool
 }
 
+# What the addon for Odoo is held against, as far as no Odoo is needed.
+addon() {
+  environment target/addon-python scripts/requirements-addon.txt
+  have node || install nodejs ||
+    missing "node is missing: install it (Debian: apt-get install nodejs; macOS: brew install node)"
+}
+
 for need in "$@"; do
-  [ "$need" = chart ] || compiler
+  case $need in
+  chart | addon) ;;
+  *) compiler ;;
+  esac
   "$need"
 done

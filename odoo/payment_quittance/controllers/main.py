@@ -6,8 +6,8 @@ from odoo.tools import consteq
 
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 
-from ..models.payment_transaction import RETURN_ROUTE
 from ..models.quittance_letter import LATER
+from ..models.transaction_begin import RETURN_ROUTE
 
 
 class QuittanceController(http.Controller):

@@ -4,17 +4,15 @@ import time
 from odoo import http
 from odoo.http import request
 
-# Fifty messages at their longest are well below.
-MAX_BYTES = 1024 * 1024
+# A batch is held below one MiB, and one message alone may be longer.
+MAX_BYTES = 8 * 1024 * 1024
 MAX_MESSAGES = 50
 
 
 class QuittanceNews(http.Controller):
     """Where Quittance's news arrives. What a request may do is decided by its signature alone."""
 
-    @http.route(
-        "/payment/quittance/news", type="http", auth="public", methods=["POST"], csrf=False, save_session=False
-    )
+    @http.route("/payment/quittance/news", type="http", auth="public", methods=["POST"], csrf=False, save_session=False)
     def news(self):
         length = request.httprequest.content_length
         if length is not None and length > MAX_BYTES:
@@ -32,6 +30,8 @@ class QuittanceNews(http.Controller):
         provider = news._find_addressee(providers, batch)
         if not provider:
             return self._refuse(403, "the batch is for another database or company")
+        # Nothing was written yet. A transaction sees what was there when it began: the one that applies begins now.
+        request.env.cr.rollback()
         return request.make_json_response(
             {"database": batch["database"], "results": news._take_in(provider, batch["messages"])}
         )

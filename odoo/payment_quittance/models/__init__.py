@@ -1,8 +1,9 @@
 from odoo.release import version_info
 
-from . import payment_provider, payment_token, payment_transaction
+from . import payment_provider, provider_connection, provider_calls, payment_token, payment_transaction
+from . import transaction_parts, transaction_ask, transaction_begin, transaction_act
 from . import account_move, account_payment, mail_activity
-from . import quittance_message, quittance_books, quittance_booking, quittance_news
+from . import quittance_message, quittance_books, quittance_booking, quittance_news, chatter
 from . import quittance_letter
 from . import payment_news, news_children, payment_books, credit_note, dispute_news, link_news, token_news
 

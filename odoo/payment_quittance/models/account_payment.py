@@ -19,12 +19,17 @@ class AccountPayment(models.Model):
         return super().init()
 
     def _compute_amount_available_for_refund(self):
-        """A refund that came back can be given again."""
+        """A refund that came back can be given again; one whose outcome is not known yet is not there to be given."""
         result = super()._compute_amount_available_for_refund()
         for payment in self:
-            if payment.payment_transaction_id.sudo().provider_code != "quittance":
+            transaction = payment.payment_transaction_id.sudo()
+            if transaction.provider_code != "quittance":
                 continue
             refunds = self.search([("source_payment_id", "=", payment.id)])
             returned = refunds.filtered(lambda refund: refund.payment_transaction_id.sudo().state == "error")
-            payment.amount_available_for_refund += sum(returned.mapped("amount"))
+            waiting = transaction.child_transaction_ids.filtered(
+                lambda tx: tx.operation == "refund" and tx.state in ("draft", "pending") and not tx.payment_id
+            )
+            changed = sum(returned.mapped("amount")) + sum(waiting.mapped("amount"))
+            payment.amount_available_for_refund = max(0, payment.amount_available_for_refund + changed)
         return result

@@ -82,8 +82,10 @@ class AccountMove(models.Model):
             [("reversed_entry_id", "=", self.id), ("move_type", "=", "out_refund"), ("state", "=", "posted")]
         )
         return notes.filtered(
-            lambda note: note.currency_id == self.currency_id
-            and utils.to_minor(note.amount_residual, note.currency_id.name) == minor
+            lambda note: (
+                note.currency_id == self.currency_id
+                and utils.to_minor(note.amount_residual, note.currency_id.name) == minor
+            )
         )[:1]
 
     def _quittance_make_note(self, minor, refund):

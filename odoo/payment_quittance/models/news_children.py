@@ -62,9 +62,10 @@ class PaymentTransaction(models.Model):
                 if operation["kind"] == "cancel" and operation["state"] == "succeeded"
             ]
             unnamed = parts.filtered(lambda tx: not tx.quittance_source and tx.state in ("draft", "pending", "cancel"))
-            child = unnamed.filtered(lambda tx: tx.reference in asked)[:1] or unnamed.filtered(
-                lambda tx: utils.to_minor(tx.amount, tx.currency_id.name) == rest
-            )[:1]
+            child = (
+                unnamed.filtered(lambda tx: tx.reference in asked)[:1]
+                or unnamed.filtered(lambda tx: utils.to_minor(tx.amount, tx.currency_id.name) == rest)[:1]
+            )
         if not child:
             child = self._quittance_release(rest) if taken else self._quittance_void_whole()
         if not child:

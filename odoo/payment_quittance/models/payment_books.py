@@ -103,6 +103,7 @@ class PaymentTransaction(models.Model):
         values = [tx._quittance_plain_values() for tx in self]
         # What is new has nothing to track, and its transaction says in the chatter where it came from.
         payments = self.env["account.payment"].with_context(tracking_disable=True).create(values)
+        payments._quittance_make_entries()
         payments.action_post()
         payments = payments.with_env(self.env)
         plan = []
@@ -234,6 +235,26 @@ class PaymentTransaction(models.Model):
 
 class AccountPayment(models.Model):
     _inherit = "account.payment"
+
+    def _quittance_make_entries(self):
+        """Make the entries of payments, and have them known to all payments at once.
+
+        Odoo writes each payment by itself, and looks for all that may depend on it every time.
+        """
+        self.with_context(quittance_links_later=True)._generate_journal_entry()
+        self.env["account.move"].flush_model(["origin_payment_id"])
+        self.env.cr.execute(
+            "UPDATE account_payment SET move_id = entry.id FROM account_move entry"
+            " WHERE entry.origin_payment_id = account_payment.id AND account_payment.id IN %s",
+            [tuple(self.ids)],
+        )
+        self.invalidate_recordset(["move_id"])
+        self.modified(["move_id"])
+
+    def write(self, vals):
+        if self.env.context.get("quittance_links_later") and "move_id" in vals:
+            return True
+        return super().write(vals)
 
     def _quittance_customer_item(self):
         """The item by which the customer paid, or got back."""

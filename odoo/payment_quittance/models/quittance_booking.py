@@ -297,8 +297,10 @@ class QuittanceBooking(models.AbstractModel):
             ]
         )
         met = candidates.filtered(
-            lambda line: line.currency_id == own.currency_id
-            and line.currency_id.is_zero(line.amount_currency + own.amount_currency)
+            lambda line: (
+                line.currency_id == own.currency_id
+                and line.currency_id.is_zero(line.amount_currency + own.amount_currency)
+            )
         )[:1]
         if met:
             (own | met).reconcile()
@@ -326,9 +328,11 @@ class QuittanceBooking(models.AbstractModel):
     def _own(self, move, account, part):
         currency = self._currency(part["currency"])
         return move.line_ids.filtered(
-            lambda line: line.account_id == account
-            and line.currency_id == currency
-            and utils.to_minor(line.amount_currency, currency.name) == part["amount_minor"]
+            lambda line: (
+                line.account_id == account
+                and line.currency_id == currency
+                and utils.to_minor(line.amount_currency, currency.name) == part["amount_minor"]
+            )
         )[:1]
 
     # === Reading === #
@@ -343,7 +347,11 @@ class QuittanceBooking(models.AbstractModel):
 
     @api.model
     def _currency(self, code):
-        currency = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
-        if not currency:
-            raise Rejected(self.env._("Odoo has no currency %s.", code))
-        return currency
+        """The currency of a code, looked for once in a transaction of Postgres."""
+        known = self.env.cr.cache.setdefault("quittance_currencies", {})
+        if code not in known:
+            found = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
+            if not found:
+                raise Rejected(self.env._("Odoo has no currency %s.", code))
+            known[code] = found.id
+        return self.env["res.currency"].browse(known[code])

@@ -259,7 +259,7 @@ class PaymentProvider(models.Model):
     # === Set-up === #
 
     def _quittance_keep_connection(self, answer):
-        """Set up the books in the currencies that the provider settles in, where the company has a chart of accounts."""
+        """Set up the books in the currencies that the provider settles in, if the company has a chart of accounts."""
         result = super()._quittance_keep_connection(answer)
         own = [("company_ids", "in", self.company_id.ids)]
         if self.env["account.account"].sudo().search_count(own, limit=1):

@@ -7,6 +7,7 @@ from psycopg2 import errorcodes
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 
+from ..chatter import Chatter
 from ..exceptions import Later, Rejected
 from ..signature import is_signed
 from .quittance_letter import LATER
@@ -68,33 +69,63 @@ class QuittanceNews(models.AbstractModel):
 
         :return: one result for each message, in their order
         """
-        news = self.with_user(SUPERUSER_ID).with_company(provider.company_id).with_context(**{LATER: provider.id})
+        chatter = Chatter()
+        kept = {"quittance_chatter": chatter, LATER: provider.id}
+        news = self.with_user(SUPERUSER_ID).with_company(provider.company_id).with_context(**kept)
         provider = provider.with_env(news.env)
         news.env.cr.execute("SET LOCAL lock_timeout = %s", [f"{LOCK_TIMEOUT_MS}ms"])
         results = news._known(messages)
+        if len(results) < len(messages) and not news._has_books(provider):
+            results = {message["id"]: news._result("later") for message in messages} | results
         new = [message for message in messages if message["id"] not in results]
         bookings = {message["id"]: message for message in new if message["type"] == "ledger.booked"}
+        others = {message["id"]: message for message in reversed(new) if message["id"] not in bookings}
         done = {}
-        for message in new:
-            if message["id"] in bookings or message["id"] in results:
-                continue
-            result = news._attempt(lambda message=message: news._take_in_one(provider, message, done))
-            if result["result"] != "applied":
-                done.pop(message["id"], None)
-            results[message["id"]] = result
+        results.update(news._take_in_all(provider, list(others.values())[::-1], done))
         for message_id, result in news._account(done).items():
             results[message_id] = result
         results.update(news._book(provider, list(bookings.values())))
+        news._write_chatter(chatter)
         words = ("result", "reason", "records")
-        return [
-            {"id": message["id"], **{word: results[message["id"]][word] for word in words}} for message in messages
-        ]
+        return [{"id": message["id"], **{word: results[message["id"]][word] for word in words}} for message in messages]
+
+    @api.model
+    def _has_books(self, provider):
+        """Whether the company's books are this transaction's alone until it ends.
+
+        Of two that number entries of one journal at once only one can end well: the other one is told so before it
+        has worked for nothing.
+        """
+        return self._try_lock(f"books:{provider.company_id.id}")
 
     @api.model
     def _known(self, messages):
         """The results of messages that were taken in before, by their ids."""
         known = self.env["quittance.message"].search([("message_id", "in", [message["id"] for message in messages])])
         return {row.message_id: self._result("duplicate", records=row.records or []) for row in known}
+
+    @api.model
+    def _take_in_all(self, provider, messages, done):
+        """Apply what are no bookings: together, and one by one where something stands in the way.
+
+        :param done: as `_take_in_one` has it
+        """
+        results, gathered = {}, {}
+        if len(messages) > 1:
+
+            def together():
+                for message in messages:
+                    results[message["id"]] = self._take_in_one(provider, message, gathered)
+
+            if self._attempt(together)["result"] == "applied":
+                done.update(gathered)
+                return results
+        for message in messages:
+            result = self._attempt(lambda message=message: self._take_in_one(provider, message, done))
+            if result["result"] != "applied":
+                done.pop(message["id"], None)
+            results[message["id"]] = result
+        return results
 
     @api.model
     def _take_in_one(self, provider, message, done):
@@ -104,9 +135,7 @@ class QuittanceNews(models.AbstractModel):
         """
         key = SUBJECTS.get(message["type"])
         if key is None:
-            raise Rejected(
-                self.env._("This addon does not know %s: it is older than its Quittance.", message["type"])
-            )
+            raise Rejected(self.env._("This addon does not know %s: it is older than its Quittance.", message["type"]))
         told = message.get(key)
         subject = told.get("source" if key == "link" else "id") if isinstance(told, dict) else None
         if not isinstance(subject, str):
@@ -136,9 +165,13 @@ class QuittanceNews(models.AbstractModel):
     @api.model
     def _lock(self, subject):
         """Have a subject for this transaction alone, or say that another one has it."""
-        self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"quittance:{subject}"])
-        if not self.env.cr.fetchone()[0]:
+        if not self._try_lock(subject):
             raise Later()
+
+    @api.model
+    def _try_lock(self, name):
+        self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"quittance:{name}"])
+        return self.env.cr.fetchone()[0]
 
     @api.model
     def _note(self, provider, message, subject, told):
@@ -204,7 +237,9 @@ class QuittanceNews(models.AbstractModel):
         results.clear()
         for message in messages:
             found = {}
-            attempt = self._attempt(lambda message=message: found.update(self._book_together(provider, [message])))
+            attempt = self._attempt(
+                lambda message=message, found=found: found.update(self._book_together(provider, [message]))
+            )
             results[message["id"]] = found.get(message["id"], attempt) if attempt["result"] == "applied" else attempt
         return results
 
@@ -235,11 +270,35 @@ class QuittanceNews(models.AbstractModel):
             results[message["id"]] = self._result("applied", records=named)
         return results
 
+    # === The chatter === #
+
+    @api.model
+    def _write_chatter(self, chatter):
+        """Write the notes. That one cannot be written takes back nothing that was applied."""
+        for (model, author), bodies in chatter.by_author().items():
+            records = self.env[model].browse(bodies).exists()
+            result = self._attempt(
+                lambda records=records, bodies=bodies, author=author: (
+                    records._message_log_batch(bodies, author_id=author) and None
+                )
+            )
+            if result["result"] != "applied":
+                _logger.warning("Notes on %s could not be written: %s", records, result["reason"])
+
     # === Results === #
 
     @api.model
     def _attempt(self, act):
-        """Do something in a savepoint, and say how it ended."""
+        """Do something in a savepoint, and say how it ended. What did not end well said nothing in the chatter."""
+        chatter = self.env.context.get("quittance_chatter", Chatter())
+        mark = chatter.mark()
+        result = self._try(act)
+        if result["result"] != "applied":
+            chatter.go_back(mark)
+        return result
+
+    @api.model
+    def _try(self, act):
         try:
             with self.env.cr.savepoint():
                 return act() or self._result("applied")

@@ -34,17 +34,21 @@ class NewsCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def make_provider(cls, company, secret=SECRET):
-        provider = cls.env["payment.provider"].sudo().create(
-            {
-                "name": "Quittance",
-                "code": "quittance",
-                "company_id": company.id,
-                "state": "disabled",
-                "module_id": cls.env.ref("base.module_payment_quittance").id,
-                "payment_method_ids": [fields.Command.link(cls.env.ref("payment.payment_method_card").id)],
-                "quittance_url": "http://127.0.0.1:9",
-                "quittance_api_key": "qk_test",
-            }
+        provider = (
+            cls.env["payment.provider"]
+            .sudo()
+            .create(
+                {
+                    "name": "Quittance",
+                    "code": "quittance",
+                    "company_id": company.id,
+                    "state": "disabled",
+                    "module_id": cls.env.ref("base.module_payment_quittance").id,
+                    "payment_method_ids": [fields.Command.link(cls.env.ref("payment.payment_method_card").id)],
+                    "quittance_url": "http://127.0.0.1:9",
+                    "quittance_api_key": "qk_test",
+                }
+            )
         )
         provider.write(
             {
@@ -183,9 +187,7 @@ class NewsCommon(AccountTestInvoicingCommon):
     def book(self, *bookings):
         results = self.take_in(*(self.message("ledger.booked", booking) for booking in bookings))
         self.assertEqual({result["result"] for result in results}, {"applied"}, results)
-        return [
-            self.env[record["model"]].browse(record["id"]) for result in results for record in result["records"]
-        ]
+        return [self.env[record["model"]].browse(record["id"]) for result in results for record in result["records"]]
 
     def book_charge(self, source, charge, minor, fee=300):
         return self.book(

@@ -122,9 +122,7 @@ class TestBooksBookings(NewsCommon):
     def test_a_dispute_that_is_lost_reopens_the_invoice_and_the_disputes_account_is_zero(self):
         invoice = self.lose()
         self.assertIn(invoice.payment_state, ("paid", "in_payment"))
-        self.book(
-            self.booking("lost:dp_1:1", "dp_1", [("disputes", -10000), ("dispute_losses", 10000)], meets="ch_b6")
-        )
+        self.book(self.booking("lost:dp_1:1", "dp_1", [("disputes", -10000), ("dispute_losses", 10000)], meets="ch_b6"))
         self.assertEqual(invoice.payment_state, "not_paid")
         self.assertEqual(invoice.amount_residual, 100.0)
         self.assertEqual(self.balance(self.account("disputes")), 0.0)
@@ -145,9 +143,7 @@ class TestBooksBookings(NewsCommon):
         self.provider.quittance_lost_disputes = "write_off"
         self.provider._quittance_set_up_books()
         invoice = self.lose()
-        self.book(
-            self.booking("lost:dp_1:1", "dp_1", [("disputes", -10000), ("dispute_losses", 10000)], meets="ch_b6")
-        )
+        self.book(self.booking("lost:dp_1:1", "dp_1", [("disputes", -10000), ("dispute_losses", 10000)], meets="ch_b6"))
         self.assertIn(invoice.payment_state, ("paid", "in_payment"))
         self.assertEqual(self.balance(self.account("dispute_losses")), 100.0)
         self.assertEqual(self.balance(self.account("disputes")), 0.0)

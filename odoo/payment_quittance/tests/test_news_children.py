@@ -153,6 +153,15 @@ class TestNewsChildren(NewsCommon):
         self.assertEqual(child.state, "done")
         self.assertTrue(child.payment_id)
 
+    def test_a_refund_that_is_not_known_yet_cannot_be_given_a_second_time(self):
+        tx, _invoice = self.paid("D-7")
+        child = tx._create_child_transaction(30.0, is_refund=True)
+        child._set_pending()
+        self.assertEqual(tx.payment_id.amount_available_for_refund, 70.0)
+        child._set_error("It did not go through.")
+        tx.payment_id.invalidate_recordset(["amount_available_for_refund"])
+        self.assertEqual(tx.payment_id.amount_available_for_refund, 100.0)
+
     def test_a_refund_that_came_back_is_reversed_and_can_be_given_again(self):
         tx, invoice = self.paid("D-5")
         self.tell(self.payment("D-5", version=2, refunds=[self.refund("re_1", 3000)]))

@@ -119,8 +119,15 @@ class TestNewsOthers(NewsCommon):
         if "sale.order" not in self.env:
             self.skipTest("the module sale is not installed")
         product = self.env["product.product"].create({"name": "Thing", "list_price": 100.0, "taxes_id": False})
-        order = self.env["sale.order"].sudo().create(
-            {"partner_id": self.partner.id, "order_line": [(0, 0, {"product_id": product.id, "product_uom_qty": 1})]}
+        order = (
+            self.env["sale.order"]
+            .sudo()
+            .create(
+                {
+                    "partner_id": self.partner.id,
+                    "order_line": [(0, 0, {"product_id": product.id, "product_uom_qty": 1})],
+                }
+            )
         )
         self.assertEqual((order.amount_total, order.currency_id), (100.0, self.currency))
         settles = [{"model": "sale.order", "id": order.id, "amount_minor": 10000}]

@@ -68,6 +68,16 @@ class TestNewsPayments(NewsCommon):
             other.rollback()
         self.assertEqual(self.take_in(message)[0]["result"], "applied")
 
+    def test_while_another_batch_of_the_company_is_applied_all_of_this_one_is_later_and_nothing_was_done(self):
+        tx = self.transaction("P-V")
+        messages = [self.message("payment.updated", self.payment(name)) for name in ("P-V", "P-W")]
+        with db_connect(self.env.cr.dbname).cursor() as other:
+            self.assertTrue(self.news.with_env(self.env(cr=other))._has_books(self.provider))
+            self.assertEqual([result["result"] for result in self.take_in(*messages)], ["later", "later"])
+            self.assertEqual(tx.state, "draft")
+            other.rollback()
+        self.assertEqual(self.take_in(messages[0])[0]["result"], "applied")
+
     def test_a_transaction_whose_row_is_held_is_later_at_once(self):
         database = db_connect(self.env.cr.dbname)
         with database.cursor() as cr:
@@ -206,6 +216,36 @@ class TestNewsPayments(NewsCommon):
         self.assertEqual({result["result"] for result in results}, {"applied"})
         for invoice in invoices:
             self.assertIn(invoice.payment_state, ("paid", "in_payment"))
+
+    def test_what_a_batch_says_in_the_chatter_is_one_note_on_each_invoice(self):
+        invoices = [self.invoice() for _ in range(3)]
+        for number, invoice in enumerate(invoices):
+            self.transaction(f"P-T{number}", invoice=invoice)
+        self.tell(*(self.payment(f"P-T{number}") for number in range(3)))
+        for number, invoice in enumerate(invoices):
+            notes = invoice.message_ids.filtered(lambda note, name=f"P-T{number}": name in (note.body or ""))
+            self.assertEqual(len(notes), 1)
+            self.assertIn("has been confirmed", notes.body)
+            self.assertIn("has been posted", notes.body)
+
+    def test_what_is_refused_says_nothing_in_the_chatter_and_holds_up_nothing_of_its_batch(self):
+        good, bad = self.invoice(), self.invoice()
+        self.transaction("P-U1", invoice=good)
+        self.transaction("P-U2", invoice=bad)
+        apply = self.registry["payment.transaction"]._quittance_set_state
+
+        def fail_after(tx, state, payment):
+            apply(tx, state, payment)
+            if tx.reference == "P-U2":
+                raise UserError(tx.env._("After it was said."))
+
+        with patch.object(self.registry["payment.transaction"], "_quittance_set_state", fail_after):
+            results = self.take_in(*(self.message("payment.updated", self.payment(name)) for name in ("P-U1", "P-U2")))
+        self.assertEqual([result["result"] for result in results], ["applied", "rejected"])
+        self.assertIn(good.payment_state, ("paid", "in_payment"))
+        self.assertEqual(bad.payment_state, "not_paid")
+        self.assertTrue(good.message_ids.filtered(lambda note: "P-U1" in (note.body or "")))
+        self.assertFalse(bad.message_ids.filtered(lambda note: "has been confirmed" in (note.body or "")))
 
     @mute_logger(NEWS_LOGGER, "odoo.addons.payment_quittance.models.payment_books")
     def test_where_accounting_fails_the_payment_is_applied_and_a_person_told(self):

@@ -6,6 +6,7 @@ from odoo import fields
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
+from ..controllers.news import MAX_BYTES
 from ..signature import is_signed, sign
 from .news_common import SECRET, NewsCommon
 
@@ -103,7 +104,7 @@ class TestNewsRequest(NewsCommon, HttpCase):
         self.assertEqual(self.post_news(self.batch(*many)).status_code, 400)
 
     def test_a_body_that_is_too_large_is_not_read(self):
-        self.assertEqual(self.post_news(None, body=b" " * (1024 * 1024 + 1)).status_code, 413)
+        self.assertEqual(self.post_news(None, body=b" " * (MAX_BYTES + 1)).status_code, 413)
 
     def test_a_batch_for_another_database_or_company_is_forbidden(self):
         self.assertEqual(self.post_news(self.batch(database="another")).status_code, 403)
