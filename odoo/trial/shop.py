@@ -15,7 +15,7 @@ class Shop:
         self.odoo, self.stand = odoo, stand
         self.company = odoo.find("res.company", [], ["currency_id", "partner_id"], order="id")
         self.currency = self.company["currency_id"][1]
-        self.series = int(odoo.rpc("common", "version")["server_version_info"][0])
+        self.series = int(odoo.rpc("/web/webclient/version_info")["server_version_info"][0])
         self.partner, self.product_url = self.make_customer(), self.make_product()
         self.provider = odoo.find("payment.provider", [("code", "=", CODE)], ["id"])["id"]
 

@@ -171,7 +171,10 @@ impl SetupNews {
         Self {
             id: setup.id,
             version: setup.version,
-            reference: setup.reference.as_ref().map(|reference| reference.as_str().to_owned()),
+            reference: setup
+                .reference
+                .as_ref()
+                .map(|reference| reference.as_str().to_owned()),
             state: setup.state,
             decline: setup.decline.clone(),
             customer: customer.into(),
