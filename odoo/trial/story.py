@@ -42,7 +42,8 @@ class Story:
             self.dispute,
             self.nothing_is_dead,
         ]:
-            self.report.scene(scene.__doc__, scene, self.customer.failure)
+            self.acting = self.customer
+            self.report.scene(scene.__doc__, scene, lambda sentence: self.acting.failure(sentence))
 
     # What each scene needs.
 
@@ -69,7 +70,7 @@ class Story:
         """Pay a document as somebody who has its link."""
         self.shop.change(quittance_flow="inline")
         before = self.shop.last()
-        stranger = Shopper(self.running, self.odoo)
+        stranger = self.somebody()
         stranger.goto(self.shop.link(model, record))
         stranger.open_form()
         stranger.choose()
@@ -78,6 +79,11 @@ class Story:
         stranger.until("/payment/status|/payment/confirmation|/my/")
         return before
 
+    def somebody(self):
+        """Another person, whose page is looked at where the scene fails."""
+        self.acting = Shopper(self.running, self.odoo)
+        return self.acting
+
     def settled(self, invoice, state=("paid", "in_payment")):
         return wait_for(f"the invoice is {state}", lambda: self.shop.move(invoice)["payment_state"] in state)
 
@@ -85,7 +91,7 @@ class Story:
 
     def provider_form(self):
         """The administrator sees at the provider that it is connected and healthy"""
-        clerk = Shopper(self.running, self.odoo)
+        clerk = self.somebody()
         clerk.log_in("admin")
         clerk.goto(f"/odoo/payment.provider/{self.shop.provider}" if self.shop.series >= 18 else "/web")
         clerk.page.wait_for_selector(".o_form_view")
@@ -314,7 +320,7 @@ class Story:
         self.books.check()
         known = [item for item in self.stand.pages("/v1/payouts") if item.get("provider_reference") == payout]
         equal("payouts the service knows", len(known), 1)
-        clerk = Shopper(self.running, self.odoo)
+        clerk = self.somebody()
         clerk.log_in("admin")
         journal = self.books.journal()[0]
         items = {"name": "Stripe", "res_model": "account.move.line", "view_mode": "list", "domain": f"[('journal_id', '=', {journal})]"}
