@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server import PASSWORD
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, sync_playwright
 from report import PLACE
 
 PAYS, DECLINES, ASKS = "4242424242424242", "4000000000009995", "4000002760003184"
@@ -67,7 +67,9 @@ class Shopper:
         """Have a document's page show its form, which waits behind a button."""
         self.page.wait_for_load_state("networkidle")
         form = self.page.locator("#o_payment_form")
-        if not form.is_visible():
+        try:
+            form.wait_for(state="visible", timeout=3000)  # Some links show it by themselves, a little later.
+        except TimeoutError:
             self.page.locator("a[data-bs-target='#pay_with']:visible, a[href='#portal_pay']:visible").first.click()
         form.wait_for(state="visible")
 
@@ -99,6 +101,9 @@ class Shopper:
         self.page.screenshot(path=str(path))
 
     def failure(self, sentence):
+        details = self.page.get_by_text("See technical details")
+        if details.count():
+            details.first.click()
         name = re.sub(r"\W+", "-", sentence)[:60]
         self.picture(PLACE / "failures" / f"{name}.png")
         (PLACE / "failures" / f"{name}.html").write_text(self.page.content())
