@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -25,8 +26,12 @@ class Customer:
 
     def fetch(self, url, body=None, kind="application/json"):
         request = urllib.request.Request(url, body, {"Content-Type": kind} if body else {})
-        with self.opener.open(request, timeout=60) as answer:
-            return answer.read().decode()
+        try:
+            with self.opener.open(request, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            why = refused.read().decode(errors="replace")
+            raise Failed(f"{urllib.parse.urlsplit(url).path}: {refused.code} {why[:200]}") from None
 
     def rpc(self, path, params):
         told = json.loads(self.fetch(f"{self.shop.odoo.url}{path}", json.dumps({"jsonrpc": "2.0", "params": params}).encode()))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server import PASSWORD
-from playwright.sync_api import TimeoutError, sync_playwright
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 from report import PLACE
 
 PAYS, DECLINES, ASKS = "4242424242424242", "4000000000009995", "4000002760003184"
@@ -15,8 +15,8 @@ NUMBER = ".sandbox-stripe-card input:visible"
 #: The first visit after a start has Odoo build its assets.
 PATIENCE_MS = 45_000
 #: Odoo's bus wants a proxy in front that leads it to another port; here nobody listens to it.
-NO_BUS = """window.SharedWorker = class {
-  constructor() { this.port = new EventTarget(); this.port.start = this.port.postMessage = () => {}; }
+NO_BUS = """window.SharedWorker = class extends EventTarget {
+  constructor() { super(); this.port = new EventTarget(); this.port.start = this.port.postMessage = () => {}; }
 };"""
 
 
@@ -82,7 +82,8 @@ class Shopper:
             more.first.click()  # Behind it, where cards were saved.
         if not found.is_checked():
             found.wait_for(state="visible")
-            found.check(force=True)  # Its label lies above it.
+            found.evaluate("radio => radio.click()")  # Its label lies above it, and may still move.
+            expect(found).to_be_checked()
 
     def type_card(self, number):
         self.page.locator(NUMBER).first.fill(number)
