@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server import PASSWORD
-from playwright.sync_api import TimeoutError, expect, sync_playwright
+from playwright.sync_api import Error, TimeoutError, expect, sync_playwright
 from report import PLACE
 
 PAYS, DECLINES, ASKS = "4242424242424242", "4000000000009995", "4000002760003184"
@@ -42,7 +42,13 @@ class Shopper:
         self.page.on("pageerror", lambda error: print(f"         page: {error}", flush=True))
 
     def goto(self, path):
-        self.page.goto(path if path.startswith("http") else f"{self.odoo.url}{path}", wait_until="load")
+        url = path if path.startswith("http") else f"{self.odoo.url}{path}"
+        try:
+            self.page.goto(url, wait_until="load")
+        except Error as error:
+            if "interrupted by another navigation" not in error.message:
+                raise
+            self.page.goto(url, wait_until="load")  # The status page was just leading on.
 
     def log_in(self, login, password=PASSWORD):
         self.goto("/web/login")
