@@ -110,6 +110,8 @@ def run(shop, stand, doubler, report):
         report.figure("load: lines of Odoo's log on serialization", shop.odoo.said("serializ") - retried)
         report.figure("load: tracebacks in Odoo's log", shop.odoo.tracebacks() - tracebacks)
     equal("errors that a customer saw", dict(errors), {})
+    if not doubler.statuses:
+        raise Failed("no news came by the way that doubles it")
     equal("charges", stand.order("look", shop.currency.lower())["charges_made"] - charged, PAYMENTS)
     equal("references", len(set(references)), PAYMENTS)
     found = shop.odoo.search("payment.transaction", domain, ["provider_reference", "payment_id", "amount"])

@@ -61,6 +61,8 @@ class Odoo:
         self.log = PLACE / "odoo.log"
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self.is_logged_in = False
+        #: Where Odoo takes itself to be reachable while it is asked.
+        self.host = f"127.0.0.1:{port}"
 
     def command(self, *more):
         own = Path(__file__).resolve().parent.parent
@@ -111,6 +113,7 @@ class Odoo:
         """Ask as the web client does: some of Odoo's methods want a request of that kind."""
         request = urllib.request.Request(f"{self.url}{path}", json.dumps({"jsonrpc": "2.0", "method": "call", "params": params}).encode())
         request.add_header("Content-Type", "application/json")
+        request.add_header("Host", self.host)
         with self.opener.open(request, timeout=300) as answer:
             told = json.load(answer)
         if "error" in told:

@@ -1,5 +1,7 @@
 """What the trial sells, and the provider that it is paid through."""
 
+from urllib.parse import urlsplit
+
 from report import wait_for
 
 CODE = "quittance"
@@ -42,7 +44,9 @@ class Shop:
         self.parameter("payment_quittance.stripe_js_url", self.stand.stripe_script)
         self.change(quittance_url=self.stand.service_url, quittance_api_key=self.stand.api_key)
         self.parameter("web.base.url", news_url)
+        own, self.odoo.host = self.odoo.host, urlsplit(news_url).netloc
         self.odoo.call("payment.provider", "action_quittance_connect", [self.provider])
+        self.odoo.host = own
         self.parameter("web.base.url", self.odoo.url)
         self.change(state="test", is_published=True, allow_tokenization=True)
         # The stand-ins take cards only, and so does a capture by hand.
