@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -25,8 +26,12 @@ class Customer:
 
     def fetch(self, url, body=None, kind="application/json"):
         request = urllib.request.Request(url, body, {"Content-Type": kind} if body else {})
-        with self.opener.open(request, timeout=60) as answer:
-            return answer.read().decode()
+        try:
+            with self.opener.open(request, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            why = refused.read().decode(errors="replace")
+            raise Failed(f"{urllib.parse.urlsplit(url).path}: {refused.code} {why[:200]}") from None
 
     def rpc(self, path, params):
         told = json.loads(self.fetch(f"{self.shop.odoo.url}{path}", json.dumps({"jsonrpc": "2.0", "params": params}).encode()))
@@ -61,8 +66,17 @@ class Customer:
         method = self.stripe("payment_methods", key=key, type="card", **{"card[number]": PAYS})
         intent = secret.split("_secret_")[0]
         self.stripe(f"payment_intents/{intent}/confirm", key=key, client_secret=secret, payment_method=method["id"])
-        self.rpc("/payment/status/poll", {"csrf_token": None})
+        wait_for("the status page is answered", self.poll)
         return values["reference"]
+
+    def poll(self):
+        """Ask as the status page does, whose script asks again where it is told `retry`."""
+        try:
+            return self.rpc("/payment/status/poll", {"csrf_token": None})
+        except Failed as failed:
+            if str(failed).endswith(": retry"):
+                return None
+            raise
 
 
 def run(shop, stand, doubler, report):
@@ -96,6 +110,8 @@ def run(shop, stand, doubler, report):
         report.figure("load: lines of Odoo's log on serialization", shop.odoo.said("serializ") - retried)
         report.figure("load: tracebacks in Odoo's log", shop.odoo.tracebacks() - tracebacks)
     equal("errors that a customer saw", dict(errors), {})
+    if not doubler.statuses:
+        raise Failed("no news came by the way that doubles it")
     equal("charges", stand.order("look", shop.currency.lower())["charges_made"] - charged, PAYMENTS)
     equal("references", len(set(references)), PAYMENTS)
     found = shop.odoo.search("payment.transaction", domain, ["provider_reference", "payment_id", "amount"])

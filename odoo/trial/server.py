@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import urllib.parse
 import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 from report import PLACE, Failed, wait_for
@@ -58,7 +59,10 @@ class Odoo:
         self.url = f"http://127.0.0.1:{port}"
         self.server = None
         self.log = PLACE / "odoo.log"
-        self.uid = None
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.is_logged_in = False
+        #: Where Odoo takes itself to be reachable while it is asked.
+        self.host = f"127.0.0.1:{port}"
 
     def command(self, *more):
         own = Path(__file__).resolve().parent.parent
@@ -105,11 +109,12 @@ class Odoo:
             self.server.wait(60)
             self.server = None
 
-    def rpc(self, service, method, *args):
-        call = {"jsonrpc": "2.0", "method": "call", "params": {"service": service, "method": method, "args": args}}
-        request = urllib.request.Request(f"{self.url}/jsonrpc", json.dumps(call).encode())
+    def rpc(self, path, **params):
+        """Ask as the web client does: some of Odoo's methods want a request of that kind."""
+        request = urllib.request.Request(f"{self.url}{path}", json.dumps({"jsonrpc": "2.0", "method": "call", "params": params}).encode())
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=300) as answer:
+        request.add_header("Host", self.host)
+        with self.opener.open(request, timeout=300) as answer:
             told = json.load(answer)
         if "error" in told:
             data = told["error"].get("data", {})
@@ -118,9 +123,10 @@ class Odoo:
 
     def call(self, model, method, *args, **named):
         """Call a public method as the administrator."""
-        name = self.database.name
-        self.uid = self.uid or self.rpc("common", "login", name, "admin", PASSWORD)
-        return self.rpc("object", "execute_kw", name, self.uid, PASSWORD, model, method, args, named)
+        if not self.is_logged_in:
+            self.rpc("/web/session/authenticate", db=self.database.name, login="admin", password=PASSWORD)
+            self.is_logged_in = True
+        return self.rpc("/web/dataset/call_kw", model=model, method=method, args=args, kwargs=named)
 
     def create(self, model, values, **context):
         return self.call(model, "create", values, **({"context": context} if context else {}))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server import PASSWORD
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, TimeoutError, expect, sync_playwright
 from report import PLACE
 
 PAYS, DECLINES, ASKS = "4242424242424242", "4000000000009995", "4000002760003184"
@@ -15,8 +15,8 @@ NUMBER = ".sandbox-stripe-card input:visible"
 #: The first visit after a start has Odoo build its assets.
 PATIENCE_MS = 45_000
 #: Odoo's bus wants a proxy in front that leads it to another port; here nobody listens to it.
-NO_BUS = """window.SharedWorker = class {
-  constructor() { this.port = new EventTarget(); this.port.start = this.port.postMessage = () => {}; }
+NO_BUS = """window.SharedWorker = class extends EventTarget {
+  constructor() { super(); this.port = new EventTarget(); this.port.start = this.port.postMessage = () => {}; }
 };"""
 
 
@@ -35,14 +35,20 @@ class Shopper:
 
     def __init__(self, running, odoo):
         self.odoo = odoo
-        self.context = running.new_context(viewport={"width": 1280, "height": 900})
+        self.context = running.new_context(viewport={"width": 1280, "height": 960})
         self.context.add_init_script(NO_BUS)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("pageerror", lambda error: print(f"         page: {error}", flush=True))
 
     def goto(self, path):
-        self.page.goto(path if path.startswith("http") else f"{self.odoo.url}{path}", wait_until="load")
+        url = path if path.startswith("http") else f"{self.odoo.url}{path}"
+        try:
+            self.page.goto(url, wait_until="load")
+        except Error as error:
+            if "interrupted by another navigation" not in error.message:
+                raise
+            self.page.goto(url, wait_until="load")  # The status page was just leading on.
 
     def log_in(self, login, password=PASSWORD):
         self.goto("/web/login")
@@ -67,7 +73,9 @@ class Shopper:
         """Have a document's page show its form, which waits behind a button."""
         self.page.wait_for_load_state("networkidle")
         form = self.page.locator("#o_payment_form")
-        if not form.is_visible():
+        try:
+            form.wait_for(state="visible", timeout=3000)  # Some links show it by themselves, a little later.
+        except TimeoutError:
             self.page.locator("a[data-bs-target='#pay_with']:visible, a[href='#portal_pay']:visible").first.click()
         form.wait_for(state="visible")
 
@@ -80,7 +88,8 @@ class Shopper:
             more.first.click()  # Behind it, where cards were saved.
         if not found.is_checked():
             found.wait_for(state="visible")
-            found.check(force=True)  # Its label lies above it.
+            found.evaluate("radio => radio.click()")  # Its label lies above it, and may still move.
+            expect(found).to_be_checked()
 
     def type_card(self, number):
         self.page.locator(NUMBER).first.fill(number)
@@ -99,6 +108,9 @@ class Shopper:
         self.page.screenshot(path=str(path))
 
     def failure(self, sentence):
+        details = self.page.get_by_text("See technical details")
+        if details.count():
+            details.first.click()
         name = re.sub(r"\W+", "-", sentence)[:60]
         self.picture(PLACE / "failures" / f"{name}.png")
         (PLACE / "failures" / f"{name}.html").write_text(self.page.content())

@@ -6,6 +6,7 @@ from odoo.tools import consteq
 
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 
+from ..models.quittance_letter import LATER
 from ..models.transaction_begin import RETURN_ROUTE
 
 
@@ -25,6 +26,13 @@ class QuittanceController(http.Controller):
 
 
 class QuittanceStatus(PaymentPostProcessing):
+    def _get_monitored_transaction(self):
+        """Have what the customer's page posts hold nothing while it prints, as news does."""
+        tx_sudo = super()._get_monitored_transaction()
+        if tx_sudo.provider_code != "quittance":
+            return tx_sudo
+        return tx_sudo.with_context(**{LATER: tx_sudo.provider_id.id})
+
     @http.route()
     def poll_status(self, **kwargs):
         """Have the customer's page ask again while news posts what it asks for: both would write the same documents."""

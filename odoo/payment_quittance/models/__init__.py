@@ -4,6 +4,7 @@ from . import payment_provider, provider_connection, provider_calls, payment_tok
 from . import transaction_parts, transaction_ask, transaction_begin, transaction_act
 from . import account_move, account_payment, mail_activity
 from . import quittance_message, quittance_books, quittance_booking, quittance_news, chatter
+from . import quittance_letter
 from . import payment_news, news_children, payment_books, credit_note, dispute_news, link_news, token_news
 
 if version_info[0] >= 19:

@@ -80,10 +80,14 @@ class PaymentTransaction(models.Model):
         return methods.filtered(lambda known: self.provider_id._quittance_stripe_type(known) == kind)[:1]
 
     def _quittance_state(self, payment):
-        """The state that Odoo has for where a payment or a setup stands."""
-        if payment.get("odoo_state"):
-            return payment["odoo_state"]
+        """The state that Odoo has for where a payment or a setup stands.
+
+        A declined one is in error here, though it may yet be paid: a shop does not take a pending cart's payment again.
+        """
         state = payment.get("state")
+        is_declined = state == "created" and payment.get("decline")
+        if payment.get("odoo_state") and not is_declined:
+            return payment["odoo_state"]
         if state == "created":
             return "error" if payment.get("decline") else "draft"
         return {

@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 from ..chatter import Chatter
 from ..exceptions import Later, Rejected
 from ..signature import is_signed
+from .quittance_letter import LATER
 
 _logger = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class QuittanceNews(models.AbstractModel):
         :return: one result for each message, in their order
         """
         chatter = Chatter()
-        news = self.with_user(SUPERUSER_ID).with_company(provider.company_id).with_context(quittance_chatter=chatter)
+        kept = {"quittance_chatter": chatter, LATER: provider.id}
+        news = self.with_user(SUPERUSER_ID).with_company(provider.company_id).with_context(**kept)
         provider = provider.with_env(news.env)
         news.env.cr.execute("SET LOCAL lock_timeout = %s", [f"{LOCK_TIMEOUT_MS}ms"])
         results = news._known(messages)
@@ -197,8 +199,9 @@ class QuittanceNews(models.AbstractModel):
         :param done: by the message's id, the noted message and its transactions
         :return: the results that differ from `applied`
         """
+        # One on its way has nothing to post, and may be over in a moment: if it is not, Odoo's job mails of it.
         due = {
-            message_id: (noted, records.filtered(lambda tx: not tx.is_post_processed))
+            message_id: (noted, records.filtered(lambda tx: not tx.is_post_processed and tx.state != "pending"))
             for message_id, (noted, records) in done.items()
         }
         due = {message_id: found for message_id, found in due.items() if found[1]}

@@ -18,6 +18,16 @@ class TestNewsPayments(NewsCommon):
 
     # === Once === #
 
+    def test_a_declined_payment_is_in_error_until_it_is_paid(self):
+        tx = self.transaction("TX-D")
+        self.tell(self.payment("TX-D", state="processing"))
+        self.assertEqual(tx.state, "pending")
+        decline = {"code": "insufficient_funds", "message": "Your card has insufficient funds."}
+        self.tell(self.payment("TX-D", state="created", odoo_state="pending", decline=decline, version=2))
+        self.assertEqual((tx.state, tx.state_message), ("error", "Your card has insufficient funds."))
+        self.tell(self.payment("TX-D", version=3))
+        self.assertEqual((tx.state, tx.is_post_processed), ("done", True))
+
     def test_the_same_message_again_is_a_duplicate_and_changes_nothing(self):
         invoice = self.invoice()
         self.transaction("P-A", invoice=invoice)

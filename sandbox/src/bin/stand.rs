@@ -128,6 +128,12 @@ impl Stand {
                 let dispute = self.stripe.dispute(intent, "fraudulent")?;
                 return Ok(json!({ "dispute": dispute }));
             }
+            // What neither a payment nor a payout tells of is read hourly: somebody does not want to wait for it.
+            ["reconcile"] => {
+                let whose = ["--merchant", &self.merchant.id, "--provider-account", &self.merchant.provider_account];
+                let since = ["--since", "2020-01-01T00:00:00Z"];
+                return self.quittance.run(&[&["reconcile"], &whose[..], &since].concat(), &[]).await;
+            }
             ["look", currency] => return Ok(self.look(currency)),
             ["stop-service"] => {
                 let service = self.service.take().context("the service is stopped")?;
