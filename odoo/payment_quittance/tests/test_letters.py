@@ -37,7 +37,9 @@ class TestLetters(NewsCommon):
 
         self.patch(type(self.env["ir.actions.report"]), "_render_qweb_pdf", render)
         self.patch(type(self.env["ir.mail_server"]), "send_email", lambda *args, **kwargs: test.mailed.append(args))
-        self.with_a_mail(lambda invoice: invoice.message_post_with_source(self.template, subtype_xmlid="mail.mt_comment"))
+        self.with_a_mail(
+            lambda invoice: invoice.message_post_with_source(self.template, subtype_xmlid="mail.mt_comment")
+        )
 
     def with_a_mail(self, mail):
         """Have the accounting of a payment mail about its invoices, as `sale` has it mail about orders."""
@@ -130,12 +132,16 @@ class TestLetters(NewsCommon):
             sent.append((moves.ids, settings))
 
         core = self.env.registry["account.move.send"].__mro__[1:]
-        owner = next(cls for cls in core if "_quittance" not in cls.__module__ and "_generate_and_send_invoices" in vars(cls))
+        owner = next(
+            cls for cls in core if "_quittance" not in cls.__module__ and "_generate_and_send_invoices" in vars(cls)
+        )
         self.patch(owner, "_generate_and_send_invoices", send)
         self.with_a_mail(
-            lambda invoice: self.env["account.move.send"]
-            .with_context(invoice.env.context)
-            ._generate_and_send_invoices(invoice, allow_raising=False, allow_fallback_pdf=True)
+            lambda invoice: (
+                self.env["account.move.send"]
+                .with_context(invoice.env.context)
+                ._generate_and_send_invoices(invoice, allow_raising=False, allow_fallback_pdf=True)
+            )
         )
         invoice = self.pay()
         self.assertFalse(sent)
