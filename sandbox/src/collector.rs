@@ -119,7 +119,9 @@ fn text(bytes: &Bytes) -> String {
 }
 
 fn hex(bytes: &Bytes) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A field of a protobuf message.

@@ -94,6 +94,8 @@ async fn what_an_operation_left_unknown_is_taken_up_in_its_own_trace() {
     let collector = PretendCollector::start().await.unwrap();
     let shop = Shop::set_up("taken-up", &[("QUITTANCE_OTLP_ENDPOINT", &collector.url())]).await;
     let service = shop.quittance.serve(&["--with-worker"]).await.unwrap();
+    // Nobody else tells of it.
+    shop.stripe.hold();
     shop.stripe.faults().times(
         3,
         Matcher::method_path("POST", "/v1/payment_intents"),

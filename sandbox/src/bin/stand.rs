@@ -130,9 +130,17 @@ impl Stand {
             }
             // What neither a payment nor a payout tells of is read hourly: somebody does not want to wait for it.
             ["reconcile"] => {
-                let whose = ["--merchant", &self.merchant.id, "--provider-account", &self.merchant.provider_account];
+                let whose = [
+                    "--merchant",
+                    &self.merchant.id,
+                    "--provider-account",
+                    &self.merchant.provider_account,
+                ];
                 let since = ["--since", "2020-01-01T00:00:00Z"];
-                return self.quittance.run(&[&["reconcile"], &whose[..], &since].concat(), &[]).await;
+                return self
+                    .quittance
+                    .run(&[&["reconcile"], &whose[..], &since].concat(), &[])
+                    .await;
             }
             ["look", currency] => return Ok(self.look(currency)),
             ["stop-service"] => {
