@@ -131,7 +131,7 @@ fn what_belongs_in_one_place_stands_nowhere_else() {
 fn a_span_is_named_by_layer_noun_and_verb_and_shows_only_what_it_names() {
     let mut spans = 0;
     for (path, text) in sources(&src()) {
-        let text = text.replace("\n", " ");
+        let text = text.replace('\n', " ");
         let (module, at) = (module_of(&path), path.display());
         for made in text.split("instrument(name = \"").skip(1) {
             let (name, rest) = made.split_once('"').unwrap();

@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::shop::{LONG, Shop};
-use crate::support::eventually_within;
+use crate::support::{NewForTests, eventually_within};
 
 #[tokio::test]
 async fn a_payment_without_odoos_reference_keeps_the_fence_until_a_person_resolves_it() {
@@ -17,7 +17,7 @@ async fn a_payment_without_odoos_reference_keeps_the_fence_until_a_person_resolv
         .expect(StatusCode::CREATED);
     // As a version made it that noted less.
     let intent = charged["provider_reference"].as_str().unwrap();
-    let update = reqwest::Client::new()
+    let update = reqwest::Client::new_for_tests()
         .post(format!("{}/v1/payment_intents/{intent}", shop.stripe.url()))
         .bearer_auth(shop.stripe.secret_key())
         .form(&[

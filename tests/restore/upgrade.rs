@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::shop::Shop;
-use crate::support::{Reply, payment};
+use crate::support::{NewForTests, Reply, payment};
 
 /// What the next version's migration does: it only adds, and neither rewrites a table nor holds one for long.
 const ADDED: &str = "begin;
@@ -18,10 +18,10 @@ const ADDED: &str = "begin;
     commit";
 
 /// Asks for one payment after another until told to stop, and says how each was answered.
-async fn ask_on(shop: &Shop, url: &str, name: &str, stop: &AtomicBool) -> Vec<(String, Reply)> {
-    let client = reqwest::Client::new();
+async fn ask_on(shop: &Shop, url: &str, name: &str, ended: &AtomicBool) -> Vec<(String, Reply)> {
+    let client = reqwest::Client::new_for_tests();
     let mut answers = Vec::new();
-    while !stop.load(Ordering::Relaxed) || answers.len() < 6 {
+    while !ended.load(Ordering::Relaxed) || answers.len() < 6 {
         let reference = format!("{name}{}", answers.len());
         let request = client
             .post(format!("{url}/v1/payments"))
@@ -46,11 +46,11 @@ async fn an_older_version_serves_on_without_a_5xx_while_a_newer_one_migrates_and
     let newer = shop.quittance.replica(&log("upgrade-newer")).unwrap();
     let older = shop.serve().await;
     let second = newer.serve(&["--with-worker"]).await.unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
+    let ended = Arc::new(AtomicBool::new(false));
     let (urls, shared) = ([shop.quittance.url(), newer.url()], &shop);
     let (one, two, ()) = tokio::join!(
-        ask_on(shared, &urls[0], "OLD", &stop),
-        ask_on(shared, &urls[1], "NEW", &stop),
+        ask_on(shared, &urls[0], "OLD", &ended),
+        ask_on(shared, &urls[1], "NEW", &ended),
         async {
             shared.quittance.run(&["migrate"], &[]).await.unwrap();
             shared.execute(ADDED).await;
@@ -60,7 +60,7 @@ async fn an_older_version_serves_on_without_a_5xx_while_a_newer_one_migrates_and
             assert_eq!(late_is_ready(&third).await, StatusCode::OK);
             late.stop().await.unwrap();
             assert_eq!(shared.get("/readyz").await.status, StatusCode::OK);
-            stop.store(true, Ordering::Relaxed);
+            ended.store(true, Ordering::Relaxed);
         }
     );
     for (reference, reply) in one.iter().chain(&two) {

@@ -144,8 +144,8 @@ async fn a_number_whose_bank_asks_leads_over_the_banks_page_to_the_shop() {
             .unwrap()
             .contains("121.00 EUR")
     );
-    let back = browser.press(&bank, &[("outcome", "succeed")]).await;
-    let shop = browser.open(sent_to(&back)).await;
+    let returned = browser.press(&bank, &[("outcome", "succeed")]).await;
+    let shop = browser.open(sent_to(&returned)).await;
     assert!(sent_to(&shop).starts_with("https://shop.example/done"));
     assert_eq!(status_of(&desk, &opened).await, "complete");
 }
