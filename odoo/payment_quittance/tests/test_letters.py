@@ -90,7 +90,7 @@ class TestLetters(NewsCommon):
 
     def test_what_news_rolled_back_is_not_mailed(self):
         def mail_and_fail(invoice):
-            raise UserError("no")
+            raise UserError(self.env._("no"))
 
         self.with_a_mail(mail_and_fail)
         invoice = self.pay()
@@ -139,7 +139,7 @@ class TestLetters(NewsCommon):
         self.with_a_mail(
             lambda invoice: (
                 self.env["account.move.send"]
-                .with_context(invoice.env.context)
+                .with_context(**invoice.env.context)
                 ._generate_and_send_invoices(invoice, allow_raising=False, allow_fallback_pdf=True)
             )
         )
