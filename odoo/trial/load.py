@@ -47,8 +47,10 @@ class Customer:
         """Open the page, start a transaction, confirm it at Stripe and look at its status."""
         page = self.fetch(link)
         form = dict(re.findall(r'data-([a-z-]+)="([^"]*)"', re.search(r'<form[^>]*id="o_payment_form"[^>]*>', page, re.S).group()))
-        radio = next(found for found in re.findall(r'<input[^>]*name="o_payment_radio"[^>]*>', page, re.S) if f'data-provider-code="{CODE}"' in found)
-        option = dict(re.findall(r'data-([a-z-]+)="([^"]*)"', radio))
+        radios = re.findall(r'<input[^>]*name="o_payment_radio"[^>]*>', page, re.S)
+        options = [dict(re.findall(r'data-([a-z-]+)="([^"]*)"', radio)) for radio in radios]
+        # The customer's saved cards are offered too, before the method itself.
+        option = next(found for found in options if found["provider-code"] == CODE and found["payment-option-type"] == "payment_method")
         params = {
             "provider_id": int(option["provider-id"]),
             "payment_method_id": int(option["payment-option-id"]),
@@ -93,7 +95,7 @@ def run(shop, stand, doubler, report):
         try:
             references.append(Customer(shop, stand).pay(link))
         except Exception as error:  # whatever a customer would see
-            errors[f"{type(error).__name__}: {error}"] += 1
+            errors[re.sub(r"\bpi_\w+", "pi_…", f"{type(error).__name__}: {error}")] += 1
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(pay, links))
