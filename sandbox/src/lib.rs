@@ -4,6 +4,7 @@
 
 pub mod addon;
 pub mod collector;
+pub mod cpu;
 pub mod faults;
 pub mod localstripe;
 pub mod merchant;

@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
+use crate::cpu;
+
 /// How long a start may take on a busy machine before it counts as failed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long an orderly stop may take before the process is killed.
@@ -257,6 +259,11 @@ impl Service {
             .and_then(|line| line.split_whitespace().next())
             .context("no VmRSS in the status")?;
         Ok(kib.parse()?)
+    }
+
+    /// How long it has worked; only where the system has `/proc`.
+    pub fn worked(&self) -> Result<Duration> {
+        cpu::used_by(self.process.id().context("the service has ended")?)
     }
 
     /// Kills it as a power cut would: SIGKILL, no chance to finish anything.

@@ -27,6 +27,8 @@ use uuid::Uuid;
 use binaries::Programs;
 use keeper::Keeper;
 
+use crate::cpu;
+
 pub use binaries::program;
 pub use command::Durability;
 
@@ -213,6 +215,17 @@ impl Cluster {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// How long the server has worked, for all that connect to it; only where it is a process of this system and that has `/proc`.
+    pub async fn worked(&self) -> Result<Duration> {
+        let mut connection = PgConnection::connect(self.server.as_str()).await?;
+        let pid: i32 =
+            sqlx::query_scalar("select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int")
+                .fetch_one(&mut connection)
+                .await?;
+        connection.close().await?;
+        cpu::used_by(u32::try_from(pid)?)
     }
 
     /// Whether [`Cluster::stop`] and [`Cluster::crash`] are possible: only where the server is ours and no container.

@@ -17,6 +17,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Executor};
 
 use crate::connection::Connection;
+use crate::cost::Cost;
 use crate::payments::post;
 use crate::report::{Report, Thousandths};
 use crate::webhooks::{self, Endpoint, Kind, Load};
@@ -44,21 +45,34 @@ struct House {
     used: u32,
 }
 
-/// Applied events a second, how long an event waits, memory, and the same on an aged table.
+/// What a backlog came to.
+struct Backlog {
+    /// Events applied a second.
+    per_s: u64,
+    /// What they cost from the webhook to the outbox.
+    cost: Cost,
+}
+
+/// Applied events a second, what each costs, how long an event waits, memory, and the same on an aged table.
 pub(crate) async fn measure(report: &mut Report, cluster: &Cluster, stripe: &PretendStripe) -> Result<()> {
     let mut house = House::build(cluster, stripe).await?;
     // The first backlog warms up.
-    house.backlog().await?;
-    let fresh = house.backlog().await?;
-    report.add("events_applied_per_s", Thousandths::whole(fresh)?, "1/s")?;
-    house.steady(report, fresh / 2).await?;
+    house.backlog(cluster).await?;
+    let fresh = house.backlog(cluster).await?;
+    report.add("events_applied_per_s", Thousandths::whole(fresh.per_s)?, "1/s")?;
+    fresh.cost.report(report, "event", BACKLOG)?;
+    house.steady(report, fresh.per_s / 2).await?;
     house.age().await?;
-    house.backlog().await?;
-    let aged = house.backlog().await?;
-    report.add("events_applied_per_s_aged", Thousandths::whole(aged)?, "1/s")?;
+    house.backlog(cluster).await?;
+    let aged = house.backlog(cluster).await?;
+    report.add(
+        "events_applied_per_s_aged",
+        Thousandths::whole(aged.per_s)?,
+        "1/s",
+    )?;
     report.add(
         "aged_table_ratio",
-        Thousandths::ratio(aged, fresh)?,
+        Thousandths::ratio(aged.per_s, fresh.per_s)?,
         "of the empty table",
     )
 }
@@ -100,11 +114,13 @@ impl House {
         })
     }
 
-    /// Has a whole backlog delivered while nobody works, then worked through. Events a second.
-    async fn backlog(&mut self) -> Result<u64> {
+    /// Has a whole backlog delivered while nobody works, then worked through.
+    async fn backlog(&mut self, cluster: &Cluster) -> Result<Backlog> {
         let from = self.payments(BACKLOG).await?;
+        let before = cluster.worked().await?;
         let serve = self.quittance.serve(&[]).await?;
         self.deliver(from, BACKLOG, None).await?;
+        let received = serve.worked()?;
         serve.stop().await?;
         let worker = self.quittance.work()?;
         let started = Instant::now();
@@ -114,6 +130,10 @@ impl House {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        let cost = Cost {
+            service: received + worker.worked()?,
+            postgres: cluster.worked().await?.saturating_sub(before),
+        };
         worker.stop().await?;
         let (ended, micros): (i64, i64) = sqlx::query_as(
             "select count(*), (extract(epoch from max(ended_at) - min(ended_at)) * 1000000)::bigint
@@ -127,7 +147,10 @@ impl House {
             bail!("{ended} of {BACKLOG} events were applied at once");
         }
         let micros = u64::try_from(micros)?.max(1);
-        Ok(u64::from(BACKLOG) * 1_000_000 / micros)
+        Ok(Backlog {
+            per_s: u64::from(BACKLOG) * 1_000_000 / micros,
+            cost,
+        })
     }
 
     /// Events at a steady rate while they are worked on: how long each waits, and what memory both processes take.

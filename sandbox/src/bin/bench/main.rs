@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 mod connection;
+mod cost;
 mod events;
 mod floor;
 mod ledger;

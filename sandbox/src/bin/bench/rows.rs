@@ -1,4 +1,5 @@
-//! What a payment leaves on disk: rows and bytes of each table, with its webhooks, its postings into Odoo and its bookings.
+//! What a payment costs and leaves on disk, with its webhooks, its postings into Odoo and its bookings: processor time, and rows and bytes of
+//! each table.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +16,11 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use time::macros::date;
 
+use crate::cost::Cost;
 use crate::report::{Report, Thousandths};
 use crate::{WEBHOOK_SECRET, stripe_access};
 
-const PAYMENTS: u64 = 1_000;
+const PAYMENTS: u32 = 1_000;
 /// How many are asked for at once.
 const AT_ONCE: usize = 8;
 /// How long it may take until all is told and booked.
@@ -50,23 +52,29 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster) -> Result<()
     stripe.add_endpoint(WebhookEndpoint::new(hook, WEBHOOK_SECRET));
     let mut db = PgConnection::connect(&database).await?;
     let before = sizes(&mut db).await?;
+    let worked = cluster.worked().await?;
     let service = quittance.serve(&["--with-worker"]).await?;
     pay(&quittance, &merchant, &odoo).await?;
     settle(&mut db).await?;
+    let cost = Cost {
+        service: service.worked()?,
+        postgres: cluster.worked().await?.saturating_sub(worked),
+    };
+    cost.report(report, "payment", PAYMENTS)?;
     service.stop().await?;
     let after = sizes(&mut db).await?;
     for (table, (rows, bytes)) in after {
         let (rows_before, bytes_before) = before.get(&table).copied().unwrap_or_default();
         let (rows, bytes) = (rows - rows_before, bytes.saturating_sub(bytes_before));
-        if rows >= PAYMENTS / 10 {
+        if rows >= u64::from(PAYMENTS) / 10 {
             report.add(
                 &format!("rows_{table}"),
-                Thousandths::ratio(rows, PAYMENTS)?,
+                Thousandths::ratio(rows, PAYMENTS.into())?,
                 "a payment",
             )?;
             report.add(
                 &format!("bytes_{table}"),
-                Thousandths::whole(bytes / PAYMENTS)?,
+                Thousandths::whole(bytes / u64::from(PAYMENTS))?,
                 "a payment",
             )?;
         }
@@ -117,7 +125,7 @@ async fn settle(db: &mut PgConnection) -> Result<()> {
                  + (select count(*) from balance_transaction where book_at is not null)
                  + greatest($1 - (select count(*) from ledger_transaction), 0)",
         )
-        .bind(i64::try_from(PAYMENTS)?)
+        .bind(i64::from(PAYMENTS))
         .fetch_one(&mut *db)
         .await?;
         if left == 0 {
