@@ -63,16 +63,11 @@ impl Stage {
         runner.migrate().await?;
         let access = StripeAccess {
             api_base: doors[0].url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
+            ..StripeAccess::of(&stripe, WEBHOOK_SECRET)
         };
         let books = OdooAccess {
             url: doors[1].url(),
-            database: odoo.database(),
-            api_key: odoo.api_key(),
-            journal: "STRP".to_owned(),
-            fee_account: "621000".to_owned(),
+            ..OdooAccess::of(&odoo)
         };
         let merchant = Merchant::add(&runner, &access, Some(&books)).await?;
         let proxy = Proxy::start().await?;

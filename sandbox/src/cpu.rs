@@ -52,19 +52,17 @@ mod tests {
     use super::{TICK, used_by};
 
     #[test]
-    fn the_time_of_a_child_counts_while_it_runs_and_when_it_has_ended() {
+    fn the_time_of_a_child_counts_while_it_runs_and_when_it_has_ended() -> anyhow::Result<()> {
         let own = std::process::id();
-        let before = used_by(own).unwrap();
-        let mut child = Command::new("sh")
-            .args(["-c", "while :; do :; done"])
-            .spawn()
-            .unwrap();
-        while used_by(child.id()).unwrap() < TICK * 5 {
+        let before = used_by(own)?;
+        let mut child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn()?;
+        while used_by(child.id())? < TICK * 5 {
             std::thread::yield_now();
         }
-        assert!(used_by(own).unwrap() >= before + TICK * 5);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(used_by(own).unwrap() >= before + TICK * 5);
+        assert!(used_by(own)? >= before + TICK * 5);
+        child.kill()?;
+        child.wait()?;
+        assert!(used_by(own)? >= before + TICK * 5);
+        Ok(())
     }
 }

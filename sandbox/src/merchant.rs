@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::odoo::PretendOdoo;
 use crate::service::Quittance;
+use crate::stripe::PretendStripe;
 
 /// What runs the service's commands: a program on this machine, or one in a container.
 pub trait Commands: Sync {
@@ -48,6 +50,19 @@ pub struct StripeAccess {
     pub webhook_secret: String,
 }
 
+impl StripeAccess {
+    /// That of a pretend Stripe, which signs with this secret.
+    #[must_use]
+    pub fn of(stripe: &PretendStripe, webhook_secret: &str) -> Self {
+        Self {
+            api_base: stripe.url(),
+            secret_key: stripe.secret_key().to_owned(),
+            publishable_key: stripe.publishable_key().to_owned(),
+            webhook_secret: webhook_secret.to_owned(),
+        }
+    }
+}
+
 /// How Quittance reaches a pretend Odoo, and where it books there.
 #[derive(Clone, Debug)]
 pub struct OdooAccess {
@@ -61,6 +76,20 @@ pub struct OdooAccess {
     pub journal: String,
     /// The code of the account for Stripe's fees.
     pub fee_account: String,
+}
+
+impl OdooAccess {
+    /// That of a pretend Odoo, whose company has these.
+    #[must_use]
+    pub fn of(odoo: &PretendOdoo) -> Self {
+        Self {
+            url: odoo.url(),
+            database: odoo.database(),
+            api_key: odoo.api_key(),
+            journal: "STRP".to_owned(),
+            fee_account: "621000".to_owned(),
+        }
+    }
 }
 
 /// A merchant and what a client of his needs to know.

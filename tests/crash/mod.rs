@@ -41,19 +41,8 @@ impl Shop {
         let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
         let merchant = Merchant::add(
             &quittance,
-            &StripeAccess {
-                api_base: stripe.url(),
-                secret_key: stripe.secret_key().to_owned(),
-                publishable_key: stripe.publishable_key().to_owned(),
-                webhook_secret: WEBHOOK_SECRET.to_owned(),
-            },
-            Some(&OdooAccess {
-                url: odoo.url(),
-                database: odoo.database(),
-                api_key: odoo.api_key(),
-                journal: "STRP".to_owned(),
-                fee_account: "621000".to_owned(),
-            }),
+            &StripeAccess::of(&stripe, WEBHOOK_SECRET),
+            Some(&OdooAccess::of(&odoo)),
         )
         .await
         .unwrap();

@@ -28,19 +28,8 @@ impl Practice {
         quittance.run(&["migrate"], &[]).await.unwrap();
         let stripe = PretendStripe::start(StripeOptions::default()).await.unwrap();
         let odoo = PretendOdoo::start(OdooOptions::default()).await.unwrap();
-        let at_stripe = StripeAccess {
-            api_base: stripe.url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
-        };
-        let at_odoo = OdooAccess {
-            url: odoo.url(),
-            database: odoo.database(),
-            api_key: odoo.api_key(),
-            journal: "STRP".to_owned(),
-            fee_account: "621000".to_owned(),
-        };
+        let at_stripe = StripeAccess::of(&stripe, WEBHOOK_SECRET);
+        let at_odoo = OdooAccess::of(&odoo);
         let merchant = Merchant::add(&quittance, &at_stripe, Some(&at_odoo))
             .await
             .unwrap();

@@ -192,10 +192,8 @@ async fn a_worker_that_starts_says_in_one_line_what_a_key_lacks_and_goes_on() {
     let program = Path::new(env!("CARGO_BIN_EXE_quittance"));
     let quittance = Quittance::new(program, &crate::support::database().await, &log).unwrap();
     let access = StripeAccess {
-        api_base: stripe.url(),
         secret_key: KEY.to_owned(),
-        publishable_key: stripe.publishable_key().to_owned(),
-        webhook_secret: crate::support::WEBHOOK_SECRET.to_owned(),
+        ..StripeAccess::of(&stripe, crate::support::WEBHOOK_SECRET)
     };
     Merchant::add(&quittance, &access, None).await.unwrap();
     let service = quittance.serve(&["--with-worker"]).await.unwrap();

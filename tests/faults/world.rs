@@ -92,18 +92,10 @@ impl World {
         .await
         .unwrap();
         let door = Door::before(&odoo.url()).await;
-        let access = StripeAccess {
-            api_base: stripe.url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
-        };
+        let access = StripeAccess::of(&stripe, WEBHOOK_SECRET);
         let books = OdooAccess {
             url: door.url(),
-            database: odoo.database(),
-            api_key: odoo.api_key(),
-            journal: "STRP".to_owned(),
-            fee_account: "621000".to_owned(),
+            ..OdooAccess::of(&odoo)
         };
         let merchant = Merchant::add(&quittance, &access, Some(&books)).await.unwrap();
         let differ = |program: Quittance, environment: &[(&'static str, String)]| {

@@ -29,12 +29,7 @@ impl Shop {
             .unwrap()
             .with("QUITTANCE_SEALING_KEY", SEALING_KEY);
         let stripe = PretendStripe::start(Options::default()).await.unwrap();
-        let access = StripeAccess {
-            api_base: stripe.url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
-        };
+        let access = StripeAccess::of(&stripe, WEBHOOK_SECRET);
         let merchant = Merchant::add(&quittance, &access, None).await.unwrap();
         Self {
             quittance,

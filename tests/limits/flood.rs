@@ -30,12 +30,7 @@ impl Running {
         let quittance = Quittance::new(program, &database().await, &log).unwrap();
         quittance.run(&["migrate"], &[]).await.unwrap();
         let stripe = PretendStripe::start(Options::default()).await.unwrap();
-        let access = StripeAccess {
-            api_base: stripe.url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
-        };
+        let access = StripeAccess::of(&stripe, WEBHOOK_SECRET);
         let merchant = Merchant::add(&quittance, &access, None).await.unwrap();
         let service = quittance.serve(&[]).await.unwrap();
         let running = Self {

@@ -97,9 +97,7 @@ impl World {
         let to_service = Gate::before(address(&quittance.url())?).await?;
         let access = StripeAccess {
             api_base: to_stripe.url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
+            ..StripeAccess::of(&stripe, WEBHOOK_SECRET)
         };
         Ok(Self {
             merchant: Merchant::add(&quittance, &access, None).await?,

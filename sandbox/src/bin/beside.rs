@@ -28,12 +28,7 @@ async fn main() -> Result<ExitCode> {
     let log = Path::new("target/beside/quittance.log");
     let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
     quittance.run(&["migrate"], &[]).await?;
-    let access = StripeAccess {
-        api_base: stripe.url(),
-        secret_key: stripe.secret_key().to_owned(),
-        publishable_key: stripe.publishable_key().to_owned(),
-        webhook_secret: WEBHOOK_SECRET.to_owned(),
-    };
+    let access = StripeAccess::of(&stripe, WEBHOOK_SECRET);
     let merchant = Merchant::add(&quittance, &access, None).await?;
     let service = quittance.serve(&["--with-worker"]).await?;
     let webhooks = format!("{}{}", quittance.url(), merchant.webhook_path());

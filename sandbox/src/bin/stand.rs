@@ -76,12 +76,7 @@ impl Stand {
             quittance = quittance.with(name, value);
         }
         quittance.run(&["migrate"], &[]).await?;
-        let access = StripeAccess {
-            api_base: stripe.url(),
-            secret_key: stripe.secret_key().to_owned(),
-            publishable_key: stripe.publishable_key().to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
-        };
+        let access = StripeAccess::of(&stripe, WEBHOOK_SECRET);
         let merchant = Merchant::add(&quittance, &access, None).await?;
         let service = quittance.serve(&["--with-worker"]).await?;
         Ok(Self {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use quittance_sandbox::merchant::Merchant;
+use quittance_sandbox::merchant::{Merchant, StripeAccess};
 use quittance_sandbox::postgres::Cluster;
 use quittance_sandbox::service::Quittance;
 use quittance_sandbox::stripe::PretendStripe;
@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::connection::Connection;
 use crate::report::{Report, Thousandths, percentile};
-use crate::{address, stripe_access};
+use crate::{WEBHOOK_SECRET, address};
 
 const KEYS: usize = 10_000;
 const ROUNDS: usize = 3;
@@ -25,7 +25,7 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster, stripe: &Pre
     let log = Path::new("target/bench/auth.log");
     let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
     quittance.run(&["migrate"], &[]).await?;
-    Merchant::add(&quittance, &stripe_access(stripe), None).await?;
+    Merchant::add(&quittance, &StripeAccess::of(stripe, WEBHOOK_SECRET), None).await?;
     let mut db = PgConnection::connect(&database).await?;
     sqlx::query(
         "insert into api_key (hash, merchant_id, id, name, prefix, live, scopes, created_at)

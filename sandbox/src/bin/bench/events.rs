@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use quittance_sandbox::merchant::Merchant;
+use quittance_sandbox::merchant::{Merchant, StripeAccess};
 use quittance_sandbox::postgres::Cluster;
 use quittance_sandbox::service::Quittance;
 use quittance_sandbox::stripe::PretendStripe;
@@ -21,7 +21,7 @@ use crate::cost::Cost;
 use crate::payments::post;
 use crate::report::{Report, Thousandths};
 use crate::webhooks::{self, Endpoint, Kind, Load};
-use crate::{WEBHOOK_SECRET, address, stripe_access};
+use crate::{WEBHOOK_SECRET, address};
 
 /// How many events a backlog holds.
 const BACKLOG: u32 = 20_000;
@@ -85,7 +85,7 @@ impl House {
         let log = Path::new("target/bench/events.log");
         let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
         quittance.run(&["migrate"], &[]).await?;
-        let merchant = Merchant::add(&quittance, &stripe_access(stripe), None).await?;
+        let merchant = Merchant::add(&quittance, &StripeAccess::of(stripe, WEBHOOK_SECRET), None).await?;
         let endpoint = Endpoint {
             address: address(&quittance.url())?,
             path: merchant.webhook_path(),

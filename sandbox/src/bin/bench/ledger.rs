@@ -7,15 +7,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use quittance_sandbox::merchant::Merchant;
+use quittance_sandbox::merchant::{Merchant, StripeAccess};
 use quittance_sandbox::postgres::Cluster;
 use quittance_sandbox::service::Quittance;
 use quittance_sandbox::stripe::{Options, PretendStripe, Volume};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Executor};
 
+use crate::WEBHOOK_SECRET;
 use crate::report::{Report, Thousandths};
-use crate::stripe_access;
 
 const VOLUME: Volume = Volume {
     payouts: 10,
@@ -40,7 +40,7 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster) -> Result<()
         Path::new("target/bench/ledger.log"),
     )?;
     quittance.run(&["migrate"], &[]).await?;
-    Merchant::add(&quittance, &stripe_access(&stripe), None).await?;
+    Merchant::add(&quittance, &StripeAccess::of(&stripe, WEBHOOK_SECRET), None).await?;
     let mut db = PgConnection::connect(&database).await?;
     let lines = VOLUME.lines();
     write_payments(&mut db, lines).await?;

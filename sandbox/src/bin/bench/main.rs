@@ -101,7 +101,7 @@ async fn serve(
     let log = Path::new("target/bench/quittance.log");
     let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
     quittance.run(&["migrate"], &[]).await?;
-    let merchant = Merchant::add(&quittance, &stripe_access(stripe), None).await?;
+    let merchant = Merchant::add(&quittance, &StripeAccess::of(stripe, WEBHOOK_SECRET), None).await?;
     let service = quittance.serve(&[]).await?;
     let endpoint = Endpoint {
         address: address(&quittance.url())?,
@@ -225,15 +225,6 @@ async fn events_kept(database: &str) -> Result<u64> {
         .await?;
     connection.close().await?;
     Ok(u64::try_from(kept)?)
-}
-
-fn stripe_access(stripe: &PretendStripe) -> StripeAccess {
-    StripeAccess {
-        api_base: stripe.url(),
-        secret_key: stripe.secret_key().to_owned(),
-        publishable_key: stripe.publishable_key().to_owned(),
-        webhook_secret: WEBHOOK_SECRET.to_owned(),
-    }
 }
 
 /// The address in a loopback URL.

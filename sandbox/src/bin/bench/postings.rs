@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use quittance_sandbox::merchant::Merchant;
+use quittance_sandbox::merchant::{Merchant, StripeAccess};
 use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
 use quittance_sandbox::postgres::Cluster;
 use quittance_sandbox::service::Quittance;
@@ -15,8 +15,8 @@ use quittance_sandbox::stripe::{Options, PretendStripe, Volume};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
+use crate::WEBHOOK_SECRET;
 use crate::report::{Report, Thousandths};
-use crate::stripe_access;
 
 const VOLUME: Volume = Volume {
     payouts: 1,
@@ -39,7 +39,7 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster) -> Result<()
     let log = Path::new("target/bench/postings.log");
     let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
     quittance.run(&["migrate"], &[]).await?;
-    let merchant = Merchant::add(&quittance, &stripe_access(&stripe), None).await?;
+    let merchant = Merchant::add(&quittance, &StripeAccess::of(&stripe, WEBHOOK_SECRET), None).await?;
     let mut db = PgConnection::connect(&database).await?;
     sqlx::query(
         "insert into line_cursor (merchant_id, provider_account_id, read_until, due_at)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use quittance_sandbox::merchant::{Merchant, OdooAccess};
+use quittance_sandbox::merchant::{Merchant, OdooAccess, StripeAccess};
 use quittance_sandbox::odoo::{Options as OdooOptions, PretendOdoo};
 use quittance_sandbox::postgres::Cluster;
 use quittance_sandbox::service::Quittance;
@@ -16,9 +16,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use time::macros::date;
 
+use crate::WEBHOOK_SECRET;
 use crate::cost::Cost;
 use crate::report::{Report, Thousandths};
-use crate::{WEBHOOK_SECRET, stripe_access};
 
 const PAYMENTS: u32 = 1_000;
 /// How many are asked for at once.
@@ -40,14 +40,13 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster) -> Result<()
     let log = Path::new("target/bench/rows.log");
     let quittance = Quittance::new(&Quittance::find_program()?, &database, log)?;
     quittance.run(&["migrate"], &[]).await?;
-    let at_odoo = OdooAccess {
-        url: odoo.url(),
-        database: odoo.database(),
-        api_key: odoo.api_key(),
-        journal: "STRP".to_owned(),
-        fee_account: "621000".to_owned(),
-    };
-    let merchant = Merchant::add(&quittance, &stripe_access(&stripe), Some(&at_odoo)).await?;
+    let at_odoo = OdooAccess::of(&odoo);
+    let merchant = Merchant::add(
+        &quittance,
+        &StripeAccess::of(&stripe, WEBHOOK_SECRET),
+        Some(&at_odoo),
+    )
+    .await?;
     let hook = format!("{}{}", quittance.url(), merchant.webhook_path());
     stripe.add_endpoint(WebhookEndpoint::new(hook, WEBHOOK_SECRET));
     let mut db = PgConnection::connect(&database).await?;

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use quittance_sandbox::merchant::Merchant;
+use quittance_sandbox::merchant::{Merchant, StripeAccess};
 use quittance_sandbox::postgres::Cluster;
 use quittance_sandbox::service::Quittance;
 use quittance_sandbox::stripe::PretendStripe;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
+use crate::WEBHOOK_SECRET;
 use crate::report::{Report, Thousandths};
-use crate::stripe_access;
 
 const MERCHANTS: i32 = 10_000;
 /// Nothing but pretended secrets are sealed with these.
@@ -27,7 +27,7 @@ pub(crate) async fn measure(report: &mut Report, cluster: &Cluster, stripe: &Pre
     let quittance =
         Quittance::new(&Quittance::find_program()?, &database, log)?.with("QUITTANCE_SEALING_KEY", OLD);
     quittance.run(&["migrate"], &[]).await?;
-    Merchant::add(&quittance, &stripe_access(stripe), None).await?;
+    Merchant::add(&quittance, &StripeAccess::of(stripe, WEBHOOK_SECRET), None).await?;
     let mut db = PgConnection::connect(&database).await?;
     sqlx::query(
         "insert into merchant (merchant_id, name, created_at)

@@ -64,7 +64,12 @@ impl Stage {
             .iter()
             .fold(quittance, |quittance, (name, value)| quittance.with(name, value));
         quittance.run(&["migrate"], &[]).await?;
-        let merchant = Merchant::add(&quittance, &stripe_access(&stripe), Some(&odoo_access(&odoo))).await?;
+        let merchant = Merchant::add(
+            &quittance,
+            &StripeAccess::of(&stripe, WEBHOOK_SECRET),
+            Some(&OdooAccess::of(&odoo)),
+        )
+        .await?;
         let endpoint = format!("{}{}", quittance.url(), merchant.webhook_path());
         stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
         let mut stage = Self {
@@ -87,7 +92,8 @@ impl Stage {
             ..stripe::Options::default()
         })
         .await?;
-        let merchant = Merchant::add(&self.quittance, &stripe_access(&stripe), None).await?;
+        let merchant =
+            Merchant::add(&self.quittance, &StripeAccess::of(&stripe, WEBHOOK_SECRET), None).await?;
         let endpoint = format!("{}{}", self.url(), merchant.webhook_path());
         stripe.add_endpoint(WebhookEndpoint::new(endpoint, WEBHOOK_SECRET));
         let business = Business {
@@ -146,29 +152,10 @@ impl Stage {
     }
 
     pub(crate) fn stripe_access(&self) -> StripeAccess {
-        stripe_access(&self.stripe)
+        StripeAccess::of(&self.stripe, WEBHOOK_SECRET)
     }
 
     pub(crate) fn odoo_access(&self) -> OdooAccess {
-        odoo_access(&self.odoo)
-    }
-}
-
-fn stripe_access(stripe: &PretendStripe) -> StripeAccess {
-    StripeAccess {
-        api_base: stripe.url(),
-        secret_key: stripe.secret_key().to_owned(),
-        publishable_key: stripe.publishable_key().to_owned(),
-        webhook_secret: WEBHOOK_SECRET.to_owned(),
-    }
-}
-
-fn odoo_access(odoo: &PretendOdoo) -> OdooAccess {
-    OdooAccess {
-        url: odoo.url(),
-        database: odoo.database(),
-        api_key: odoo.api_key(),
-        journal: "STRP".to_owned(),
-        fee_account: "621000".to_owned(),
+        OdooAccess::of(&self.odoo)
     }
 }
