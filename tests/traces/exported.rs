@@ -66,6 +66,46 @@ async fn one_trace_leads_from_odoos_call_to_stripes_and_on_to_the_posting() {
 }
 
 #[tokio::test]
+async fn bookings_that_travel_together_are_in_a_trace_of_their_own_with_a_link_to_each_payments() {
+    let collector = PretendCollector::start().await.unwrap();
+    let shop = Shop::set_up("linked", &[("QUITTANCE_OTLP_ENDPOINT", &collector.url())]).await;
+    let service = shop.quittance.serve(&["--with-worker"]).await.unwrap();
+    shop.tell("update odoo_instance set paused_until = now() + interval '1 hour'")
+        .await;
+    let traces: BTreeSet<String> = ["1", "2", "3"].map(|digit| TRACE.replace('0', digit)).into();
+    for (number, trace) in traces.iter().enumerate() {
+        let reply = shop
+            .create(&format!("S{number}"), Some(&format!("00-{trace}-{CALLER}-01")))
+            .await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
+    }
+    let bookings = "outbox_message where posting ->> 'kind' = 'booking'";
+    shop.until_kept(bookings, traces.len()).await;
+    // What they meet goes before them, and then all are due at once.
+    shop.tell(
+        "update outbox_message set due_at = now() + interval '1 hour' where posting ->> 'kind' = 'booking'",
+    )
+    .await;
+    shop.tell("update odoo_instance set paused_until = null").await;
+    shop.until_kept("outbox_message where state = 'sent'", traces.len())
+        .await;
+    shop.tell("update outbox_message set due_at = now() where state = 'pending'")
+        .await;
+    shop.until_kept(&format!("{bookings} and state = 'sent'"), traces.len())
+        .await;
+    service.stop().await.unwrap();
+
+    let spans = collector.spans();
+    let together = spans
+        .iter()
+        .find(|span| span.name == "app.outbox.send" && span.attributes["kind"] == "booking")
+        .unwrap_or_else(|| panic!("no booking went: {spans:#?}"));
+    assert_eq!(together.links.iter().cloned().collect::<BTreeSet<_>>(), traces);
+    assert_eq!(together.parent, "");
+    assert!(!traces.contains(&together.trace));
+}
+
+#[tokio::test]
 async fn a_trace_that_the_caller_does_not_sample_is_not_exported_and_one_that_begins_here_is_by_its_share() {
     let collector = PretendCollector::start().await.unwrap();
     let url = collector.url();

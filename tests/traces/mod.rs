@@ -107,6 +107,27 @@ impl Shop {
         .await;
     }
 
+    /// Changes what is kept.
+    #[cfg(feature = "otlp")]
+    async fn tell(&self, sql: &'static str) {
+        let pool = sqlx::PgPool::connect(&self.url).await.unwrap();
+        sqlx::query(sql).execute(&pool).await.unwrap();
+    }
+
+    /// Waits until so many rows are kept.
+    #[cfg(feature = "otlp")]
+    async fn until_kept(&self, rows: &str, count: usize) {
+        eventually_within(LONG, async || {
+            let kept = self.kept(rows).await;
+            if kept.len() == count {
+                Ok(())
+            } else {
+                Err(format!("{rows}: {kept:?}"))
+            }
+        })
+        .await;
+    }
+
     /// The lines of the log.
     fn lines(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(self.quittance.log()).unwrap();
@@ -114,9 +135,9 @@ impl Shop {
         lines.collect::<Result<_, _>>().unwrap()
     }
 
-    /// The trace that a table keeps.
-    async fn kept(&self, table: &str) -> Vec<Option<String>> {
-        let sql = format!("select trace_context from {table} order by created_at");
+    /// The traces that rows of a table keep.
+    async fn kept(&self, rows: &str) -> Vec<Option<String>> {
+        let sql = format!("select trace_context from {rows} order by created_at");
         let pool = sqlx::PgPool::connect(&self.url).await.unwrap();
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_all(&pool)
