@@ -60,6 +60,7 @@ impl Books {
         let met: Vec<i64> = self
             .partials
             .iter()
+            .filter(|(_, partial)| partial.minor != 0)
             .filter(|(_, partial)| ids.contains(&partial.debit) || ids.contains(&partial.credit))
             .map(|(id, _)| id)
             .collect();
