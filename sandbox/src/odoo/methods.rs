@@ -102,7 +102,7 @@ impl Call {
                 Ok(json!(false))
             }
             (Model::Item, "reconcile") => books.reconcile(&self.existing(books)?).map(|()| Value::Null),
-            (Model::Item, "remove_move_reconcile") => {
+            (Model::Partial, "unlink") => {
                 let ids = self.existing(books)?;
                 books.part(&ids);
                 Ok(json!(true))
