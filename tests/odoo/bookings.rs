@@ -235,16 +235,16 @@ async fn books(odoo: &Odoo, sale: &Sale) -> (BTreeMap<String, i64>, usize) {
 async fn taken_over(method: &str, fault: Option<Fault>) -> (BTreeMap<String, i64>, usize) {
     let odoo = open().await;
     let sale = odoo.sale().await;
-    let killed = sink(Duration::from_millis(100));
+    let killed = sink(Duration::from_millis(300));
     let [taken, gone] = lost(&sale, 12_100);
     let faults = odoo.pretend().unwrap().faults();
     for posting in [sale.payment(), sale.charge_line(), taken, gone] {
         if let Some(fault) = fault {
             faults.next(Matcher::path(&format!("/*/*/*/{method}")), fault);
             send(&killed, &odoo.instance, &posting).await.ok();
+            faults.clear();
         }
         odoo.send(&posting).await.unwrap();
-        faults.clear();
         faults.caught_up().await;
     }
     books(&odoo, &sale).await
@@ -258,7 +258,7 @@ async fn what_odoo_does_for_a_killed_worker_after_another_went_on_changes_nothin
     let undisturbed = taken_over("", None).await;
     assert_eq!(undisturbed.1, 1, "the invoice waits alone");
 
-    let late = Fault::Delay(Duration::from_millis(700));
+    let late = Fault::Delay(Duration::from_secs(1));
     for fault in [Fault::ResetAfter, late] {
         let methods = ["load", "action_post", "reconcile", "unlink"];
         let became = join_all(methods.map(|method| taken_over(method, Some(fault)))).await;
