@@ -188,6 +188,13 @@ impl Faults {
         self.plan().fired.clone()
     }
 
+    /// Waits until all that came late has happened.
+    pub async fn caught_up(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+
     /// Claims the fault for one request: the oldest that fits.
     #[must_use]
     pub fn take(&self, method: &Method, path: &str) -> Option<Fault> {

@@ -14,7 +14,7 @@ use crate::sink::{OdooRecord, SinkError};
 use super::client::Database;
 use super::draft::ENTRY;
 use super::error::{differs, refused, unreachable};
-use super::items::{self, Item};
+use super::items::{self, Item, Meeting};
 use super::load::{external_id, load};
 use super::payment::Order;
 use super::sale::{self, Invoice};
@@ -74,7 +74,7 @@ pub(super) async fn take_back_sale(
             take_back(odoo, order, document, amount, refunded).await?;
         }
     }
-    met_by(odoo, refunded).await
+    met(odoo, &items::meetings(odoo, &[refunded]).await?).await
 }
 
 /// How much of a refund each document is taken back by. Refuses what only a person can say.
@@ -127,7 +127,7 @@ async fn take_back(
     let id = make(odoo, order, &invoice, amount).await?;
     let credits = receivable(odoo, id).await?;
     check(&credits, order, amount)?;
-    free(odoo, &invoice, &credits, amount).await?;
+    free(odoo, &invoice, &credits).await?;
     let credits: Vec<Item> = credits
         .into_iter()
         .map(|item| Item {
@@ -270,12 +270,15 @@ async fn correct(odoo: &Database<'_>, id: i64, amount: Money) -> Result<(), Sink
     if !note.is_in(amount) || taxes.len() < wanted {
         return Err(missed());
     }
+    // All in one call: whoever goes on after a worker that was killed finds all of them moved or none, and writes what a late call does.
+    let mut moved = Vec::with_capacity(wanted);
     for (item, minor) in taxes.into_iter().take(wanted) {
         let right = Money::new(minor + short.signum(), amount.currency);
         let number: Value = serde_json::from_str(&right.to_decimal()).map_err(|_| missed())?;
-        let vals = json!({ "ids": [item], "vals": { "amount_currency": number } });
-        odoo.call::<IgnoredAny>(items::MODEL, "write", vals).await?;
+        moved.push(json!([1, item, { "amount_currency": number }]));
     }
+    let vals = json!({ "ids": [id], "vals": { "line_ids": moved } });
+    odoo.call::<IgnoredAny>(ENTRY, "write", vals).await?;
     if one(odoo, id).await?.is_over(amount) {
         return Ok(());
     }
@@ -317,41 +320,22 @@ fn check(credits: &[Item], order: &Order, amount: Money) -> Result<(), SinkError
 
 /// Parts a credit note from its invoice, which Odoo has it meet when it is posted and the invoice is open: it stands for the
 /// refund.
-async fn free(
-    odoo: &Database<'_>,
-    invoice: &Invoice,
-    credits: &[Item],
-    amount: Money,
-) -> Result<(), SinkError> {
+async fn free(odoo: &Database<'_>, invoice: &Invoice, credits: &[Item]) -> Result<(), SinkError> {
     let owed = receivable(odoo, invoice.id).await?;
-    let met = items::met(odoo, &borrow(&owed), &borrow(credits), amount.currency).await?;
-    if met.minor == 0 {
+    let meetings = items::meetings(odoo, &borrow(credits)).await?;
+    let is_with_invoice = |meeting: &Meeting| owed.iter().any(|item| meeting.has(item));
+    if !meetings.iter().any(is_with_invoice) {
         return Ok(());
     }
-    let ids: Vec<i64> = credits.iter().map(|item| item.id).collect();
-    odoo.call::<IgnoredAny>(items::MODEL, "remove_move_reconcile", json!({ "ids": ids }))
-        .await
-        .map(|_| ())
+    items::part(odoo, &meetings).await
 }
 
-#[derive(Debug, Deserialize)]
-struct Partial {
-    credit_move_id: Link,
-}
-
-/// The credit notes that a refund's item met.
-pub(super) async fn met_by(odoo: &Database<'_>, refunded: &Item) -> Result<Vec<OdooRecord>, SinkError> {
-    let domain = json!([["debit_move_id", "=", refunded.id]]);
-    let partials: Vec<Partial> = odoo
-        .search("account.partial.reconcile", domain, &["credit_move_id"])
-        .await?;
-    let ids: Vec<i64> = partials
-        .iter()
-        .filter_map(|partial| partial.credit_move_id.id())
-        .collect();
-    if ids.is_empty() {
+/// The credit notes among what met in the meetings of a refund's item.
+pub(super) async fn met(odoo: &Database<'_>, meetings: &[Meeting]) -> Result<Vec<OdooRecord>, SinkError> {
+    if meetings.is_empty() {
         return Ok(Vec::new());
     }
+    let ids: Vec<i64> = meetings.iter().flat_map(Meeting::items).flatten().collect();
     let domain = json!([["id", "in", ids], ["move_type", "=", "out_refund"]]);
     let mut notes: Vec<i64> = items::find(odoo, domain)
         .await?

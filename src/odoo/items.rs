@@ -138,10 +138,65 @@ pub(super) async fn reconcile(
     }
 }
 
+/// Where debits and credits meet.
+const MEETING: &str = "account.partial.reconcile";
+
 /// One meeting of a debit and a credit.
 #[derive(Debug, Deserialize)]
-struct Partial {
+pub(super) struct Meeting {
+    id: i64,
+    debit_move_id: Link,
+    credit_move_id: Link,
     debit_amount_currency: Decimal,
+}
+
+impl Meeting {
+    /// The items that met.
+    pub(super) fn items(&self) -> [Option<i64>; 2] {
+        [self.debit_move_id.id(), self.credit_move_id.id()]
+    }
+
+    /// Whether an item is one of the two.
+    pub(super) fn has(&self, item: &Item) -> bool {
+        self.items().contains(&Some(item.id))
+    }
+}
+
+async fn find_meetings(odoo: &Database<'_>, domain: Value) -> Result<Vec<Meeting>, SinkError> {
+    let fields = ["debit_move_id", "credit_move_id", "debit_amount_currency"];
+    odoo.search(MEETING, domain, &fields).await
+}
+
+fn ids(items: &[&Item]) -> Vec<i64> {
+    items.iter().map(|item| item.id).collect()
+}
+
+/// All meetings of items.
+pub(super) async fn meetings(odoo: &Database<'_>, items: &[&Item]) -> Result<Vec<Meeting>, SinkError> {
+    let ids = ids(items);
+    let domain = json!(["|", ["debit_move_id", "in", ids], ["credit_move_id", "in", ids]]);
+    find_meetings(odoo, domain).await
+}
+
+/// Undoes meetings, by what they are and not by the items that met: a call that Odoo carries out late, after its worker was killed
+/// and another went on, must leave alone what has met since.
+pub(super) async fn part(odoo: &Database<'_>, meetings: &[Meeting]) -> Result<(), SinkError> {
+    if meetings.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = meetings.iter().map(|meeting| meeting.id).collect();
+    let answer = odoo
+        .call::<IgnoredAny>(MEETING, "unlink", json!({ "ids": ids }))
+        .await;
+    match answer {
+        // It is refused where another did it first.
+        Err(SinkError::Refused { .. })
+            if find_meetings(odoo, json!([["id", "in", ids]])).await?.is_empty() =>
+        {
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    }
 }
 
 /// How much of debits and credits met.
@@ -151,18 +206,22 @@ pub(super) async fn met(
     credits: &[&Item],
     currency: Currency,
 ) -> Result<Money, SinkError> {
-    let ids = |items: &[&Item]| items.iter().map(|item| item.id).collect::<Vec<_>>();
     let domain = json!([
         ["debit_move_id", "in", ids(debits)],
         ["credit_move_id", "in", ids(credits)]
     ]);
-    let partials: Vec<Partial> = odoo
-        .search("account.partial.reconcile", domain, &["debit_amount_currency"])
-        .await?;
-    partials
-        .iter()
-        .try_fold(0_i64, |sum, partial| {
-            sum.checked_add(partial.debit_amount_currency.to_minor(currency)?)
+    sum_met(&find_meetings(odoo, domain).await?, currency)
+}
+
+/// How much met in meetings.
+pub(super) fn sum_met<'a>(
+    meetings: impl IntoIterator<Item = &'a Meeting>,
+    currency: Currency,
+) -> Result<Money, SinkError> {
+    meetings
+        .into_iter()
+        .try_fold(0_i64, |sum, meeting| {
+            sum.checked_add(meeting.debit_amount_currency.to_minor(currency)?)
         })
         .map(|minor| Money::new(minor, currency))
         .ok_or_else(|| differs("the amount that met is no whole number of minor units"))

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::domain::ledger::LedgerAccount;
@@ -237,11 +236,12 @@ pub(super) async fn meet(odoo: &Database<'_>, met: &Met, items: &[Item]) -> Resu
         if !met.is_exact() {
             return Ok(());
         }
-        if items::met(odoo, &[debit], &[credit], expected.currency).await? == expected {
+        let meetings = items::meetings(odoo, &[paid]).await?;
+        let with_own = meetings.iter().filter(|meeting| meeting.has(own));
+        if items::sum_met(with_own, expected.currency)? == expected {
             return Ok(());
         }
-        odoo.call::<IgnoredAny>(items::MODEL, "remove_move_reconcile", json!({ "ids": [paid.id] }))
-            .await?;
+        items::part(odoo, &meetings).await?;
         let parted = Item {
             reconciled: false,
             ..Item::clone(paid)

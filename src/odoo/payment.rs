@@ -138,12 +138,12 @@ pub(super) async fn take_back(
     };
     let (id, receivable) = record(odoo, books, order, &way, open).await?;
     if let Some(open) = open {
-        let currency = order.amount.currency;
-        let met = items::met(odoo, &[open], &[&receivable], currency).await?;
+        let meetings = items::meetings(odoo, &[open]).await?;
+        let with_own = meetings.iter().filter(|meeting| meeting.has(&receivable));
+        let met = items::sum_met(with_own, order.amount.currency)?;
         let mut open = open.clone();
-        if met != order.amount && !credit_note::met_by(odoo, &open).await?.is_empty() {
-            odoo.call::<IgnoredAny>(items::MODEL, "remove_move_reconcile", json!({ "ids": [open.id] }))
-                .await?;
+        if met != order.amount && !credit_note::met(odoo, &meetings).await?.is_empty() {
+            items::part(odoo, &meetings).await?;
             open.reconciled = false;
         }
         items::reconcile(odoo, &[&open], &[&receivable], order.amount).await?;

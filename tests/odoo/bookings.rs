@@ -1,7 +1,9 @@
 //! Transactions of the ledger in Odoo's journals.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures::future::join_all;
 use quittance::domain::ledger::LedgerAccount::{
     Bank, Contributions, DisputeFees, DisputeLosses, Disputes, FeeTax, Fees, InTransit, ProviderBalance,
     ReceivableClearing,
@@ -13,7 +15,7 @@ use quittance_sandbox::odoo::Version;
 use serde_json::{Value, json};
 
 use super::VERSION;
-use super::support::{Balances, Odoo, Sale, booking, first, send_all};
+use super::support::{Balances, Odoo, Sale, booking, first, send, send_all, sink};
 
 /// An Odoo whose journal has every account that these bookings need. What set-up would make stands in for itself here: the
 /// account of outstanding payments, which nothing else in these tests uses, takes in what is on its way.
@@ -216,6 +218,55 @@ async fn a_dispute_that_is_lost_opens_the_invoice_again_and_leaves_nothing_on_di
         (0, 0),
         "the two on Disputes met"
     );
+}
+
+/// The books after a sale was paid and lost: the pretend Odoo's trial balance, and how many items wait on the customer's account.
+async fn books(odoo: &Odoo, sale: &Sale) -> (BTreeMap<String, i64>, usize) {
+    let domain = json!([
+        ["partner_id", "=", sale.partner],
+        ["account_type", "=", "asset_receivable"],
+        ["reconciled", "=", false],
+    ]);
+    let open = odoo.search("account.move.line", domain, &["name"]).await;
+    (odoo.pretend().unwrap().trial_balance(), open.len())
+}
+
+/// Has a worker send each posting whose call of that method goes wrong, and another send it after that one was killed.
+async fn taken_over(method: &str, fault: Option<Fault>) -> (BTreeMap<String, i64>, usize) {
+    let odoo = open().await;
+    let sale = odoo.sale().await;
+    let killed = sink(Duration::from_millis(300));
+    let [taken, gone] = lost(&sale, 12_100);
+    let faults = odoo.pretend().unwrap().faults();
+    for posting in [sale.payment(), sale.charge_line(), taken, gone] {
+        if let Some(fault) = fault {
+            faults.next(Matcher::path(&format!("/*/*/*/{method}")), fault);
+            send(&killed, &odoo.instance, &posting).await.ok();
+            faults.clear();
+        }
+        odoo.send(&posting).await.unwrap();
+        faults.caught_up().await;
+    }
+    books(&odoo, &sale).await
+}
+
+#[tokio::test]
+async fn what_odoo_does_for_a_killed_worker_after_another_went_on_changes_nothing() {
+    if open().await.pretend().is_none() {
+        return;
+    }
+    let undisturbed = taken_over("", None).await;
+    assert_eq!(undisturbed.1, 1, "the invoice waits alone");
+
+    let late = Fault::Delay(Duration::from_secs(1));
+    for fault in [Fault::ResetAfter, late] {
+        let methods = ["load", "action_post", "reconcile", "unlink"];
+        let became = join_all(methods.map(|method| taken_over(method, Some(fault)))).await;
+
+        for (method, became) in methods.iter().zip(became) {
+            assert_eq!(became, undisturbed, "{method} {fault:?}");
+        }
+    }
 }
 
 #[tokio::test]

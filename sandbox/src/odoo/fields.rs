@@ -18,8 +18,8 @@ impl Books {
             Model::Journal => self.journals.iter().map(|(id, _)| id).collect(),
             Model::MethodLine => self.method_lines.iter().map(|(id, _)| id).collect(),
             Model::Partial => {
-                let met = self.partials.iter().filter(|(_, partial)| partial.minor != 0);
-                met.map(|(id, _)| id).collect()
+                let all = self.partials.iter().map(|(id, _)| id);
+                all.filter(|id| self.exists(model, *id)).collect()
             }
             Model::Partner => self.partners.iter().map(|(id, _)| id).collect(),
             Model::Payment => self.payments.iter().map(|(id, _)| id).collect(),
@@ -228,7 +228,7 @@ impl Books {
     }
 
     fn partial_field(&self, id: i64, field: &str) -> Option<Value> {
-        let partial = self.partials.get(id)?;
+        let partial = self.partials.get(id).filter(|partial| partial.minor != 0)?;
         Some(match field {
             "id" => Value::Null,
             "debit_move_id" => json!([partial.debit, ""]),

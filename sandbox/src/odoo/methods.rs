@@ -80,7 +80,7 @@ impl Call {
                 Model::Account
                 | Model::Company
                 | Model::Currency
-                | Model::Item
+                | Model::Entry
                 | Model::Journal
                 | Model::MethodLine
                 | Model::Tax,
@@ -102,7 +102,7 @@ impl Call {
                 Ok(json!(false))
             }
             (Model::Item, "reconcile") => books.reconcile(&self.existing(books)?).map(|()| Value::Null),
-            (Model::Item, "remove_move_reconcile") => {
+            (Model::Partial, "unlink") => {
                 let ids = self.existing(books)?;
                 books.part(&ids);
                 Ok(json!(true))
@@ -364,10 +364,13 @@ impl Call {
                     journal.active = active;
                 }
             }
-            (Model::Item, "amount_currency") => {
-                let currency = books.items.get(id).map_or(books.currency, |item| item.currency);
-                let minor = books.minor(&cell(value), currency).ok_or_else(unknown)?;
-                books.set_tax(id, minor)?;
+            (Model::Entry, "line_ids") => {
+                for command in value.as_array().ok_or_else(unknown)? {
+                    let item = command[1].as_i64().ok_or_else(unknown)?;
+                    let currency = books.items.get(item).map_or(books.currency, |item| item.currency);
+                    let amount = cell(&command[2]["amount_currency"]);
+                    books.set_tax(item, books.minor(&amount, currency).ok_or_else(unknown)?)?;
+                }
             }
             (Model::Tax, "active") => {
                 let active = flag()?;

@@ -55,16 +55,10 @@ impl Books {
         Ok(())
     }
 
-    /// Parts items from all that they met (`account.move.line/remove_move_reconcile`).
+    /// Parts what met (`account.partial.reconcile/unlink`).
     pub(super) fn part(&mut self, ids: &[i64]) {
-        let met: Vec<i64> = self
-            .partials
-            .iter()
-            .filter(|(_, partial)| ids.contains(&partial.debit) || ids.contains(&partial.credit))
-            .map(|(id, _)| id)
-            .collect();
-        for id in met {
-            let Some(partial) = self.partials.get_mut(id) else {
+        for id in ids {
+            let Some(partial) = self.partials.get_mut(*id) else {
                 continue;
             };
             let (debit, credit) = (partial.debit, partial.credit);

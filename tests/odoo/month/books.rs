@@ -31,9 +31,14 @@ impl World {
             .collect();
         assert_eq!(self.waited().await, customers);
         if self.company_currency == "EUR" {
+            let items = self.exchanged(sales).await;
+            let of_item = |item: &Value| minor(&item["balance"], "EUR".parse().unwrap());
+            let exchanged: i64 = items.iter().map(of_item).sum();
             assert_eq!(
-                self.exchanged(sales).await,
-                self.exchanged_by_ledger(&ledger).await
+                exchanged,
+                self.exchanged_by_ledger(&ledger).await,
+                "{}",
+                json!(items)
             );
         }
     }
@@ -141,8 +146,8 @@ impl World {
         sums
     }
 
-    /// What Odoo posted as gain and loss of exchange when items of these customers met, in euro cents.
-    async fn exchanged(&self, sales: &Sales) -> i64 {
+    /// What Odoo posted as gain and loss of exchange when items of these customers met.
+    async fn exchanged(&self, sales: &Sales) -> Vec<Value> {
         let fields = [
             "income_currency_exchange_account_id",
             "expense_currency_exchange_account_id",
@@ -153,11 +158,8 @@ impl World {
             ["partner_id", "in", sales.partners()],
             ["parent_state", "=", "posted"],
         ]);
-        let items = self.door.search("account.move.line", domain, &["balance"]).await;
-        items
-            .iter()
-            .map(|item| minor(&item["balance"], "EUR".parse().unwrap()))
-            .sum()
+        let fields = ["date", "move_id", "name", "partner_id", "account_id", "balance"];
+        self.door.search("account.move.line", domain, &fields).await
     }
 
     /// What is left of both sides of Fx, and of disputes in which what the customer owes again is worth other than what was taken. There
