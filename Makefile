@@ -50,6 +50,7 @@ bench: ## Measure webhooks, events, payments, authentication, the ledger, memory
 lint: ## Check format, lints and documentation; warnings are errors.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features quittance/vault,quittance/otlp -- -D warnings
+	$(CARGO) clippy --package quittance --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 addon: ## Lint the addon for Odoo and hold it, its package and its words against what it must be, without an Odoo.

@@ -53,6 +53,13 @@ pub enum TelemetryError {
 ///
 /// # Errors
 /// [`TelemetryError`].
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(
+        unused_variables,
+        reason = "settings refuse an endpoint where nothing exports"
+    )
+)]
 pub fn init(filter: &str, format: LogFormat, export: Option<&Export>) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter)?;
     // Whoever is logged to, spans know where they belong.
@@ -65,8 +72,6 @@ pub fn init(filter: &str, format: LogFormat, export: Option<&Export>) -> Result<
     // Whoever embeds this library may have set a subscriber of their own: theirs stays.
     #[cfg(feature = "otlp")]
     let registry = registry.with(export.map(otlp::layer).transpose()?);
-    #[cfg(not(feature = "otlp"))]
-    let _no_endpoint_gets_here = export;
     let started = registry.try_init();
     if started.is_ok() {
         std::panic::set_hook(Box::new(tell_panic));
@@ -91,6 +96,10 @@ where
 }
 
 /// Sends the spans that are left, for the end of the process.
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(clippy::unused_async, reason = "only what exports has something left to send")
+)]
 pub async fn finish() {
     #[cfg(feature = "otlp")]
     otlp::finish().await;
