@@ -1,4 +1,4 @@
-"""The payments of a batch, made, posted and reconciled in one go."""
+"""What a batch brings, made, posted and reconciled in one go."""
 
 # One file for each concern. pylint: disable=consider-merging-classes-inherited
 from odoo import fields, models
@@ -106,15 +106,16 @@ class AccountMove(models.Model):
     _inherit = "account.move"
 
     def _get_next_sequence_format(self):
-        """Look once for how payments of one journal and day are numbered: Odoo counts on from there by itself.
+        """Look once for how payments or lines of one journal and day are numbered: Odoo counts on by itself.
 
         Looking again for each, it would write each number by itself before.
         """
-        if not self.env.context.get(TOGETHER) or not self.origin_payment_id:
+        is_payment = bool(self.origin_payment_id)
+        if not self.env.context.get(TOGETHER) or not (is_payment or self.statement_line_id):
             return super()._get_next_sequence_format()
         # Forgotten where the transaction or the savepoint is rolled back, as Odoo forgets how far it counted.
         formats = self.env.cr.precommit.data.setdefault("quittance_formats", {})
-        key = (self.journal_id, self.date, self.move_type)
+        key = (self.journal_id, self.date, self.move_type, is_payment)
         if key not in formats:
             formats[key] = super()._get_next_sequence_format()
         text, values = formats[key]
