@@ -138,7 +138,8 @@ def _payment_news(tx):
 
 def _held_news(tx):
     news = _payment_news(tx)
-    held = {"version": 1, "state": "authorized", "odoo_state": "authorized", "captured_minor": 0, "captures": []}
+    held = {"version": 1, "state": "authorized", "odoo_state": "authorized", "capture_method": "manual"}
+    held |= {"captured_minor": 0, "captures": [], "captured_at": None}
     return {**news, "id": news["id"].replace("msg_p", "msg_h"), "payment": {**news["payment"], **held}}
 
 
