@@ -83,8 +83,8 @@ def make_transactions(env, provider, prefix, count):
 
 
 def news_of(transactions, kind="payment"):
-    """What Quittance tells of transactions: that each was captured, or what its line in the journal is."""
-    make = {"payment": _payment_news, "booking": _booking_news}[kind]
+    """What Quittance tells of transactions: that each is held, or was captured, or what its line in the journal is."""
+    make = {"payment": _payment_news, "held": _held_news, "booking": _booking_news}[kind]
     return [make(tx) for tx in transactions]
 
 
@@ -136,6 +136,13 @@ def _payment_news(tx):
     return {"id": f"msg_p{name}", "type": "payment.updated", "sequence": 2, "payment": payment}
 
 
+def _held_news(tx):
+    news = _payment_news(tx)
+    held = {"version": 1, "state": "authorized", "odoo_state": "authorized", "capture_method": "manual"}
+    held |= {"captured_minor": 0, "captures": [], "captured_at": None}
+    return {**news, "id": news["id"].replace("msg_p", "msg_h"), "payment": {**news["payment"], **held}}
+
+
 def _booking_news(tx):
     minor, name, currency = round(tx.amount * 100), f"01k{tx.id:023d}", tx.currency_id.name
     fee = 207
@@ -178,11 +185,13 @@ def prepare(env, count):
     ours, theirs = open_shop(env)
     events = [stripe_event(tx) for tx in make_transactions(env, theirs, "theirs", count)]
     transactions = make_transactions(env, ours, "ours", count)
+    held = make_transactions(env, ours, "held", count)
     return {
         "secret": SECRET,
         "database": env["ir.config_parameter"].sudo().get_param("database.uuid"),
         "company": str(ours.company_id.id),
         "events": events,
+        "held": news_of(held, "held"),
         "payments": news_of(transactions),
         "bookings": news_of(transactions, "booking"),
     }
@@ -198,6 +207,59 @@ def post_process(env):
     return {"seconds": time.monotonic() - started, "cpu": time.process_time() - used, "count": len(waiting)}
 
 
+def measure_floor(env, count, batch):
+    """The processor time of Odoo's own accounting alone, as many payments at once as a batch has.
+
+    Payments are made, posted and reconciled with their invoices by the ORM's own methods, and nothing else: no
+    transaction's state, no note, no request.
+    """
+    ours = env["payment.provider"].search([("code", "=", "quittance"), ("company_id", "=", env.company.id)])
+    journal = ours.journal_id
+    line = journal._quittance_method_line("inbound", ours)
+    # The first two batches read what is read once, and are not counted.
+    transactions = make_transactions(env, ours, "floor", count + 2 * batch)
+    used = 0.0
+    for start in range(0, len(transactions), batch):
+        env.invalidate_all()
+        part = transactions[start : start + batch].with_context(tracking_disable=True)
+        started = time.process_time()
+        _account_alone(part, journal, line)
+        env.cr.commit()
+        used += time.process_time() - started if start >= 2 * batch else 0.0
+    return {"odoo_ms": 1000 * used / count}
+
+
+def _account_alone(transactions, journal, line):
+    owed = transactions.invoice_ids.line_ids.filtered(lambda item: item.display_type == "payment_term")
+    payments = transactions.env["account.payment"].create(
+        [
+            {
+                "amount": tx.amount,
+                "payment_type": "inbound",
+                "partner_type": "customer",
+                "partner_id": tx.partner_id.id,
+                "currency_id": tx.currency_id.id,
+                "journal_id": journal.id,
+                "payment_method_line_id": line.id,
+                "destination_account_id": owed[0].account_id.id,
+                "invoice_ids": [(6, 0, tx.invoice_ids.ids)],
+                "memo": tx.reference,
+            }
+            for tx in transactions
+        ]
+    )
+    payments.action_post()
+    plan = []
+    for tx, payment in zip(transactions, payments, strict=True):
+        items = payment.move_id.line_ids + tx.invoice_ids.line_ids
+        plan.append(
+            items.filtered(
+                lambda item, at=payment.destination_account_id: item.account_id == at and not item.reconciled
+            )
+        )
+    transactions.env["account.move.line"]._reconcile_plan(plan)
+
+
 def look(env):
     """How many of each side's are done, booked and paid, to see that what was measured was done."""
     found = {}
@@ -205,6 +267,10 @@ def look(env):
         transactions = env["payment.transaction"].search([("provider_code", "=", code)])
         paid = transactions.filtered(lambda tx: tx.state == "done" and tx.payment_id and tx.is_post_processed)
         found[code] = len(paid.filtered(lambda tx: tx.invoice_ids.payment_state in ("paid", "in_payment")))
+    # What is held waits for no accounting.
+    found["held"] = env["payment.transaction"].search_count(
+        [("provider_code", "=", "quittance"), ("state", "=", "authorized"), ("is_post_processed", "=", True)]
+    )
     lines = env["account.bank.statement.line"].search([("quittance_source", "like", "txn_%")])
     found["lines"] = len(lines.filtered("is_reconciled"))
     return found

@@ -59,7 +59,7 @@ def play(parts, shop, stand, doubler, report):
         sentence = f"{load.PAYMENTS} payments, {load.AT_ONCE} at once, all news twice: 0 lost, 0 double, no error that a customer sees"
         report.scene(sentence, lambda: load.run(shop, stand, doubler, report))
     if "bench" in parts:
-        report.scene("News is applied at least 3 times as fast as by payment_stripe", lambda: bench.run(shop, report))
+        report.scene("News is applied at least 3 times as fast as by payment_stripe, accounting on both sides or on neither", lambda: bench.run(shop, report))
         sentence = "A checkout's call to the service adds less than 100 ms to Stripe's own time"
         report.scene(sentence, lambda: bench.checkout(shop, stand, report))
 

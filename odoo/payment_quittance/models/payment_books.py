@@ -65,17 +65,7 @@ class PaymentTransaction(models.Model):
         """What was posted of a transaction and of its captures."""
         return (self | self._quittance_parts()).payment_id
 
-    # === Many at once === #
-
-    def _quittance_post_together(self):
-        """Post-process several transactions, their payments made in one go: Odoo finds them made, and goes on.
-
-        Only of what is plain: a sale order may yet make an invoice, and a discount for early payment is Odoo's to tell.
-        """
-        plain = self.filtered(lambda tx: tx._quittance_is_plain())
-        if plain:
-            plain._quittance_pay_all()
-        self._post_process()
+    # === What is due === #
 
     def _quittance_is_due(self):
         """Whether it took money itself, and not by captures of its own, of which nothing is posted."""
@@ -87,59 +77,6 @@ class PaymentTransaction(models.Model):
     def _quittance_is_untold(self):
         """Whether news has yet to say how much of what was held was taken."""
         return self.quittance_is_held and not self.quittance_source and self._quittance_is_due()
-
-    def _quittance_is_plain(self):
-        if not self._quittance_is_due():
-            return False
-        source = self.source_transaction_id or self
-        if "sale_order_ids" in self._fields and (self.sale_order_ids or source.sale_order_ids):
-            return False
-        invoices = source.invoice_ids
-        if len(invoices) > 1 or any(invoice.state != "posted" for invoice in invoices):
-            return False
-        return not any(invoice.invoice_payment_term_id.early_discount for invoice in invoices)
-
-    def _quittance_pay_all(self):
-        values = [tx._quittance_plain_values() for tx in self]
-        # What is new has nothing to track, and its transaction says in the chatter where it came from.
-        payments = self.env["account.payment"].with_context(tracking_disable=True).create(values)
-        payments._quittance_make_entries()
-        payments.action_post()
-        payments = payments.with_env(self.env)
-        plan = []
-        for tx, payment in zip(self, payments, strict=True):
-            tx.payment_id = payment
-            invoices = (tx.source_transaction_id or tx).invoice_ids
-            items = (payment.move_id.line_ids + invoices.line_ids).filtered(
-                lambda line, payment=payment: line.account_id == payment.destination_account_id and not line.reconciled
-            )
-            if invoices and len(items) > 1:
-                plan.append(items)
-        if plan:
-            self.env["account.move.line"]._reconcile_plan(plan)
-
-    def _quittance_plain_values(self):
-        owed = self.invoice_ids.line_ids.filtered(lambda line: line.display_type == "payment_term")
-        values = {
-            "amount": self.amount,
-            "payment_type": "inbound",
-            "currency_id": self.currency_id.id,
-            "partner_id": self.partner_id.commercial_partner_id.id,
-            "partner_type": "customer",
-            "company_id": self.company_id.id,
-            "journal_id": self.provider_id.journal_id.id,
-            "payment_token_id": self.token_id.id,
-            "payment_transaction_id": self.id,
-            "memo": f"{self.reference} - {self.provider_reference or ''}",
-            "invoice_ids": [fields.Command.set(self.invoice_ids.ids)],
-            **self._quittance_payment_values(),
-        }
-        if "payment_method_line_id" not in values:
-            line = self.provider_id.journal_id._quittance_method_line("inbound", self.provider_id)
-            values["payment_method_line_id"] = line.id
-        if owed:
-            values["destination_account_id"] = owed[0].account_id.id
-        return values
 
     # === Refunds === #
 
@@ -235,26 +172,6 @@ class PaymentTransaction(models.Model):
 
 class AccountPayment(models.Model):
     _inherit = "account.payment"
-
-    def _quittance_make_entries(self):
-        """Make the entries of payments, and have them known to all payments at once.
-
-        Odoo writes each payment by itself, and looks for all that may depend on it every time.
-        """
-        self.with_context(quittance_links_later=True)._generate_journal_entry()
-        self.env["account.move"].flush_model(["origin_payment_id"])
-        self.env.cr.execute(
-            "UPDATE account_payment SET move_id = entry.id FROM account_move entry"
-            " WHERE entry.origin_payment_id = account_payment.id AND account_payment.id IN %s",
-            [tuple(self.ids)],
-        )
-        self.invalidate_recordset(["move_id"])
-        self.modified(["move_id"])
-
-    def write(self, vals):
-        if self.env.context.get("quittance_links_later") and "move_id" in vals:
-            return True
-        return super().write(vals)
 
     def _quittance_customer_item(self):
         """The item by which the customer paid, or got back."""

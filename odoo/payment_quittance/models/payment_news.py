@@ -42,9 +42,10 @@ class PaymentTransaction(models.Model):
 
     # === A payment === #
 
-    @api.model
     def _quittance_take_in_payment(self, provider, payment):
         """Have a payment's transaction and its children stand as the payment does.
+
+        Called on transactions that are held, of which it may be one.
 
         :return: the transactions that it is about
         """
@@ -58,7 +59,6 @@ class PaymentTransaction(models.Model):
             tx = self._quittance_recreate(provider, payment)
             if not tx:
                 return tx
-        tx._quittance_lock()
         tx._quittance_process(payment)
         return tx | tx._quittance_children()
 
@@ -74,13 +74,12 @@ class PaymentTransaction(models.Model):
                 )
             )
 
-    @api.model
     def _quittance_find(self, provider, payment):
         """The transaction of a payment: the one with its reference, if it is about the same money.
 
         :return: nothing where there is none, None where another payment took this one's place
         """
-        tx = self.search([("reference", "=", payment["reference"])])
+        tx = self._quittance_named(payment["reference"])
         if not tx:
             return tx
         if tx.provider_code != "quittance" or tx.company_id != provider.company_id:
@@ -118,6 +117,19 @@ class PaymentTransaction(models.Model):
             (self.provider_reference, payment.get("provider_reference")),
         ]
         return all(not own or not told or own == told for own, told in known)
+
+    @api.model
+    def _quittance_hold(self, references):
+        """The transactions of these references, held, and what is linked to them read at once."""
+        found = self.search([("reference", "in", [name for name in references if isinstance(name, str)])])
+        if found:
+            found._quittance_lock()
+            found.fetch(links for links in ("invoice_ids", "sale_order_ids") if links in self._fields)
+        return found
+
+    def _quittance_named(self, reference):
+        """The one of these that has a reference, or one that another message of the batch just made."""
+        return self.filtered(lambda tx: tx.reference == reference) or self._quittance_hold([reference])
 
     def _quittance_lock(self):
         """Hold the transactions and their children until this transaction of Postgres ends, or fail at once."""

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 
 from .. import utils
 from ..exceptions import Rejected
+from .post_together import TOGETHER
 
 
 class QuittanceBooking(models.AbstractModel):
@@ -157,7 +158,7 @@ class QuittanceBooking(models.AbstractModel):
     @api.model
     def _create(self, drafts):
         """The moves of drafts, by their sources. What is new has nothing to track."""
-        quiet = self.with_context(tracking_disable=True).env
+        quiet = self.with_context(**{"tracking_disable": True, TOGETHER: True}).env
         lines = {source: draft for source, draft in drafts.items() if draft["home"]}
         entries = {source: draft for source, draft in drafts.items() if not draft["home"]}
         written = {}

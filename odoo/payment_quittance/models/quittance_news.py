@@ -1,5 +1,6 @@
 # One file for each concern. pylint: disable=consider-merging-classes-inherited
 import logging
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import errorcodes
@@ -34,6 +35,17 @@ SUBJECTS = {
     "payment.linked": "link",
     "ledger.booked": "booking",
 }
+
+
+class Told(NamedTuple):
+    """What a message tells of, as far as it is read without looking at any record."""
+
+    id: str
+    type: str
+    key: str
+    subject: str
+    version: int
+    whole: dict
 
 
 class QuittanceNews(models.AbstractModel):
@@ -75,16 +87,18 @@ class QuittanceNews(models.AbstractModel):
         provider = provider.with_env(news.env)
         news.env.cr.execute("SET LOCAL lock_timeout = %s", [f"{LOCK_TIMEOUT_MS}ms"])
         results = news._known(messages)
-        if len(results) < len(messages) and not news._has_books(provider):
-            results = {message["id"]: news._result("later") for message in messages} | results
-        new = [message for message in messages if message["id"] not in results]
-        bookings = {message["id"]: message for message in new if message["type"] == "ledger.booked"}
-        others = {message["id"]: message for message in reversed(new) if message["id"] not in bookings}
+        new = {message["id"]: message for message in reversed(messages) if message["id"] not in results}
+        new = dict(reversed(new.items()))
+        posting = [message_id for message_id, message in new.items() if news._may_post(message)]
+        if posting and not news._has_books(provider):
+            results.update({message_id: news._result("later") for message_id in posting})
+            new = {message_id: message for message_id, message in new.items() if message_id not in results}
+        bookings = [message for message in new.values() if message["type"] == "ledger.booked"]
+        others = [message for message in new.values() if message["type"] != "ledger.booked"]
         done = {}
-        results.update(news._take_in_all(provider, list(others.values())[::-1], done))
-        for message_id, result in news._account(done).items():
-            results[message_id] = result
-        results.update(news._book(provider, list(bookings.values())))
+        results.update(news._take_in_all(provider, others, done))
+        results.update(news._account(done))
+        results.update(news._book(provider, bookings))
         news._write_chatter(chatter)
         words = ("result", "reason", "records")
         return [{"id": message["id"], **{word: results[message["id"]][word] for word in words}} for message in messages]
@@ -96,7 +110,17 @@ class QuittanceNews(models.AbstractModel):
         Of two that number entries of one journal at once only one can end well: the other one is told so before it
         has worked for nothing.
         """
-        return self._try_lock(f"books:{provider.company_id.id}")
+        return not self._lock_all([f"books:{provider.company_id.id}"])
+
+    @api.model
+    def _may_post(self, message):
+        """Whether a message may bring an entry. What only says how a payment stands waits for nobody's books."""
+        if message["type"] in ("ledger.booked", "payment.linked"):
+            return True
+        payment = message.get("payment")
+        if message["type"] != "payment.updated" or not isinstance(payment, dict):
+            return False
+        return bool(payment.get("odoo_state") == "done" or payment.get("captures") or payment.get("refunds"))
 
     @api.model
     def _known(self, messages):
@@ -108,87 +132,124 @@ class QuittanceNews(models.AbstractModel):
     def _take_in_all(self, provider, messages, done):
         """Apply what are no bookings: together, and one by one where something stands in the way.
 
-        :param done: as `_take_in_one` has it
+        :param done: gathers, by the message's id, the noted message and the transactions whose accounting is due
         """
-        results, gathered = {}, {}
-        if len(messages) > 1:
-
-            def together():
-                for message in messages:
-                    results[message["id"]] = self._take_in_one(provider, message, gathered)
-
-            if self._attempt(together)["result"] == "applied":
-                done.update(gathered)
-                return results
+        results, told = {}, []
         for message in messages:
-            result = self._attempt(lambda message=message: self._take_in_one(provider, message, done))
-            if result["result"] != "applied":
-                done.pop(message["id"], None)
-            results[message["id"]] = result
+            try:
+                told.append(self._read(message))
+            except Rejected as error:
+                results[message["id"]] = self._refusal(error)
+        busy = self._lock_all([each.subject for each in told])
+        results.update({each.id: self._result("later") for each in told if each.subject in busy})
+        results.update(
+            {each.id: self._result("stale") for each in self._stale(provider, told) if each.id not in results}
+        )
+        told = [each for each in told if each.id not in results]
+        gathered, found = {}, {}
+        if len(told) > 1:
+            attempt = self._attempt(lambda: found.update(self._take_in_together(provider, told, gathered)))
+            if attempt["result"] == "applied":
+                done.update(gathered)
+                return results | found
+        for each in told:
+            attempt = self._attempt(lambda each=each: self._take_in_together(provider, [each], done)[each.id])
+            if attempt["result"] != "applied":
+                done.pop(each.id, None)
+            results[each.id] = attempt
         return results
 
     @api.model
-    def _take_in_one(self, provider, message, done):
-        """Apply one message and note it.
-
-        :param done: gathers, by the message's id, the noted message and the transactions whose accounting is due
-        """
+    def _read(self, message):
+        """What a message tells of."""
         key = SUBJECTS.get(message["type"])
         if key is None:
             raise Rejected(self.env._("This addon does not know %s: it is older than its Quittance.", message["type"]))
-        told = message.get(key)
-        subject = told.get("source" if key == "link" else "id") if isinstance(told, dict) else None
+        whole = message.get(key)
+        subject = whole.get("source" if key == "link" else "id") if isinstance(whole, dict) else None
         if not isinstance(subject, str):
             raise Rejected(self.env._("The message holds no %s.", key))
-        self._lock(subject)
-        noted = self._note(provider, message, subject, told)
-        if not noted:
-            return self._result("stale")
+        version = whole.get("version", message.get("sequence"))
+        return Told(message["id"], message["type"], key, subject, version if isinstance(version, int) else 0, whole)
+
+    @api.model
+    def _stale(self, provider, told):
+        """Those of which one as new or newer was taken in before."""
+        if not told:
+            return []
+        latest = {
+            (kind, subject): version
+            for kind, subject, version in self.env["quittance.message"]._read_group(
+                [("provider_id", "=", provider.id), ("subject", "in", [each.subject for each in told])],
+                ["kind", "subject"],
+                ["version:max"],
+            )
+        }
+        stale = []
+        for each in told:
+            subject = (each.type, each.subject)
+            if subject in latest and latest[subject] >= each.version:
+                stale.append(each)
+            else:
+                latest[subject] = each.version
+        return stale
+
+    @api.model
+    def _take_in_together(self, provider, told, done):
+        """Note messages and apply them; the first that fails ends it.
+
+        :param done: as `_take_in_all` has it
+        :return: the results by the messages' ids
+        """
+        noted = self.env["quittance.message"]._insert(
+            provider, [(each.id, each.type, each.subject, each.version) for each in told]
+        )
+        references = [each.whole.get("reference") for each in told if each.key in ("payment", "setup")]
+        transactions = self.env["payment.transaction"]._quittance_hold(references)
+        results = {}
+        for each, row in zip(told, noted, strict=True):
+            records = self._take_in_one(provider, each, transactions)
+            row.records = named = self._list_records(records)
+            if each.key == "payment":
+                done[each.id] = (row, records)
+            results[each.id] = self._result("applied", records=named)
+        return results
+
+    @api.model
+    def _take_in_one(self, provider, told, transactions):
+        """Apply what one message tells.
+
+        :param transactions: those that payments and setups may be of, held
+        :return: the records that it is about
+        """
         take_in = {
-            "payment": self.env["payment.transaction"]._quittance_take_in_payment,
-            "setup": self.env["payment.transaction"]._quittance_take_in_setup,
+            "payment": transactions._quittance_take_in_payment,
+            "setup": transactions._quittance_take_in_setup,
             "payment_method": self.env["payment.token"]._quittance_take_in_method,
             "dispute": self.env["payment.transaction"]._quittance_take_in_dispute,
             "link": self.env["account.payment"]._quittance_take_in_link,
-        }[key]
+        }[told.key]
         try:
-            records = take_in(provider, told)
+            return take_in(provider, told.whole)
         except (KeyError, TypeError, AttributeError) as error:
-            _logger.exception("Message %s cannot be read", message["id"])
+            _logger.exception("Message %s cannot be read", told.id)
             raise Rejected(self.env._("The message cannot be read: %s.", type(error).__name__)) from error
-        named = self._list_records(records)
-        noted.records = named
-        if key == "payment":
-            done[message["id"]] = (noted, records)
-        return self._result("applied", records=named)
 
     @api.model
     def _lock(self, subject):
         """Have a subject for this transaction alone, or say that another one has it."""
-        if not self._try_lock(subject):
+        if self._lock_all([subject]):
             raise Later()
 
     @api.model
-    def _try_lock(self, name):
-        self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"quittance:{name}"])
-        return self.env.cr.fetchone()[0]
-
-    @api.model
-    def _note(self, provider, message, subject, told):
-        """Note a message as taken in; nothing where a later one was before."""
-        version = told.get("version", message.get("sequence"))
-        if not isinstance(version, int):
-            version = 0
-        messages = self.env["quittance.message"]
-        later = [
-            ("provider_id", "=", provider.id),
-            ("kind", "=", message["type"]),
-            ("subject", "=", subject),
-            ("version", ">=", version),
-        ]
-        if messages.search_count(later, limit=1):
-            return messages
-        return messages._insert(provider, [(message["id"], message["type"], subject, version)])
+    def _lock_all(self, names):
+        """Have things for this transaction alone; those that another one has."""
+        self.env.cr.execute(
+            "SELECT name FROM unnest(%s::text[]) name"
+            " WHERE NOT pg_try_advisory_xact_lock(hashtextextended('quittance:' || name, 0))",
+            [list(names)],
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
 
     # === Accounting === #
 
@@ -250,8 +311,9 @@ class QuittanceNews(models.AbstractModel):
             booking = message.get("booking")
             if not isinstance(booking, dict) or not isinstance(booking.get("source"), str):
                 raise Rejected(self.env._("The message holds no booking."))
-            self._lock(booking["source"])
             bookings.append(booking)
+        if self._lock_all([booking["source"] for booking in bookings]):
+            raise Later()
         noted = self.env["quittance.message"]._insert(
             provider,
             [
@@ -274,16 +336,26 @@ class QuittanceNews(models.AbstractModel):
 
     @api.model
     def _write_chatter(self, chatter):
-        """Write the notes. That one cannot be written takes back nothing that was applied."""
+        """Write what was kept. That something cannot be written takes back nothing that was applied."""
+        for model, changes in chatter.changes_by_model().items():
+            records = self.env[model].browse(changes).exists()
+            self._try_to_write(
+                records, lambda records=records, changes=changes: records._quittance_log_changes(changes)
+            )
         for (model, author), bodies in chatter.by_author().items():
             records = self.env[model].browse(bodies).exists()
-            result = self._attempt(
-                lambda records=records, bodies=bodies, author=author: (
-                    records._message_log_batch(bodies, author_id=author) and None
-                )
+            self._try_to_write(
+                records,
+                lambda records=records, bodies=bodies, author=author: records._message_log_batch(
+                    bodies, author_id=author
+                ),
             )
-            if result["result"] != "applied":
-                _logger.warning("Notes on %s could not be written: %s", records, result["reason"])
+
+    @api.model
+    def _try_to_write(self, records, write):
+        result = self._attempt(lambda: write() and None)
+        if result["result"] != "applied":
+            _logger.warning("Notes on %s could not be written: %s", records, result["reason"])
 
     # === Results === #
 
@@ -310,12 +382,16 @@ class QuittanceNews(models.AbstractModel):
             _logger.exception("Postgres refused what a message of Quittance's says")
             return self._result("rejected", self.env._("Odoo's database refused it (%s).", error.pgcode))
         except Rejected as error:
-            return {**self._result("rejected", str(error)), "is_for_people": True}
+            return self._refusal(error)
         except UserError as error:
             return self._result("rejected", str(error))
         except Exception as error:  # pylint: disable=broad-except
             _logger.exception("A message of Quittance's could not be applied")
             return self._result("rejected", self.env._("Odoo failed to apply it (%s).", type(error).__name__))
+
+    @api.model
+    def _refusal(self, error):
+        return {**self._result("rejected", str(error)), "is_for_people": True}
 
     @api.model
     def _result(self, word, reason=None, records=()):

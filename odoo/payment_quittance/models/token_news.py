@@ -7,15 +7,13 @@ from ..exceptions import Rejected
 class PaymentTransaction(models.Model):
     _inherit = "payment.transaction"
 
-    @api.model
     def _quittance_take_in_setup(self, provider, setup):
-        """Finish a validation, and keep what the customer saved."""
-        tx = self.search([("reference", "=", setup.get("reference") or "")])
+        """Finish a validation, and keep what the customer saved. Called on transactions that are held, as payments."""
+        tx = self._quittance_named(setup.get("reference") or "")
         if tx and (tx.provider_code != "quittance" or tx.company_id != provider.company_id):
             raise Rejected(self.env._("%s is a transaction of another provider or company.", tx.reference))
         if not tx:
             return self._quittance_keep_unasked(provider, setup)
-        tx._quittance_lock()
         tx._quittance_process(setup)
         return tx
 

@@ -184,6 +184,11 @@ class NewsCommon(AccountTestInvoicingCommon):
         self.assertEqual({result["result"] for result in results}, {"applied"}, results)
         return results
 
+    def tell_together(self, *payments):
+        """Take in payments in one batch, and have all of them applied."""
+        results = self.take_in(*(self.message("payment.updated", payment) for payment in payments))
+        self.assertEqual({result["result"] for result in results}, {"applied"}, results)
+
     def book(self, *bookings):
         results = self.take_in(*(self.message("ledger.booked", booking) for booking in bookings))
         self.assertEqual({result["result"] for result in results}, {"applied"}, results)

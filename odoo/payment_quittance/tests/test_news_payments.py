@@ -88,6 +88,32 @@ class TestNewsPayments(NewsCommon):
             other.rollback()
         self.assertEqual(self.take_in(messages[0])[0]["result"], "applied")
 
+    def test_what_brings_no_entry_is_applied_while_another_batch_of_the_company_writes_some(self):
+        held = self.transaction("P-X1")
+        authorized = self.payment("P-X1", state="authorized", capture_method="manual", captures=[])
+        messages = [self.message("payment.updated", told) for told in (authorized, self.payment("P-X2"))]
+        with db_connect(self.env.cr.dbname).cursor() as other:
+            self.assertTrue(self.news.with_env(self.env(cr=other))._has_books(self.provider))
+            self.assertEqual([result["result"] for result in self.take_in(*messages)], ["applied", "later"])
+            other.rollback()
+        self.assertEqual(held.state, "authorized")
+
+    def test_one_payment_that_another_transaction_applies_holds_up_nothing_of_its_batch(self):
+        self.transaction("P-Y1")
+        self.transaction("P-Y2")
+        messages = [self.message("payment.updated", self.payment(name)) for name in ("P-Y1", "P-Y2")]
+        with db_connect(self.env.cr.dbname).cursor() as other:
+            self.news.with_env(self.env(cr=other))._lock("pay_py1")
+            self.assertEqual([result["result"] for result in self.take_in(*messages)], ["later", "applied"])
+            other.rollback()
+
+    def test_of_two_versions_in_one_batch_the_older_one_is_stale(self):
+        tx = self.transaction("P-Z")
+        told = [self.payment("P-Z", version=3), self.payment("P-Z", version=2, state="processing")]
+        results = self.take_in(*(self.message("payment.updated", each) for each in told))
+        self.assertEqual([result["result"] for result in results], ["applied", "stale"])
+        self.assertEqual(tx.state, "done")
+
     def test_a_transaction_whose_row_is_held_is_later_at_once(self):
         database = db_connect(self.env.cr.dbname)
         with database.cursor() as cr:
@@ -227,11 +253,48 @@ class TestNewsPayments(NewsCommon):
         for invoice in invoices:
             self.assertIn(invoice.payment_state, ("paid", "in_payment"))
 
+    def test_the_entries_of_a_batch_are_numbered_one_after_the_other(self):
+        numbers = []
+        for batch in ("A", "B"):
+            transactions = [self.transaction(f"P-N{batch}{number}") for number in range(3)]
+            self.tell_together(*(self.payment(tx.reference) for tx in transactions))
+            numbers += [tx.payment_id.move_id.sequence_number for tx in transactions]
+        self.assertEqual(sorted(numbers), list(range(min(numbers), min(numbers) + 6)))
+
+    def test_a_batch_is_posted_on_the_analytic_accounts_that_a_rule_names(self):
+        plan = self.env["account.analytic.plan"].create({"name": "Shops"})
+        account = self.env["account.analytic.account"].create({"name": "Web", "plan_id": plan.id})
+        self.env["account.analytic.distribution.model"].create(
+            {"partner_id": self.partner.id, "analytic_distribution": {str(account.id): 100}}
+        )
+        transactions = [self.transaction(f"P-O{number}") for number in range(2)]
+        self.tell_together(*(self.payment(tx.reference) for tx in transactions))
+        for line in transactions[0].payment_id.move_id.line_ids + transactions[1].payment_id.move_id.line_ids:
+            self.assertEqual(line.analytic_distribution, {str(account.id): 100})
+
+    def test_that_an_invoice_is_paid_is_told_to_a_follower_who_wishes_so_and_kept_on_the_others(self):
+        # What is tracked is told by the precommit hooks, of what was tracked since they ran last.
+        followed, other = self.invoice(), self.invoice()
+        paid = self.env["mail.message.subtype"].create({"name": "Paid", "res_model": "account.move"})
+        follower = self.env["res.partner"].create({"name": "Follower", "email": "follower@example.com"})
+        followed.message_subscribe(follower.ids, subtype_ids=paid.ids)
+        self.patch(self.registry["account.move"], "_track_subtype", lambda move, values: paid)
+        for number, invoice in enumerate((followed, other)):
+            self.transaction(f"P-K{number}", invoice=invoice)
+        self.env.cr.flush()
+        self.news = self.news.with_context(tracking_disable=False, mail_notrack=False)
+        self.tell_together(*(self.payment(f"P-K{number}") for number in range(2)))
+        for invoice in (followed, other):
+            note = invoice.message_ids.filtered(lambda note: note.subtype_id == paid)
+            self.assertEqual(len(note), 1)
+            self.assertEqual(note.tracking_value_ids.field_id.name, "payment_state")
+            self.assertEqual(note.notified_partner_ids, follower if invoice == followed else follower.browse())
+
     def test_what_a_batch_says_in_the_chatter_is_one_note_on_each_invoice(self):
         invoices = [self.invoice() for _ in range(3)]
         for number, invoice in enumerate(invoices):
             self.transaction(f"P-T{number}", invoice=invoice)
-        self.tell(*(self.payment(f"P-T{number}") for number in range(3)))
+        self.tell_together(*(self.payment(f"P-T{number}") for number in range(3)))
         for number, invoice in enumerate(invoices):
             notes = invoice.message_ids.filtered(lambda note, name=f"P-T{number}": name in (note.body or ""))
             self.assertEqual(len(notes), 1)
