@@ -231,7 +231,7 @@ impl House {
         if inserted.rows_affected() != u64::from(count) {
             bail!("the payments could not be written");
         }
-        self.db.execute("analyze payment").await?;
+        self.db.execute("analyze").await?;
         Ok(from)
     }
 
