@@ -38,7 +38,7 @@ impl Leased {
 pub struct Room {
     /// Batches altogether.
     pub total: i64,
-    /// Batches in hand at once for one instance, by all workers together.
+    /// Batches in hand at once for one instance, by all workers together; one where our addon is.
     pub per_instance: i64,
 }
 
@@ -48,7 +48,8 @@ const BATCH: i64 = 50;
 /// Takes up due messages until `until`, as far as there is room: of each payment, setup or method its first that is neither sent nor
 /// skipped. A dead message holds the later ones. An instance that failed last time gets one, which tries it for the others.
 ///
-/// Those of an instance with our addon travel together. A batch is named by its first message, and counts as one.
+/// Those of an instance with our addon travel together, one batch after the other: entries of one journal are numbered one by one, and what
+/// comes meanwhile makes the next batch. A batch is named by its first message, and counts as one.
 ///
 /// The caller holds the rows of the instances, taken in the same transaction by a statement before this one, so that what is
 /// in hand is counted by one worker at a time.
@@ -70,7 +71,7 @@ pub async fn lease(
                  partition by i.merchant_id, i.id, head.place / $7 order by head.place) end as batch
              from odoo_instance i
              cross join lateral (
-                 select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
+                 select case when i.failures > 0 or i.sink = 'addon' then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
                  from outbox_message l
                  where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
              ) room
@@ -142,7 +143,7 @@ pub async fn lease_bookings(
          ), taken as materialized (
              select m.merchant_id, m.id, journal.batch from odoo_instance i
              cross join lateral (
-                 select case when i.failures > 0 then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
+                 select case when i.failures > 0 or i.sink = 'addon' then 1 else $6 end - count(distinct coalesce(l.batch, l.id)) as places
                  from outbox_message l
                  where l.merchant_id = i.merchant_id and l.odoo_instance_id = i.id and l.leased_until > $3
              ) room
