@@ -1,11 +1,9 @@
 //! Puts the service together. The only place that names Stripe and Odoo.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
-use actix_web::dev::{Server, ServerHandle};
 use secrecy::ExposeSecret;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -24,12 +22,12 @@ use crate::app::queue::InHand;
 use crate::app::{Accounts, App, Clock, Inbox, Outgoing, keys, odoo_setup, restore, rights};
 use crate::config::{self, Settings};
 use crate::domain::ids::MerchantId;
-use crate::http::Gates;
+use crate::http::{Listening, Serving};
 use crate::odoo::OdooSink;
 use crate::provider::Registry;
 use crate::store::{self, Db};
 use crate::stripe::{self, Stripe, Timeouts};
-use crate::{http, worker};
+use crate::worker;
 
 /// How long a connection may rest before it is asked whether it still works.
 const IDLE: Duration = Duration::from_secs(1);
@@ -39,19 +37,6 @@ const ACQUIRED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How many connections take webhooks in: one that writes, one that looks accounts up.
 const INTAKE: u32 = 2;
-
-/// How long a connection may rest between two requests.
-const KEPT_ALIVE: Duration = Duration::from_secs(5);
-
-/// How long the head of a connection's first request may take to arrive. Of a later one's, the next limit in line is the connection's
-/// place among all.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-
-/// How many connections ask for metrics and probes at once.
-const METRICS_CONNECTIONS: usize = 64;
-
-/// How many connections the system holds that were not yet taken in.
-const BACKLOG: u32 = 1_024;
 
 /// How long a statement and an idle transaction may take. Migrations may take longer.
 const LIMITS: [(&str, &str); 2] = [
@@ -262,56 +247,35 @@ async fn assemble(settings: &Settings, providers: Registry, db: Db) -> Result<Ar
     }))
 }
 
-/// Serves requests at a socket, within the bounds of one process.
-fn listen(settings: &Settings, app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
-    let shared = Arc::clone(app);
-    let gates = Arc::new(Gates::new(settings.bounds));
-    let connections = usize::try_from(settings.bounds.connections.get()).unwrap_or(usize::MAX);
-    let server = HttpServer::new(move || http::service(Arc::clone(&shared), Arc::clone(&gates)))
-        .workers(settings.http_workers)
-        .backlog(BACKLOG)
-        .max_connections(connections.div_ceil(settings.http_workers))
-        .keep_alive(KEPT_ALIVE)
-        .client_request_timeout(HEAD_WITHIN)
-        .shutdown_timeout(settings.shutdown_grace.as_secs())
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-/// Serves metrics and probes at a socket of their own.
-fn listen_for_metrics(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
-    let shared = Arc::clone(app);
-    let server = HttpServer::new(move || http::operations(Arc::clone(&shared)))
-        .workers(1)
-        .max_connections(METRICS_CONNECTIONS)
-        .keep_alive(KEPT_ALIVE)
-        .client_request_timeout(HEAD_WITHIN)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-type Running = (SocketAddr, ServerHandle, JoinHandle<std::io::Result<()>>);
-
-/// Starts that where settings name an address.
-fn start_metrics(settings: &Settings, app: &Arc<App>) -> Result<Option<Running>, StartupError> {
+/// Starts metrics and probes where settings name an address.
+fn start_metrics(settings: &Settings, app: &Arc<App>) -> Result<Option<Listening>, StartupError> {
     let Some(address) = settings.metrics_listen else {
         return Ok(None);
     };
-    let failed = |source| StartupError::ListenForMetrics { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let running = listen_for_metrics(app, listener).map_err(failed)?;
-    tracing::info!(address = ?address, "metrics and probes");
-    Ok(Some((address, running.handle(), app.runtime.spawn(running))))
+    let listening = Listening::for_operations(address, app)
+        .map_err(|source| StartupError::ListenForMetrics { address, source })?;
+    tracing::info!(address = ?listening.address(), "metrics and probes");
+    Ok(Some(listening))
+}
+
+/// Starts to take requests.
+fn start_serving(settings: &Settings, app: &Arc<App>) -> Result<Listening, StartupError> {
+    let serving = Serving {
+        workers: settings.http_workers,
+        bounds: settings.bounds,
+        grace: settings.shutdown_grace,
+    };
+    let address = settings.listen;
+    let listening = Listening::for_requests(address, serving, app)
+        .map_err(|source| StartupError::Listen { address, source })?;
+    tracing::info!(address = ?listening.address(), "serving");
+    Ok(listening)
 }
 
 /// The running service: requests, work, or both.
 pub struct Application {
-    address: Option<SocketAddr>,
-    metrics: Option<Running>,
-    server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    server: Option<Listening>,
+    metrics: Option<Listening>,
     worker: Option<JoinHandle<()>>,
     stop: CancellationToken,
     app: Arc<App>,
@@ -349,19 +313,9 @@ impl Application {
     ) -> Result<Self, StartupError> {
         let app = app_with(settings, providers).await?;
         let stop = CancellationToken::new();
-        let mut address = None;
-        let mut server = None;
-        if role != Role::Work {
-            let failed = |source| StartupError::Listen {
-                address: settings.listen,
-                source,
-            };
-            let listener = TcpListener::bind(settings.listen).map_err(failed)?;
-            address = Some(listener.local_addr().map_err(failed)?);
-            let running = listen(settings, &app, listener).map_err(failed)?;
-            server = Some((running.handle(), app.runtime.spawn(running)));
-            tracing::info!(address = ?address, "serving");
-        }
+        let server = (role != Role::Work)
+            .then(|| start_serving(settings, &app))
+            .transpose()?;
         if role != Role::Work {
             let shared = Replica::default().share(Arc::clone(&app), stop.clone());
             app.tasks.spawn_on(shared, &app.runtime);
@@ -380,9 +334,8 @@ impl Application {
             app.tasks.spawn_on(looked_at, &app.runtime);
         }
         Ok(Self {
-            address,
-            metrics,
             server,
+            metrics,
             worker,
             stop,
             app,
@@ -392,14 +345,14 @@ impl Application {
 
     /// Where requests are served, where they are.
     #[must_use]
-    pub const fn address(&self) -> Option<SocketAddr> {
-        self.address
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(Listening::address)
     }
 
     /// Where metrics and probes are served, where they are.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(|(address, ..)| *address)
+        self.metrics.as_ref().map(Listening::address)
     }
 
     /// The use cases beneath.
@@ -420,17 +373,15 @@ impl Application {
     pub async fn stop(self) {
         let finish = async {
             self.stop.cancel();
-            if let Some((handle, running)) = self.server {
-                handle.stop(true).await;
-                let _ended = running.await;
+            if let Some(server) = self.server {
+                server.stop().await;
             }
             if let Some(worker) = self.worker {
                 let _ended = worker.await;
             }
             // Last: until here, whoever asks learns how it goes.
-            if let Some((_, handle, running)) = self.metrics {
-                handle.stop(true).await;
-                let _ended = running.await;
+            if let Some(metrics) = self.metrics {
+                metrics.stop().await;
             }
             let tasks = self.app.tasks.clone();
             // The inbox writes as long as someone holds it: the last holder is let go here.

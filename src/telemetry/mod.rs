@@ -8,9 +8,10 @@ pub mod trace;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::filter::{FilterExt, dynamic_filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -66,9 +67,10 @@ pub fn init(filter: &str, format: LogFormat, export: Option<&Export>) -> Result<
     // Dynamic, so that each span and line is asked about anew: where all filters always say yes, tracing goes by what they said of
     // the last callsite that was only asked about, as sqlx asks about its own.
     let spans = dynamic_filter_fn(|metadata: &Metadata<'_>, _: &Context<'_, _>| metadata.is_span());
+    let wanted = dynamic_filter_fn(is_wanted).with_max_level_hint(Level::TRACE);
     let registry = tracing_subscriber::registry()
         .with(trace::Threads.with_filter(spans.with_max_level_hint(Level::INFO)))
-        .with(lines(format).with_filter(filter));
+        .with(lines(format).with_filter(filter.and(wanted)));
     // Whoever embeds this library may have set a subscriber of their own: theirs stays.
     #[cfg(feature = "otlp")]
     let registry = registry.with(export.map(otlp::layer).transpose()?);
@@ -77,6 +79,18 @@ pub fn init(filter: &str, format: LogFormat, export: Option<&Export>) -> Result<
         std::panic::set_hook(Box::new(tell_panic));
     }
     Ok(())
+}
+
+/// Whether a socket was closed under the thread that takes connections in, on purpose.
+static NO_MORE_TAKEN_IN: AtomicBool = AtomicBool::new(false);
+
+/// From now on the log is told nothing of the thread that takes connections in: its socket is closed on purpose.
+pub fn expect_closed_sockets() {
+    NO_MORE_TAKEN_IN.store(true, Ordering::Relaxed);
+}
+
+fn is_wanted<S>(metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+    metadata.target() != "actix_server::accept" || !NO_MORE_TAKEN_IN.load(Ordering::Relaxed)
 }
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>

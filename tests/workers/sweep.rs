@@ -1,5 +1,7 @@
 //! What a crash left is finished from what is on disk, with the same provider key; what nobody can find out is a person's.
 
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quittance::app::Timing;
@@ -141,16 +143,18 @@ async fn a_worker_whose_lease_was_taken_over_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_orderly_stop_finishes_what_was_begun() {
+async fn an_orderly_stop_refuses_who_comes_and_finishes_what_was_begun() {
     let wishes = Wishes {
         webhooks: false,
         ..Wishes::default()
     };
     let mut test = TestApp::spawn_with(wishes).await;
-    let slow = Fault::Delay(Duration::from_millis(500));
+    let slow = Fault::Delay(Duration::from_secs(2));
     test.stripe
         .faults()
         .next(Matcher::method_path("POST", "/v1/payment_intents"), slow);
+    let address = test.application().address().unwrap();
+    let answered = AtomicBool::new(false);
     let request = test
         .request(reqwest::Method::POST, "/v1/payments")
         .header("Idempotency-Key", "k")
@@ -158,15 +162,25 @@ async fn an_orderly_stop_finishes_what_was_begun() {
             "S1",
             json!({ "payment_method": "pm_card_visa" }),
         ));
-    let (answer, ()) = tokio::join!(crate::support::Reply::of(request), async {
+    let answer = async {
+        let answer = crate::support::Reply::of(request).await;
+        answered.store(true, Ordering::Relaxed);
+        answer
+    };
+    let (answer, ((), refused)) = tokio::join!(answer, async {
         eventually(async || match test.stripe.faults().fired().len() {
             0 => Err("nothing was sent".to_owned()),
             _ => Ok(()),
         })
         .await;
-        test.stop().await;
+        let refused = eventually(async || match std::net::TcpStream::connect(address) {
+            Ok(_) => Err("somebody listens".to_owned()),
+            Err(error) => Ok((error.kind(), answered.load(Ordering::Relaxed))),
+        });
+        tokio::join!(test.stop(), refused)
     });
     assert_eq!(answer.expect(StatusCode::CREATED)["state"], "captured");
+    assert_eq!(refused, (ErrorKind::ConnectionRefused, false));
 }
 
 #[tokio::test]
